@@ -1,0 +1,175 @@
+package edge
+
+import "time"
+
+// Version grows by one with every change of this contract; CHANGELOG.md says what each brought.
+const Version = 1
+
+// The paths, below the centre's base URL. Every request carries `Authorization: Bearer <token>` with a token of role edge
+// and the header NASHeader.
+const (
+	IngestPath       = "/edge/v1/ingest"       // POST, NDJSON of Record (Content-Encoding: gzip allowed) -> IngestAnswer
+	AuthenticatePath = "/edge/v1/authenticate" // POST AuthenticateRequest -> AuthenticateAnswer
+	ChangesPath      = "/edge/v1/changes"      // GET ?cursor=C&wait=SECONDS -> ChangesAnswer
+	// NASHeader names the gateway: its NAS-Identifier.
+	NASHeader = "Gatehouse-NAS-Identifier"
+	// MaxBatch is the most records that one ingest request may carry.
+	MaxBatch = 1000
+	// MaxWait is the longest a changes request is held open, in seconds.
+	MaxWait = 60
+)
+
+// Record is one line of an ingest body. Exactly one of Accounting and Transaction is set.
+type Record struct {
+	Seq         int64        `json:"seq"` // the gateway's own; comes back in Result
+	Accounting  *Accounting  `json:"accounting,omitempty"`
+	Transaction *Transaction `json:"transaction,omitempty"`
+}
+
+// Accounting is the cumulative state of one session, in the column names of FreeRADIUS's radacct. Times are UTC.
+// The centre merges by (AcctUniqueID, AcctStartTime): greatest counters and update time, first stop wins, start and
+// identity never change.
+type Accounting struct {
+	AcctStatusType     string     `json:"acctstatustype"` // Start, Interim-Update, Stop
+	AcctUniqueID       string     `json:"acctuniqueid"`   // md5 as FreeRADIUS makes it (standards.md §4.5)
+	AcctSessionID      string     `json:"acctsessionid"`
+	AcctMultiSessionID string     `json:"acctmultisessionid,omitempty"`
+	Username           string     `json:"username"`
+	UserID             int64      `json:"user_id,omitempty"` // GATE user id; 0: unknown to the centre
+	NASIPAddress       string     `json:"nasipaddress"`
+	NASIdentifier      string     `json:"nasidentifier"`
+	NASPortID          string     `json:"nasportid,omitempty"`
+	NASPortType        string     `json:"nasporttype,omitempty"` // Wireless-802.11
+	AcctStartTime      time.Time  `json:"acctstarttime"`
+	AcctUpdateTime     time.Time  `json:"acctupdatetime"`
+	AcctStopTime       *time.Time `json:"acctstoptime,omitempty"`
+	AcctInterval       int64      `json:"acctinterval,omitempty"` // seconds
+	AcctSessionTime    int64      `json:"acctsessiontime"`        // seconds
+	AcctAuthentic      string     `json:"acctauthentic"`          // Local
+	AcctInputOctets    uint64     `json:"acctinputoctets"`        // from the station
+	AcctOutputOctets   uint64     `json:"acctoutputoctets"`       // to the station
+	AcctInputPackets   uint64     `json:"acctinputpackets"`
+	AcctOutputPackets  uint64     `json:"acctoutputpackets"`
+	CalledStationID    string     `json:"calledstationid,omitempty"`
+	CallingStationID   string     `json:"callingstationid"`
+	AcctTerminateCause string     `json:"acctterminatecause,omitempty"` // RFC 2866 spelling
+	ServiceType        string     `json:"servicetype,omitempty"`
+	FramedIPAddress    string     `json:"framedipaddress,omitempty"`
+	Class              string     `json:"klass,omitempty"`
+	LocationID         int64      `json:"location_id,omitempty"`
+	LocationName       string     `json:"location_name,omitempty"`
+	AccessPointID      int64      `json:"access_point_id,omitempty"`
+	AccessPointName    string     `json:"access_point_name,omitempty"`
+	AccessPointMAC     string     `json:"access_point_mac_addr,omitempty"`
+	SSID               string     `json:"ssid,omitempty"`
+	// Transaction is the id of the transaction that began the session, when there is one.
+	UserTransactionID string `json:"user_transaction_id,omitempty"`
+}
+
+// Transaction is one line for GATE's transaction log. The centre keeps one line per ID.
+type Transaction struct {
+	ID              string    `json:"id"` // UUID made at the gateway
+	DateTime        time.Time `json:"datetime"`
+	Type            string    `json:"type"`   // GATE TX_TYPE: ui, uo, st, ...
+	Status          string    `json:"status"` // h200, u401, ...
+	Message         string    `json:"message"`
+	Username        string    `json:"username,omitempty"`
+	UserID          int64     `json:"user_id,omitempty"`
+	SessionID       string    `json:"session_id,omitempty"` // Acct-Session-Id
+	Action          string    `json:"action,omitempty"`
+	PageURL         string    `json:"page_url,omitempty"`
+	Site            string    `json:"site,omitempty"` // NAS-Identifier
+	UserAgent       string    `json:"user_agent,omitempty"`
+	RemoteIP        string    `json:"remote_ip,omitempty"`
+	MAC             string    `json:"mac,omitempty"`
+	LocationID      int64     `json:"location_id,omitempty"`
+	LocationName    string    `json:"location_name,omitempty"`
+	AccessPointID   int64     `json:"access_point_id,omitempty"`
+	AccessPointName string    `json:"access_point_name,omitempty"`
+	SSID            string    `json:"ssid,omitempty"`
+}
+
+// The outcomes of one record.
+const (
+	Merged    = "merged"    // in the database, new or changed
+	Duplicate = "duplicate" // in the database already, nothing changed
+	Rejected  = "rejected"  // can never be accepted; Code and Message say why
+)
+
+// Result is what became of one record.
+type Result struct {
+	Seq     int64  `json:"seq"`
+	Status  string `json:"status"`
+	Code    string `json:"code,omitempty"` // invalid, too_old, ...
+	Message string `json:"message,omitempty"`
+}
+
+// IngestAnswer is sent after the database has committed; one Result per record, in the order of the request.
+type IngestAnswer struct {
+	Results []Result `json:"results"`
+}
+
+// AuthenticateRequest asks the centre about one user.
+type AuthenticateRequest struct {
+	Username         string `json:"username"`
+	Password         string `json:"password"`
+	CallingStationID string `json:"callingstationid,omitempty"`
+	Zone             string `json:"zone,omitempty"`
+}
+
+// AuthenticateAnswer says whether user name and password are right. A wrong password and an unknown user give the same
+// answer. The account follows only when they are right; it also becomes one of those that this gateway hears changes of.
+type AuthenticateAnswer struct {
+	Authenticated bool     `json:"authenticated"`
+	Account       *Account `json:"account,omitempty"`
+}
+
+// Account is a user as a gateway needs it: no password, no hash, nothing of user_extra.
+type Account struct {
+	UserID            int64      `json:"user_id"`
+	Username          string     `json:"username"`
+	Active            bool       `json:"is_active"`
+	Expiration        *time.Time `json:"expiration,omitempty"`
+	Class             string     `json:"klass,omitempty"`
+	CredentialVersion int64      `json:"credential_version"`
+	Profiles          []string   `json:"profile"` // short names of AAA profiles, in order
+}
+
+// Profile is an AAA profile: what its users may, as RADIUS attributes.
+type Profile struct {
+	ID             int64       `json:"id"`
+	ShortName      string      `json:"short_name"`
+	ReplyAttribute []Attribute `json:"reply_attribute"`
+	CheckAttribute []Attribute `json:"check_attribute"`
+}
+
+// Attribute is one RADIUS attribute with FreeRADIUS's operator.
+type Attribute struct {
+	Attribute string `json:"attribute"`
+	Op        string `json:"op"`
+	Value     string `json:"value"`
+}
+
+// Change is one thing that is not as it was. Exactly one of the pointers is set, or one of the deletions.
+type Change struct {
+	Account        *Account `json:"account,omitempty"`
+	Profile        *Profile `json:"profile,omitempty"`
+	DeletedUserID  int64    `json:"deleted_user_id,omitempty"`
+	DeletedProfile int64    `json:"deleted_profile_id,omitempty"`
+}
+
+// ChangesAnswer is what changed since the cursor. An unknown or too old cursor begins again: Reset is true, and what the
+// gateway holds and is not told again is gone.
+type ChangesAnswer struct {
+	Cursor  string   `json:"cursor"`
+	Reset   bool     `json:"reset,omitempty"`
+	More    bool     `json:"more,omitempty"` // ask again at once
+	Changes []Change `json:"changes"`
+}
+
+// Error is the body of every answer that is not 2xx.
+type Error struct {
+	Code       string `json:"code"` // unauthorized, forbidden, invalid, too_large, unavailable, internal
+	Message    string `json:"detail"`
+	RetryAfter int    `json:"retry_after,omitempty"` // seconds
+}

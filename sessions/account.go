@@ -1,0 +1,83 @@
+package sessions
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// Source says who owns an account.
+type Source string
+
+// The owners of accounts.
+const (
+	SourceLocal  Source = "local"  // made on this gateway (gatehouse account add), in the journal
+	SourceCentre Source = "centre" // owned by the centre, seen here, in the mirror
+	SourceGuest  Source = "guest"  // nobody's: a click-through session
+)
+
+// Account is what a login needs to know about a user.
+type Account struct {
+	Source   Source `json:"source"`
+	UserID   int64  `json:"user_id,omitempty"` // GATE user id; 0 for local accounts
+	Username string `json:"username"`
+	// PasswordHash is the argon2id hash of a local account, in PHC form. The centre's hashes never come here (DESIGN D10).
+	PasswordHash string `json:"-"`
+	// CredentialVersion changes whenever the centre's password changes; a Verifier of another version is void.
+	CredentialVersion int64     `json:"credential_version,omitempty"`
+	Active            bool      `json:"active"`
+	Expiration        time.Time `json:"expiration,omitzero"` // wall clock; zero: never
+	Class             string    `json:"class,omitempty"`     // RFC 2865 Class, GATE klass
+	Limits            Limits    `json:"limits"`              // the account's own
+	Profile           Limits    `json:"profile"`             // of its AAA profiles, already merged in their order
+}
+
+// Password is a clear-text password on its way to a check. It never shows in a log.
+type Password string
+
+// LogValue hides the password.
+func (Password) LogValue() slog.Value { return slog.StringValue("[hidden]") }
+
+// String hides the password from fmt.
+func (Password) String() string { return "[hidden]" }
+
+// Credentials are what a guest typed.
+type Credentials struct {
+	Username string
+	Password Password
+}
+
+// Verifier lets a centre account that has logged in here do so again while the centre is away (DESIGN D10).
+type Verifier struct {
+	Username          string
+	Hash              string // argon2id, PHC form, cost calibrated on this device
+	CredentialVersion int64
+	MadeAt            Stamp // limits the offline age
+}
+
+// Errors that a source of accounts may return.
+var (
+	ErrNoAccount     = errors.New("no such account")
+	ErrWrongPassword = errors.New("wrong user name or password")
+	ErrUnreachable   = errors.New("the centre cannot be reached")
+)
+
+// Accounts finds an account by its user name. It returns ErrNoAccount when there is none.
+// The journal has the gateway's own accounts, the mirror those of the centre that were seen here.
+type Accounts interface {
+	Account(ctx context.Context, username string) (Account, error)
+}
+
+// Authority is who is asked about an account that is not known here, or about a password that does not match: the
+// centre. It returns ErrNoAccount, ErrWrongPassword or ErrUnreachable, or another error that the log should see.
+// A success leaves the account in the mirror.
+type Authority interface {
+	Authenticate(ctx context.Context, c Credentials, at Station) (Account, error)
+}
+
+// Verifiers keep the proof of a password per user name. Verifier returns ErrNoAccount when there is none.
+type Verifiers interface {
+	Verifier(ctx context.Context, username string) (Verifier, error)
+	SaveVerifier(ctx context.Context, v Verifier) error
+}

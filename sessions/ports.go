@@ -1,0 +1,63 @@
+package sessions
+
+import (
+	"context"
+	"time"
+)
+
+// Grant is what the enforcer lets one station do, and for how long.
+type Grant struct {
+	Station       Station
+	AcctSessionID string        // kept beside the kernel state, so that the kernel alone can tell whose it is
+	Timeout       time.Duration // what is left of the session from now; zero: no end
+	IdleTimeout   time.Duration // zero: none
+}
+
+// Reading is what the enforcer knows about one grant.
+type Reading struct {
+	Station       Station
+	AcctSessionID string
+	Live          bool // false: the kernel has ended it (timeout or idle), or it was cut; its counters are still there
+	Usage         Usage
+	// IdleLeft is how long the station may still be silent; negative when the grant has no idle timeout or is not live.
+	IdleLeft time.Duration
+}
+
+// Enforcer holds back or lets through the packets of stations. All calls are safe for concurrent use.
+// The order of calls at a login is Admit; at an end Cut, then Release once the Stop is durable.
+type Enforcer interface {
+	// Reconcile makes the enforcer hold exactly these grants: what agrees (same station and session id) is left alone,
+	// with its counters and running timeouts; what is missing is admitted; everything else is cut and released.
+	// It prepares the enforcer for its work; after a start only Usage and CleanUp may come before it.
+	Reconcile(ctx context.Context, want []Grant) error
+	// Admit lets the stations through, all or none, and forgets the redirected connections of each. A station that has
+	// a grant of the same session gets the new timeouts and keeps its counters.
+	Admit(ctx context.Context, grants ...Grant) error
+	// Cut stops the stations at once, established flows included, both ways, and returns the final readings in the order
+	// of stations. Counters stay until Release. A station without a grant yields a zero Reading that is not live.
+	Cut(ctx context.Context, stations ...Station) ([]Reading, error)
+	// Release forgets the counters of stations that were cut or have timed out. A live grant is not touched.
+	Release(ctx context.Context, stations ...Station) error
+	// Usage reads all grants, also those that the kernel has ended and that were not released; before the first
+	// Reconcile it reads what an earlier run left behind.
+	Usage(ctx context.Context) ([]Reading, error)
+	// CleanUp removes everything that the enforcer ever put into the kernel. It needs no state.
+	CleanUp(ctx context.Context) error
+}
+
+// Batch is what one transaction of the store makes durable.
+type Batch struct {
+	Sessions     []Session // written as they stand, by AcctSessionID
+	Records      []AccountingRecord
+	Transactions []Transaction
+}
+
+// Store remembers what was made here. Commit returns when the batch is on disk and would survive a power cut;
+// concurrent commits may share one write.
+type Store interface {
+	// Load returns the sessions that have no Stop, and the resumable ones.
+	Load(ctx context.Context) ([]Session, error)
+	Commit(ctx context.Context, b Batch) error
+	// SaveUsage records what running sessions have used, in one small write. Losing the last one costs at most its age.
+	SaveUsage(ctx context.Context, sessions []Session) error
+}

@@ -1,0 +1,32 @@
+package sessions
+
+import "time"
+
+// Reason says why a login was refused. Pages and tools choose their words by it.
+type Reason string
+
+// The reasons.
+const (
+	RefusedCredentials   Reason = "wrong_credentials"   // unknown user or wrong password: never told apart
+	RefusedInactive      Reason = "account_inactive"    // known and proven, but switched off
+	RefusedExpired       Reason = "account_expired"     // known and proven, but past its date
+	RefusedTooMany       Reason = "too_many_sessions"   // Simultaneous-Use reached
+	RefusedTerms         Reason = "terms_not_accepted"  // click-through without the box ticked
+	RefusedMethod        Reason = "method_not_offered"  // the zone does not offer this way in
+	RefusedCleartext     Reason = "cleartext_forbidden" // a password over plain HTTP where the zone forbids it
+	RefusedCentreAway    Reason = "centre_unreachable"  // unknown here, and the centre cannot be asked now
+	RefusedTooOften      Reason = "too_many_attempts"   // wait RetryAfter
+	RefusedUnknownZone   Reason = "unknown_station"     // the station is in no zone of ours
+	RefusedNotLoggedIn   Reason = "not_logged_in"       // logout without a session
+	RefusedNothingLeft   Reason = "nothing_left"        // no time left
+	RefusedTooManyOnline Reason = "gateway_full"        // no station id free
+)
+
+// Refusal is the answer to a guest who may not do what was asked. It is not a fault of gatehouse.
+type Refusal struct {
+	Reason     Reason
+	RetryAfter time.Duration // for RefusedTooOften; rounded up to seconds by who shows it
+}
+
+// Error implements error.
+func (r *Refusal) Error() string { return "refused: " + string(r.Reason) }

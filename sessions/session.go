@@ -1,0 +1,92 @@
+package sessions
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Stamp is a moment, kept so that it stays true when the wall clock is wrong: the boot and the time since that boot,
+// and the wall time only where it was believable (DESIGN D8).
+type Stamp struct {
+	BootID string        `json:"boot_id"`
+	Mono   time.Duration `json:"mono"`
+	Wall   time.Time     `json:"wall,omitzero"`
+}
+
+// Usage is a session's traffic as the kernel counted it, in octets of IP packets, headers included.
+// Input is from the station (upload), Output to it (download): RFC 2866 §5.3, §5.4.
+type Usage struct {
+	InputOctets   uint64 `json:"input_octets"`
+	OutputOctets  uint64 `json:"output_octets"`
+	InputPackets  uint64 `json:"input_packets"`
+	OutputPackets uint64 `json:"output_packets"`
+}
+
+// Add is the sum of two usages.
+func (u Usage) Add(v Usage) Usage {
+	return Usage{u.InputOctets + v.InputOctets, u.OutputOctets + v.OutputOctets,
+		u.InputPackets + v.InputPackets, u.OutputPackets + v.OutputPackets}
+}
+
+// Method is the way in that a guest took.
+type Method string
+
+// The ways in.
+const (
+	MethodClick    Method = "click"    // click-through with terms
+	MethodPassword Method = "password" // user name and password
+	MethodAdmin    Method = "admin"    // gatehouse login, by the operator
+	MethodResume   Method = "resume"   // rest of a session that a reboot ended
+)
+
+// Place is where a station was admitted, as accounting and the transaction log tell it (DESIGN D5).
+type Place struct {
+	CalledStationID string `json:"called_station_id,omitempty"` // RFC 3580 §3.20: AP MAC and SSID
+	SSID            string `json:"ssid,omitempty"`
+	NASPortID       string `json:"nas_port_id,omitempty"` // the zone's interface
+	LocationID      int64  `json:"location_id,omitempty"`
+	LocationName    string `json:"location_name,omitempty"`
+	AccessPointID   int64  `json:"access_point_id,omitempty"`
+	AccessPointName string `json:"access_point_name,omitempty"`
+	AccessPointMAC  string `json:"access_point_mac,omitempty"`
+}
+
+// Session runs from grant to stop.
+type Session struct {
+	AcctSessionID      string     `json:"acct_session_id"`       // unique over reboots
+	AcctMultiSessionID string     `json:"acct_multi_session_id"` // the first session of a chain that a reboot cut
+	Station            Station    `json:"station"`
+	Addr               netip.Addr `json:"addr,omitzero"` // Framed-IP-Address at the start
+	Username           string     `json:"username"`
+	UserID             int64      `json:"user_id,omitempty"`
+	Source             Source     `json:"source"`
+	Class              string     `json:"class,omitempty"`
+	Method             Method     `json:"method"`
+	TermsVersion       string     `json:"terms_version,omitempty"`
+	Place              Place      `json:"place"`
+	NASID              string     `json:"nas_id"`
+	NASIP              string     `json:"nas_ip"` // NAS-IP-Address; fixed for the life of the session
+	Limits             Effective  `json:"limits"`
+	StartedAt          Stamp      `json:"started_at"`
+
+	// What was read last; the kernel may know more.
+	Used    time.Duration `json:"used"` // time spent, never "expires at"
+	Usage   Usage         `json:"usage"`
+	UsageAt Stamp         `json:"usage_at"`
+
+	StoppedAt      *Stamp         `json:"stopped_at,omitempty"`
+	TerminateCause TerminateCause `json:"terminate_cause,omitempty"`
+	// Resumable is true for a session that a reboot ended and that has something left for its station (DESIGN D16).
+	Resumable bool `json:"resumable,omitempty"`
+}
+
+// Running tells whether the session has no Stop yet.
+func (s *Session) Running() bool { return s.StoppedAt == nil }
+
+// Left is what remains of the session timeout after used. ok is false when the session has no timeout.
+func (s *Session) Left(used time.Duration) (left time.Duration, ok bool) {
+	if s.Limits.SessionTimeout == 0 {
+		return 0, false
+	}
+	return max(0, s.Limits.SessionTimeout-used), true
+}

@@ -1,0 +1,48 @@
+package sessions
+
+import "slices"
+
+// Zone is one guest network: what it offers, what its sessions may, and where it is (DESIGN D5).
+type Zone struct {
+	Name           string
+	Methods        []Method // ways in, in the order the page shows them
+	TermsVersion   string   // recorded with every click-through session
+	AllowCleartext bool     // passwords over plain HTTP (DESIGN D18)
+	Limits         Limits
+	Bounds         Bounds
+	Place          Place
+	AccessPoints   []AccessPoint
+}
+
+// Offers tells whether the zone has this way in.
+func (z *Zone) Offers(m Method) bool { return slices.Contains(z.Methods, m) }
+
+// AccessPoint maps a bridge port to GATE's ids.
+type AccessPoint struct {
+	Port string // bridge port of the gateway, as in wlan0
+	ID   int64  // GATE access point id
+	Name string
+	MAC  string
+	SSID string
+}
+
+// At is the zone's place as seen through one bridge port; port may be empty.
+func (z *Zone) At(port string) Place {
+	p := z.Place
+	i := slices.IndexFunc(z.AccessPoints, func(a AccessPoint) bool { return a.Port == port })
+	if port == "" || i < 0 {
+		return p
+	}
+	a := z.AccessPoints[i]
+	p.AccessPointID, p.AccessPointName, p.AccessPointMAC = a.ID, a.Name, a.MAC
+	if a.SSID != "" {
+		p.SSID = a.SSID
+	}
+	if a.MAC != "" {
+		p.CalledStationID = a.MAC
+		if p.SSID != "" {
+			p.CalledStationID += ":" + p.SSID
+		}
+	}
+	return p
+}
