@@ -1,0 +1,83 @@
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"gatehouse/sessions"
+)
+
+// Config is everything that a gateway is told by its operator, checked and with defaults in place.
+type Config struct {
+	NASID           string     // NAS-Identifier
+	NASIP           netip.Addr // NAS-IP-Address
+	StateDir        string
+	RuntimeDir      string
+	ControlGroup    string
+	PersistInterval time.Duration
+	LogLevel        slog.Level
+	Portal          Portal
+	Centre          *Centre // nil: the gateway stands alone
+	Zones           []Zone  // at least one
+}
+
+// Portal is what the guests' pages need.
+type Portal struct {
+	HTTPPort uint16
+	Venue    string // empty: none told
+}
+
+// Centre is where the gateway reports and asks.
+type Centre struct {
+	URL            *url.URL
+	TokenFile      string
+	Token          Token // read from TokenFile by Load
+	CAFile         string
+	CA             []byte // PEM, read from CAFile by Load; nil: the system's
+	VerifierMaxAge time.Duration
+}
+
+// Token is the gateway's credential at the centre. It never shows in a log.
+type Token string
+
+// LogValue hides the token.
+func (Token) LogValue() slog.Value { return slog.StringValue("[hidden]") }
+
+// String hides the token from fmt.
+func (Token) String() string { return "[hidden]" }
+
+// Reveal is the token itself, for the one header that carries it.
+func (t Token) Reveal() string { return string(t) }
+
+// OnStop says what becomes of a zone when the daemon stops in order.
+type OnStop string
+
+// The answers to a stop.
+const (
+	// StopClosed leaves the rules in place: who is in stays in until the kernel's timeout, nobody new gets in.
+	StopClosed OnStop = "closed"
+	// StopOpen takes the zone's rules away: the zone follows the router's own firewall.
+	StopOpen OnStop = "open"
+)
+
+// Zone is one guest network: the domain's part of it, and what the pages and the firewall need besides.
+type Zone struct {
+	sessions.Zone
+	Interfaces []string // at least one; the first is NAS-Port-Id
+	Terms      string   // the text; empty when the zone has no click-through
+	TermsFile  string   // where Load read Terms from; empty when the text was in the configuration
+	Masquerade bool
+	OnStop     OnStop
+	Management []netip.Prefix // who may reach the router's own services from this zone
+}
+
+// DomainZones are the zones as the sessions package knows them.
+func (c *Config) DomainZones() []sessions.Zone {
+	zones := make([]sessions.Zone, len(c.Zones))
+	for i := range c.Zones {
+		zones[i] = c.Zones[i].Zone
+	}
+	return zones
+}

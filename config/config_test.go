@@ -1,0 +1,180 @@
+package config_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gatehouse/config"
+	"gatehouse/sessions"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// TestInvalid has one file per way to be wrong, and what the operator is told.
+func TestInvalid(t *testing.T) {
+	files, err := filepath.Glob("testdata/invalid-*.toml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no testdata: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".toml"), func(t *testing.T) {
+			_, err := config.Load(file, "testhost")
+			if err == nil {
+				t.Fatal("no error")
+			}
+			got := err.Error() + "\n"
+			golden := strings.TrimSuffix(file, ".toml") + ".golden"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("message (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func parse(t *testing.T, text string) *config.Config {
+	t.Helper()
+	c, err := config.Parse(strings.NewReader(text), "testhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestReference(t *testing.T) {
+	raw, err := os.ReadFile("reference.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := parse(t, string(raw))
+	hours := func(n time.Duration) *time.Duration { d := n * time.Hour; return &d }
+	minutes := func(n time.Duration) *time.Duration { d := n * time.Minute; return &d }
+	three := 3
+	want := sessions.Zone{
+		Name: "guest", Methods: []sessions.Method{sessions.MethodClick, sessions.MethodPassword},
+		TermsVersion: "2026-11", AllowCleartext: true,
+		Limits: sessions.Limits{SessionTimeout: hours(8), IdleTimeout: minutes(30), InterimInterval: minutes(10), SimultaneousUse: &three},
+		Bounds: sessions.Bounds{MaxSessionTimeout: 24 * time.Hour, MaxIdleTimeout: 2 * time.Hour},
+		Place: sessions.Place{
+			CalledStationID: "02-00-5E-10-00-01:Hotel Example Guests", SSID: "Hotel Example Guests",
+			NASPortID: "br-guest", LocationID: 12, LocationName: "Lobby",
+		},
+		AccessPoints: []sessions.AccessPoint{{Port: "lan3", ID: 7, Name: "Lobby east", MAC: "02-00-5E-10-00-07", SSID: "Hotel Example Guests"}},
+	}
+	if diff := cmp.Diff([]sessions.Zone{want}, c.DomainZones()); diff != "" {
+		t.Errorf("zones (-want +got):\n%s", diff)
+	}
+	if c.NASID != "lobby-1" || c.NASIP.String() != "192.0.2.1" || c.Portal.Venue != "Hotel Example" {
+		t.Errorf("identity: %q %v %q", c.NASID, c.NASIP, c.Portal.Venue)
+	}
+	if got := c.Centre; got.URL.String() != "https://centre.example" || got.VerifierMaxAge != 30*24*time.Hour {
+		t.Errorf("centre: %v", got)
+	}
+}
+
+// TestReferenceIsWhole finds a key that the parser knows and the reference file does not tell: the message about an
+// unknown key lists all known ones.
+func TestReferenceIsWhole(t *testing.T) {
+	raw, err := os.ReadFile("reference.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "typo = 1\n" + regexp.MustCompile(`(?m)^\[.*\]$`).ReplaceAllString(string(raw), "$0\ntypo = 1")
+	_, err = config.Parse(strings.NewReader(text), "testhost")
+	problems, ok := err.(config.Problems)
+	if !ok || len(problems) != 6 {
+		t.Fatalf("want one unknown key in each of 6 tables, got: %v", err)
+	}
+	for _, p := range problems {
+		_, known, _ := strings.Cut(p.Mend, "use one of ")
+		for _, key := range strings.Split(known, ", ") {
+			if !regexp.MustCompile(`(?m)^(# )?\[*(zone\.)?` + key + `(\]| =)`).MatchString(string(raw)) {
+				t.Errorf("%s: reference.toml does not tell of %s", p.Key, key)
+			}
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	c := parse(t, "nas_ip = '192.0.2.1'\n[[zone]]\nname = 'guest'\ninterfaces = ['br0']\nmethods = ['click']\nterms = 'be kind'\n")
+	got := map[string]any{
+		"nas_id": c.NASID, "state": c.StateDir, "runtime": c.RuntimeDir, "group": c.ControlGroup, "persist": c.PersistInterval,
+		"port": c.Portal.HTTPPort, "centre": c.Centre == nil, "on_stop": c.Zones[0].OnStop, "terms": c.Zones[0].TermsVersion,
+		"limits": c.Zones[0].Limits,
+	}
+	want := map[string]any{
+		"nas_id": "testhost", "state": "/var/lib/gatehouse", "runtime": "/run/gatehouse", "group": "gatehouse", "persist": time.Minute,
+		"port": uint16(2080), "centre": true, "on_stop": config.StopClosed, "terms": "959c5805d5c2",
+		"limits": sessions.Limits{},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("defaults (-want +got):\n%s", diff)
+	}
+}
+
+func TestLoadNamedFiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	terms, token := write("terms.txt", "be kind\n", 0o644), write("token", "abc123\n", 0o600)
+	conf := write("gatehouse.toml", "nas_ip = '192.0.2.1'\n[centre]\nurl='http://127.0.0.1:8080'\ntoken_file='"+token+
+		"'\n[[zone]]\nname='guest'\ninterfaces=['br0']\nmethods=['click']\nterms_file='"+terms+"'\n", 0o644)
+	c, err := config.Load(conf, "testhost")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Zones[0].Terms != "be kind" || c.Zones[0].TermsVersion != "959c5805d5c2" || c.Centre.Token.Reveal() != "abc123" {
+		t.Errorf("got %q, version %q, token %q", c.Zones[0].Terms, c.Zones[0].TermsVersion, c.Centre.Token.Reveal())
+	}
+	if err := os.Chmod(token, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = config.Load(conf, "testhost")
+	want := "centre.token_file: " + token + " can be read by everybody on this machine; chmod 0600 " + token
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	files, _ := filepath.Glob("testdata/invalid-*.toml")
+	for _, file := range append(files, "reference.toml") {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(raw))
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := config.Parse(strings.NewReader(text), "testhost")
+		if (c == nil) == (err == nil) {
+			t.Fatalf("config %v with error %v", c, err)
+		}
+		if err != nil && strings.TrimSpace(err.Error()) == "" {
+			t.Fatal("an error without a message")
+		}
+		if c != nil && len(c.Zones) == 0 {
+			t.Fatal("a configuration without a zone")
+		}
+	})
+}

@@ -1,0 +1,177 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/BurntSushi/toml"
+)
+
+// Defaults of what may be left out.
+const (
+	defaultStateDir        = "/var/lib/gatehouse"
+	defaultRuntimeDir      = "/run/gatehouse"
+	defaultControlGroup    = "gatehouse"
+	defaultPersistInterval = time.Minute
+	defaultHTTPPort        = 2080
+	defaultVerifierMaxAge  = 30 * 24 * time.Hour
+)
+
+// maxFile is the largest configuration that is read, in octets.
+const maxFile = 1 << 20
+
+// maxAttribute is the longest value of a RADIUS attribute (RFC 2865 §5), in octets.
+const maxAttribute = 253
+
+// Parse reads a configuration. hostname is the NAS-Identifier of a file that names none. Files that the configuration
+// names are not read. An error is Problems, or what the reader returned.
+func Parse(r io.Reader, hostname string) (*Config, error) {
+	raw, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading configuration: %w", err)
+	}
+	if len(raw) > maxFile {
+		return nil, Problems{{Wrong: "the file is larger than 1 MiB", Mend: "give the path of the TOML file"}}
+	}
+	var values map[string]any
+	if _, err := toml.Decode(string(raw), &values); err != nil {
+		return nil, Problems{syntax(err)}
+	}
+	var problems Problems
+	c := parseConfig(&section{values: values, problems: &problems}, hostname)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return c, nil
+}
+
+func syntax(err error) Problem {
+	var p toml.ParseError
+	if !errors.As(err, &p) {
+		return Problem{Wrong: "not TOML: " + err.Error(), Mend: "see reference.toml"}
+	}
+	where := "line " + strconv.Itoa(p.Position.Line)
+	mend := "mend that line; texts stand in quotes, tables in brackets"
+	if p.LastKey != "" {
+		mend += " (the last key understood was " + p.LastKey + ")"
+	}
+	return Problem{Key: where, Wrong: "not TOML: " + p.Message, Mend: mend}
+}
+
+func parseConfig(s *section, hostname string) *Config {
+	c := &Config{
+		NASID:           s.text("nas_id", hostname),
+		NASIP:           parseNASIP(s),
+		StateDir:        absolute(s, "state_dir", defaultStateDir),
+		RuntimeDir:      absolute(s, "runtime_dir", defaultRuntimeDir),
+		ControlGroup:    s.text("control_group", defaultControlGroup),
+		PersistInterval: s.span("persist_interval", defaultPersistInterval, time.Second),
+		LogLevel:        parseLevel(s),
+	}
+	if c.NASID == "" {
+		s.wrong("nas_id", "is empty", `give this gateway a name of its own, as in "lobby-1"`)
+	}
+	if len(c.NASID) > maxAttribute {
+		s.wrong("nas_id", "is longer than 253 octets", "shorten it")
+	}
+	c.Portal = parsePortal(s)
+	c.Centre = parseCentre(s)
+	c.Zones = parseZones(s)
+	s.finish()
+	return c
+}
+
+func parseNASIP(s *section) netip.Addr {
+	const mend = `give an IPv4 address that no other gateway of this centre has, as in "192.0.2.1": accounting tells gateways apart by it`
+	v := s.required("nas_ip", mend)
+	if v == "" {
+		return netip.Addr{}
+	}
+	a, err := netip.ParseAddr(v)
+	if err != nil || !a.Is4() {
+		s.wrong("nas_ip", strconv.Quote(v)+" is not an IPv4 address", mend)
+	} else if a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() {
+		s.wrong("nas_ip", v+" is every machine's", mend)
+	}
+	return a
+}
+
+func parseLevel(s *section) slog.Level {
+	levels := map[string]slog.Level{"info": slog.LevelInfo, "debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}
+	return levels[s.oneOf("log_level", "info", "debug", "warn", "error")]
+}
+
+// absolute is a path that does not depend on where the daemon was started.
+func absolute(s *section, name, absent string) string {
+	v := s.text(name, absent)
+	if v != "" && !filepath.IsAbs(v) {
+		s.wrong(name, strconv.Quote(v)+" is not an absolute path", "begin it with /")
+	}
+	return v
+}
+
+func parsePortal(root *section) Portal {
+	p := Portal{HTTPPort: defaultHTTPPort}
+	s := root.table("portal")
+	if s == nil {
+		return p
+	}
+	if n, ok := s.number("http_port", 1, 65535); ok {
+		p.HTTPPort = uint16(n)
+	}
+	p.Venue = s.text("venue", "")
+	if len(p.Venue) > maxAttribute {
+		s.wrong("venue", "is longer than 253 octets", "shorten it")
+	}
+	s.finish()
+	return p
+}
+
+func parseCentre(root *section) *Centre {
+	s := root.table("centre")
+	if s == nil {
+		return nil
+	}
+	allowed := s.boolean("allow_cleartext", false)
+	c := &Centre{
+		URL:            parseCentreURL(s, allowed),
+		TokenFile:      absolute(s, "token_file", ""),
+		CAFile:         absolute(s, "ca_file", ""),
+		VerifierMaxAge: s.span("verifier_max_age", defaultVerifierMaxAge, time.Second),
+	}
+	if !s.has("token_file") {
+		s.wrong("token_file", "is missing", "give the path of a file with the token that \"gatehouse-central token create --role edge\" printed")
+	}
+	s.finish()
+	return c
+}
+
+func parseCentreURL(s *section, allowCleartext bool) *url.URL {
+	const mend = `give the centre's address, as in "https://centre.example"`
+	v := s.required("url", mend)
+	if v == "" {
+		return nil
+	}
+	u, err := url.Parse(v)
+	switch {
+	case err != nil || u.Hostname() == "" || (u.Scheme != "https" && u.Scheme != "http"):
+		s.wrong("url", strconv.Quote(v)+" is not an http or https address", mend)
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		s.wrong("url", "has more than host, port and path", mend+", and put the token into token_file")
+	case u.Scheme == "http" && !allowCleartext && !loopback(u.Hostname()):
+		s.wrong("url", "http:// would send guests' passwords and the token in clear text", "use https://, or say allow_cleartext = true if the way to the centre is protected otherwise")
+	}
+	return u
+}
+
+func loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && a.IsLoopback()
+}
