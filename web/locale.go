@@ -1,0 +1,94 @@
+package web
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Locale is a language that the pages speak, as a BCP 47 tag.
+type Locale string
+
+// The languages.
+const (
+	English Locale = "en"
+	German  Locale = "de"
+)
+
+// Locales are all languages that are complete, the default first.
+func Locales() []Locale { return []Locale{English, German} }
+
+func (l Locale) texts() *texts {
+	if l == German {
+		return &german
+	}
+	return &english
+}
+
+// Choose picks the language that an Accept-Language header (RFC 9110 §12.5.4) likes best of those we have. The default
+// is English.
+func Choose(acceptLanguage string) Locale {
+	best, bestQ := English, 0.0
+	for n := 0; acceptLanguage != "" && n < 32; n++ {
+		var item string
+		item, acceptLanguage, _ = strings.Cut(acceptLanguage, ",")
+		tag, params, _ := strings.Cut(item, ";")
+		l, ok := match(strings.TrimSpace(tag))
+		if q := quality(params); ok && q > bestQ {
+			best, bestQ = l, q
+		}
+	}
+	return best
+}
+
+func match(tag string) (Locale, bool) {
+	primary, _, _ := strings.Cut(tag, "-")
+	for _, l := range Locales() {
+		if strings.EqualFold(primary, string(l)) {
+			return l, true
+		}
+	}
+	return "", false
+}
+
+func quality(params string) float64 {
+	v, ok := strings.CutPrefix(strings.TrimSpace(params), "q=")
+	if !ok {
+		return 1
+	}
+	q, err := strconv.ParseFloat(v, 64)
+	if err != nil || !(q >= 0 && q <= 1) {
+		return 0
+	}
+	return q
+}
+
+// duration rounds down, so that no guest is promised more than there is.
+func (t *texts) duration(d time.Duration) string {
+	d = max(0, d)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d\u00a0%s", d/time.Second, t.Seconds)
+	case d < time.Hour:
+		return fmt.Sprintf("%d\u00a0%s", d/time.Minute, t.Minutes)
+	case d < 72*time.Hour:
+		return fmt.Sprintf("%d\u00a0%s %d\u00a0%s", d/time.Hour, t.Hours, d%time.Hour/time.Minute, t.Minutes)
+	}
+	return fmt.Sprintf("%d\u00a0%s", d/(24*time.Hour), t.Days)
+}
+
+// wait rounds up to seconds: who comes back when told to must not come too early.
+func (t *texts) wait(d time.Duration) string {
+	return t.duration((d + time.Second - 1).Truncate(time.Second))
+}
+
+// size writes octets in decimal units, as phones do.
+func (t *texts) size(octets uint64) string {
+	units := [...]string{"kB", "MB", "GB", "TB"}
+	v, i := float64(octets)/1000, 0
+	for v >= 999.95 && i < len(units)-1 {
+		v, i = v/1000, i+1
+	}
+	return strings.Replace(strconv.FormatFloat(v, 'f', 1, 64), ".", t.Decimal, 1) + "\u00a0" + units[i]
+}

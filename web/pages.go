@@ -1,0 +1,142 @@
+package web
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"gatehouse/sessions"
+)
+
+// Venue is whose guests the pages speak to.
+type Venue struct {
+	Name  string // of the house or the zone; empty: "Guest Wi-Fi"
+	Terms string // plain text, an empty line between paragraphs; empty: terms of our own in the page's language
+}
+
+// Page is what all pages share.
+type Page struct {
+	Locale Locale
+	Venue  Venue
+}
+
+// Problem is what a guest is told when something did not work. The zero Problem is none.
+type Problem struct {
+	Reason     sessions.Reason // of sessions, or Internal or FormExpired
+	RetryAfter time.Duration   // for sessions.RefusedTooOften
+}
+
+// Login offers the ways in.
+type Login struct {
+	Page
+	Methods      []sessions.Method // those that the pages know are shown, in this order
+	Cleartext    bool              // MethodPassword is offered by the zone but not over this connection: say why
+	TermsVersion string
+	Token        string // goes back with the form
+	URL          string // where the guest wanted to go; empty: unknown
+	Username     string // as typed before
+	Problem      Problem
+}
+
+// Status tells a guest who is online what is left.
+type Status struct {
+	Page
+	Username   string // empty: nobody's session
+	Limited    bool   // Left is meaningful
+	Left, Used time.Duration
+	Down, Up   uint64 // octets, to and from the station
+	ReadAt     time.Time
+	URL        string // http or https; empty: no link
+	Token      string
+}
+
+// LoggedOut is the page after a logout.
+type LoggedOut struct{ Page }
+
+// Terms shows the terms of use.
+type Terms struct {
+	Page
+	Version string
+	URL     string // goes along on the way back
+}
+
+// Unknown is for a device that is in no zone of ours.
+type Unknown struct{ Page }
+
+// NewStatus makes the status page of a running session. RFC 2866 counts Input from the station: its upload.
+func NewStatus(p Page, s *sessions.Session, readAt time.Time) Status {
+	st := Status{Page: p, Used: s.Used, Down: s.Usage.OutputOctets, Up: s.Usage.InputOctets, ReadAt: readAt}
+	st.Left, st.Limited = s.Left(s.Used)
+	if s.Source != sessions.SourceGuest {
+		st.Username = s.Username
+	}
+	return st
+}
+
+func (p Page) texts() *texts { return p.Locale.texts() }
+
+func (p Page) name() string {
+	if p.Venue.Name == "" {
+		return p.texts().GuestWiFi
+	}
+	return p.Venue.Name
+}
+
+// initial is the letter in the monogram.
+func (p Page) initial() string {
+	r, _ := utf8.DecodeRuneInString(strings.TrimSpace(p.name()))
+	return strings.ToUpper(string(r))
+}
+
+func (p Page) paragraphs() []string {
+	if strings.TrimSpace(p.Venue.Terms) == "" {
+		return p.texts().TermsDefault
+	}
+	var out []string
+	for part := range strings.SplitSeq(strings.ReplaceAll(p.Venue.Terms, "\r\n", "\n"), "\n\n") {
+		if part = strings.TrimSpace(part); part != "" {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+func (l Login) title() string {
+	t := l.texts()
+	if l.Problem.Reason != "" {
+		return t.Error + ": " + t.LogIn
+	}
+	return t.LogIn
+}
+
+// ways are the methods that have a form.
+func (l Login) ways() []sessions.Method {
+	return slices.DeleteFunc(slices.Clone(l.Methods), func(m sessions.Method) bool {
+		return m != sessions.MethodClick && m != sessions.MethodPassword
+	})
+}
+
+func (l Login) problem() string {
+	t := l.texts()
+	return strings.ReplaceAll(t.problem(l.Problem.Reason), "{wait}", t.wait(l.Problem.RetryAfter))
+}
+
+func (l Login) wrong() bool { return l.Problem.Reason == sessions.RefusedCredentials }
+
+// host is how a link to a page names it.
+func (s Status) host() string {
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+func path(p, original string) string {
+	if original == "" {
+		return p
+	}
+	return p + "?u=" + url.QueryEscape(original)
+}

@@ -1,0 +1,54 @@
+package web
+
+import (
+	"time"
+
+	"github.com/a-h/templ"
+
+	"gatehouse/sessions"
+)
+
+// Sample is one page with made-up data.
+type Sample struct {
+	Name string // fit for a file name
+	Page templ.Component
+}
+
+// Preview renders every page in every state that a guest may meet, with made-up data: for tests, and for people who
+// change how things look.
+func Preview(l Locale) []Sample {
+	p := Page{Locale: l, Venue: Venue{Name: "Hotel Seeblick"}}
+	const original = "http://www.example.com/breakfast?table=4&for=2"
+	login := Login{Page: p, Methods: []sessions.Method{sessions.MethodPassword, sessions.MethodClick},
+		TermsVersion: "2026-11", Token: "sample", URL: original}
+	with := func(change func(*Login)) templ.Component { v := login; change(&v); return v.View() }
+	status := Status{Page: p, Username: "anna", Limited: true, Left: 2*time.Hour + 14*time.Minute, Used: 46 * time.Minute,
+		Down: 218_400_000, Up: 12_730_000, ReadAt: time.Date(2026, 11, 21, 19, 5, 30, 0, time.UTC), URL: original, Token: "sample"}
+	samples := []Sample{
+		{"login", login.View()},
+		{"login-password", with(func(v *Login) { v.Methods = v.Methods[:1] })},
+		{"login-click", with(func(v *Login) { v.Methods = v.Methods[1:] })},
+		{"login-cleartext", with(func(v *Login) { v.Methods, v.Cleartext = v.Methods[1:], true })},
+		{"login-none", with(func(v *Login) { v.Methods = nil })},
+		{"login-no-venue", with(func(v *Login) { v.Venue = Venue{} })},
+		{"status", status.View()},
+		{"status-unlimited", Status{Page: p, Used: 40 * time.Second, ReadAt: status.ReadAt, Token: "sample"}.View()},
+		{"logged-out", LoggedOut{Page: p}.View()},
+		{"terms", Terms{Page: p, Version: "2026-11", URL: original}.View()},
+		{"unknown", Unknown{Page: p}.View()},
+	}
+	for _, r := range problemsInOrder {
+		samples = append(samples, Sample{"login-problem-" + string(r), with(func(v *Login) {
+			v.Problem, v.Username = Problem{Reason: r, RetryAfter: 90 * time.Second}, "anna"
+		})})
+	}
+	return samples
+}
+
+// problemsInOrder are all reasons that a login page may have to tell.
+var problemsInOrder = []sessions.Reason{
+	sessions.RefusedCredentials, sessions.RefusedInactive, sessions.RefusedExpired, sessions.RefusedTooMany,
+	sessions.RefusedTerms, sessions.RefusedMethod, sessions.RefusedCleartext, sessions.RefusedCentreAway,
+	sessions.RefusedTooOften, sessions.RefusedUnknownZone, sessions.RefusedNotLoggedIn, sessions.RefusedNothingLeft,
+	sessions.RefusedTooManyOnline, Internal, FormExpired,
+}

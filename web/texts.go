@@ -1,0 +1,71 @@
+package web
+
+import "gatehouse/sessions"
+
+// texts are all words of the pages in one language. A field left empty fails the tests. {wait} and {version} stand for
+// what is put there.
+type texts struct {
+	Dir     string // ltr or rtl
+	Decimal string
+	Seconds string
+	Minutes string
+	Hours   string
+	Days    string // three and more
+
+	GuestWiFi string
+	Welcome   string
+	Error     string // before the title of a page that tells of a problem
+
+	LogIn         string
+	UserName      string
+	Password      string
+	PasswordTitle string
+	ClickTitle    string
+	AcceptBefore  string
+	AcceptLink    string
+	AcceptAfter   string
+	GoOnline      string
+	Cleartext     string
+	NoMethod      string
+
+	Online     string
+	SignedInAs string
+	TimeLeft   string
+	NoLimit    string
+	TimeUsed   string
+	Downloaded string
+	Uploaded   string
+	ReadAt     string
+	Refresh    string
+	ContinueTo string
+	LogOut     string
+
+	LoggedOut     string
+	LoggedOutText string
+	LogInAgain    string
+
+	Terms        string
+	TermsVersion string
+	TermsDefault []string
+	Back         string
+
+	Unknown      string
+	UnknownText  string
+	UnknownSteps []string
+	TryAgain     string
+
+	Problems map[sessions.Reason]string
+}
+
+// Reasons that the pages know besides those of sessions.
+const (
+	Internal    sessions.Reason = "internal"     // a fault of ours
+	FormExpired sessions.Reason = "form_expired" // the form was too old, or from before a restart
+)
+
+func (t *texts) problem(r sessions.Reason) string {
+	if s, ok := t.Problems[r]; ok {
+		return s
+	}
+	return t.Problems[Internal]
+}
