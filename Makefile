@@ -1,0 +1,38 @@
+# gatehouse: make demo | test | bench | lint | build | packages | soak | generate. Needs Go, make and git; demo, test and
+# bench install the rest as root on Debian, or say what to install.
+
+VERSION ?= $(shell scripts/version.sh)
+# The time that a build cannot be older than: that of its commit.
+BUILT   ?= $(shell git log -1 --format=%cI 2>/dev/null)
+GO      ?= go
+TOOL    := $(GO) tool -modfile=tools/go.mod
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
+# HTTP/2 would cost the gateway half a megabyte; a guest's page has three files.
+BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)"
+
+# The version comes from git by way of VERSION; go build need not ask again, in a checkout that may be another user's.
+export GOFLAGS ?= -buildvcs=false
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
+.PHONY: demo test bench lint build packages soak generate deps clean
+.DEFAULT_GOAL := build
+
+demo: ; @scripts/deps.sh demo && $(GO) run ./cmd/gatehouse-lab demo
+test: ; @scripts/deps.sh test && scripts/test.sh
+bench: ; @scripts/deps.sh bench && $(GO) run ./cmd/gatehouse-lab bench
+soak: ; @scripts/deps.sh bench && $(GO) run ./cmd/gatehouse-lab soak
+lint: ; @scripts/lint.sh
+deps: ; @scripts/deps.sh test
+generate: ; $(TOOL) templ generate
+
+build:
+	$(BUILD) -tags nethttpomithttp2 -o bin/ ./cmd/gatehouse
+	$(BUILD) -o bin/ ./cmd/gatehouse-central
+
+# A Debian package of each program for each architecture, in dist/.
+packages:
+	$(GO) build -C tools -o ../bin/pack ./pack
+	bin/pack -version "$(VERSION)" -built "$(BUILT)" -out dist
+
+clean:
+	rm -rf bin dist

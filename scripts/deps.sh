@@ -1,0 +1,76 @@
+#!/bin/sh
+# Looks for the programs that a task needs and installs the missing ones when it may: root, on a system with apt-get.
+# Otherwise it says exactly what is missing and ends with 1.
+#
+# usage: scripts/deps.sh demo|bench|test
+set -eu
+
+# Debian keeps nft, dnsmasq and others in sbin, which is not in every user's PATH.
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+
+# program    Debian package    what for
+lab='
+ip           iproute2          namespaces, links, addresses
+tc           iproute2          links of a given speed
+nft          nftables          the ruleset
+dnsmasq      dnsmasq-base      DHCP, DNS and router advertisements of the lab
+udhcpc       udhcpc            DHCP client of the stations
+sysctl       procps            bridge and forwarding settings of the namespaces
+'
+checks='
+gcc          gcc               go test -race
+/usr/include/stdlib.h libc6-dev go test -race
+mkfs.ext4    e2fsprogs         the state disk of the power-cut tests
+fsck.ext4    e2fsprogs         the state disk of the power-cut tests
+losetup      mount             the state disk of the power-cut tests
+chromium     chromium          the login as a guest clicks it
+/usr/share/fonts/truetype/dejavu fonts-dejavu-core text in the screenshots
+shellcheck   shellcheck        scripts of the packages
+busybox      busybox           scripts of the packages, as a router runs them
+dpkg-deb     dpkg              packages are opened and installed
+systemd-analyze systemd        the units
+'
+
+case "${1-}" in
+demo | bench) wanted=$lab ;;
+test) wanted=$lab$checks ;;
+*) echo "usage: scripts/deps.sh demo|bench|test" >&2; exit 2 ;;
+esac
+
+have() {
+	case $1 in
+	/*) test -e "$1" ;;
+	*) command -v "$1" >/dev/null ;;
+	esac
+}
+
+# missing prints the packages whose program is not there, each once.
+missing() {
+	echo "$wanted" | while read -r program package _; do
+		[ -z "$program" ] || have "$program" || echo "$package"
+	done | sort -u | tr '\n' ' '
+}
+
+# install leaves services alone: the lab starts what it needs itself.
+install() {
+	DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 install --no-install-recommends "$@"
+}
+
+packages=$(missing)
+[ -n "$packages" ] || exit 0
+if [ "$(id -u)" != 0 ] || ! have apt-get; then
+	echo "gatehouse: missing for make $1: $packages" >&2
+	echo "install them, on Debian and Ubuntu as root: apt-get install --no-install-recommends $packages" >&2
+	exit 1
+fi
+echo "installing $packages"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# shellcheck disable=SC2086 # a list of words
+if ! install $packages >"$log" 2>&1 && ! { apt-get -q update && install $packages; } >>"$log" 2>&1; then
+	cat "$log" >&2
+	echo "gatehouse: could not install: $packages" >&2
+	exit 1
+fi
+packages=$(missing)
+[ -z "$packages" ] || { echo "gatehouse: still missing after the installation: $packages" >&2; exit 1; }
