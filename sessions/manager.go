@@ -1,10 +1,14 @@
 package sessions
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"gatehouse/internal/clock"
@@ -45,67 +49,290 @@ type Config struct {
 	Step func(point string)
 }
 
+const (
+	defaultVerifierMaxAge  = 30 * 24 * time.Hour
+	defaultResumeWindow    = 24 * time.Hour
+	defaultPersistInterval = time.Minute
+	defaultPollInterval    = 5 * time.Second
+	maxSightings           = 16384 // stations remembered without a session; random MACs must not fill the memory
+	maxAddrs               = 16    // addresses remembered per station
+)
+
 // Manager is the one writer of session state. Its methods are safe for concurrent use.
 type Manager struct {
-	cfg Config
+	cfg    Config
+	zones  map[string]*Zone
+	guess  *guessLimit
+	hasher chan struct{} // one password at a time: the router has other work too
+	wake   chan struct{} // tells Run that a deadline may be nearer than it thinks
+
+	mu        sync.Mutex
+	running   map[Station]*live
+	resumable map[Station]Session
+	arrived   map[Station]netip.Addr // seen, resumable, not yet resumed
+	seen      map[Station]*sighting
+	busy      map[Station]chan struct{}
+	pending   map[string]int // logins per account between decision and admission
+	lastID    time.Duration
 }
 
-// LoginRequest is one attempt to get in.
-type LoginRequest struct {
-	Station       Station
-	Addr          netip.Addr
-	Method        Method
-	Credentials   Credentials // for MethodPassword
-	AcceptedTerms string      // version of the terms that the guest accepted, for MethodClick
-	Secure        bool        // the request came over TLS
-	PageURL       string
-	UserAgent     string
+// live is a running session and what is known of it in memory only.
+type live struct {
+	Session
+	idleLeft   time.Duration // at UsageAt; negative: not known
+	interimDue time.Duration // Mono; 0: no interim records
+	cutCause   TerminateCause
+	cutAt      *Stamp // set once the kernel has let go and the Stop is not yet durable
 }
 
-var errStub = errors.New("not yet")
+type sighting struct {
+	addrs []netip.Addr
+	at    time.Duration
+}
 
 // New makes a Manager. It starts nothing.
-func New(cfg Config) *Manager { return &Manager{cfg: cfg} }
-
-// Start adopts what an earlier run left in the kernel and in the journal (DESIGN D16). Call it once, before Run and before any request.
-func (m *Manager) Start(ctx context.Context) error { return errStub }
-
-// Run ends sessions on time, polls usage and writes it down, until ctx ends; then it saves usage once more.
-func (m *Manager) Run(ctx context.Context) error { return errStub }
-
-// Login checks the request, makes the Start durable, admits the station, and returns its session. A station that already
-// has a running session gets that one back. A *Refusal says why not.
-func (m *Manager) Login(ctx context.Context, req LoginRequest) (Session, error) {
-	return Session{}, errStub
+func New(cfg Config) *Manager {
+	cfg.VerifierMaxAge = cmp.Or(cfg.VerifierMaxAge, defaultVerifierMaxAge)
+	cfg.ResumeWindow = cmp.Or(cfg.ResumeWindow, defaultResumeWindow)
+	cfg.PersistInterval = cmp.Or(cfg.PersistInterval, defaultPersistInterval)
+	cfg.PollInterval = cmp.Or(cfg.PollInterval, defaultPollInterval)
+	if cfg.PortOf == nil {
+		cfg.PortOf = func(Station) string { return "" }
+	}
+	if cfg.Queued == nil {
+		cfg.Queued = func() {}
+	}
+	if cfg.Step == nil {
+		cfg.Step = func(string) {}
+	}
+	m := &Manager{
+		cfg:       cfg,
+		zones:     make(map[string]*Zone, len(cfg.Zones)),
+		guess:     newGuessLimit(),
+		hasher:    make(chan struct{}, 1),
+		wake:      make(chan struct{}, 1),
+		running:   make(map[Station]*live),
+		resumable: make(map[Station]Session),
+		arrived:   make(map[Station]netip.Addr),
+		seen:      make(map[Station]*sighting),
+		busy:      make(map[Station]chan struct{}),
+		pending:   make(map[string]int),
+	}
+	for i := range m.cfg.Zones {
+		m.zones[m.cfg.Zones[i].Name] = &m.cfg.Zones[i]
+	}
+	return m
 }
-
-// Logout ends the station's session with the cause given and returns it as it was stopped. A *Refusal with
-// RefusedNotLoggedIn says that there was none.
-func (m *Manager) Logout(ctx context.Context, st Station, cause TerminateCause) (Session, error) {
-	return Session{}, errStub
-}
-
-// AccountChanged looks at the account again and ends its sessions when it is gone, inactive or expired.
-func (m *Manager) AccountChanged(ctx context.Context, username string) error { return errStub }
-
-// Seen tells that a station showed itself with this address (neighbour table, portal request). A station whose session a
-// reboot ended gets the rest of it.
-func (m *Manager) Seen(ctx context.Context, st Station, addr netip.Addr) {}
-
-// View is what is known of a station now; its session's Used and Usage are those of the last poll, Used brought up to now.
-func (m *Manager) View(st Station) StationView { return StationView{} }
-
-// Stations are all stations seen since the start, by zone and MAC.
-func (m *Manager) Stations() []StationView { return nil }
-
-// Sessions are the running sessions, the oldest first, Used brought up to now.
-func (m *Manager) Sessions() []Session { return nil }
 
 // Zone returns the zone of that name.
-func (m *Manager) Zone(name string) (Zone, bool) { return Zone{}, false }
+func (m *Manager) Zone(name string) (Zone, bool) {
+	z, ok := m.zones[name]
+	if !ok {
+		return Zone{}, false
+	}
+	return *z, true
+}
 
-// FindSession returns the running session with that id, or of that station MAC when it is the only one.
-func (m *Manager) FindSession(idOrMAC string) (Session, bool) { return Session{}, false }
+// View is what is known of a station now; its session's Usage is that of the last poll, Used is brought up to now.
+func (m *Manager) View(st Station) StationView {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.view(st)
+}
 
-// HashPassword makes the argon2id hash of a new local account's password, in PHC form.
-func HashPassword(p Password) (string, error) { return "", errStub }
+func (m *Manager) view(st Station) StationView {
+	v := StationView{Station: st, State: Captive}
+	if s, ok := m.seen[st]; ok {
+		v.Addrs = slices.Clone(s.addrs)
+	}
+	if r, ok := m.running[st]; ok && r.cutAt == nil && !m.timedOut(r) {
+		s := m.now(r)
+		v.State, v.Session = Authorized, &s
+	}
+	return v
+}
+
+// Stations are all stations seen since the start and all that have a session, by zone and MAC.
+func (m *Manager) Stations() []StationView {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	views := make([]StationView, 0, len(m.seen))
+	for st := range m.seen {
+		views = append(views, m.view(st))
+	}
+	for st := range m.running {
+		if _, ok := m.seen[st]; !ok {
+			views = append(views, m.view(st))
+		}
+	}
+	slices.SortFunc(views, func(a, b StationView) int {
+		return cmp.Or(strings.Compare(a.Zone, b.Zone), slices.Compare(a.MAC[:], b.MAC[:]))
+	})
+	return views
+}
+
+// Sessions are the running sessions, the oldest first, Used brought up to now.
+func (m *Manager) Sessions() []Session {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make([]Session, 0, len(m.running))
+	for _, r := range m.running {
+		all = append(all, m.now(r))
+	}
+	slices.SortFunc(all, func(a, b Session) int { return strings.Compare(a.AcctSessionID, b.AcctSessionID) })
+	return all
+}
+
+// FindSession returns the running session with that Acct-Session-Id, or of the station given as zone/MAC or as a MAC
+// that has only one.
+func (m *Manager) FindSession(which string) (Session, bool) {
+	zone, rest, inZone := strings.Cut(which, "/")
+	if !inZone {
+		zone, rest = "", which
+	}
+	mac, macErr := ParseMAC(rest)
+	var found []Session
+	for _, s := range m.Sessions() {
+		if s.AcctSessionID == which || macErr == nil && s.Station.MAC == mac && (!inZone || s.Station.Zone == zone) {
+			found = append(found, s)
+		}
+	}
+	if len(found) != 1 {
+		return Session{}, false
+	}
+	return found[0], true
+}
+
+// Seen tells that a station showed itself with this address (neighbour table, portal request). A station whose session a
+// reboot ended gets the rest of it, by Run.
+func (m *Manager) Seen(st Station, addr netip.Addr) {
+	if _, ok := m.zones[st.Zone]; !ok {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sight(st, addr)
+	if _, ok := m.resumable[st]; ok {
+		m.arrived[st] = addr
+		m.wakeRun()
+	}
+}
+
+func (m *Manager) sight(st Station, addr netip.Addr) {
+	s := m.seen[st]
+	if s == nil {
+		if len(m.seen) >= maxSightings {
+			m.forgetOldest()
+		}
+		s = &sighting{}
+		m.seen[st] = s
+	}
+	s.at = m.cfg.Clock.Mono()
+	if !addr.IsValid() || slices.Contains(s.addrs, addr) {
+		return
+	}
+	if len(s.addrs) >= maxAddrs {
+		s.addrs = slices.Delete(s.addrs, 0, 1)
+	}
+	s.addrs = append(s.addrs, addr)
+}
+
+// forgetOldest drops the oldest eighth of the sightings, so that the cost of a full table is paid once in a while only.
+func (m *Manager) forgetOldest() {
+	all := make([]time.Duration, 0, len(m.seen))
+	for _, s := range m.seen {
+		all = append(all, s.at)
+	}
+	slices.Sort(all)
+	limit := all[len(all)/8]
+	for st, s := range m.seen {
+		if s.at <= limit {
+			delete(m.seen, st)
+		}
+	}
+}
+
+// now is the session with Used brought up to this moment. The caller holds mu.
+func (m *Manager) now(r *live) Session {
+	s := r.Session
+	s.Used = m.used(r)
+	return s
+}
+
+// used is the time that the session has lasted. Sessions never outlive a boot, so two readings of one clock are enough.
+func (m *Manager) used(r *live) time.Duration {
+	used := m.cfg.Clock.Mono() - r.StartedAt.Mono
+	if r.cutAt != nil {
+		used = r.cutAt.Mono - r.StartedAt.Mono
+	}
+	if t := r.Limits.SessionTimeout; t > 0 {
+		used = min(used, t)
+	}
+	return used
+}
+
+func (m *Manager) timedOut(r *live) bool {
+	t := r.Limits.SessionTimeout
+	return t > 0 && m.cfg.Clock.Mono()-r.StartedAt.Mono >= t
+}
+
+// stamp is this moment.
+func (m *Manager) stamp() Stamp { return m.stampAt(m.cfg.Clock.Mono()) }
+
+// stampAt is the moment of this boot at which Mono read mono.
+func (m *Manager) stampAt(mono time.Duration) Stamp {
+	s := Stamp{BootID: m.cfg.Clock.BootID(), Mono: mono}
+	if now := m.cfg.Clock.Now(); m.believable(now) {
+		s.Wall = now.Add(mono - m.cfg.Clock.Mono()).UTC()
+	}
+	return s
+}
+
+func (m *Manager) believable(wall time.Time) bool { return !wall.Before(m.cfg.Believable) }
+
+// newSessionID is the boot, then the microseconds since it, which never repeat inside a boot.
+func (m *Manager) newSessionID() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lastID = max(m.cfg.Clock.Mono().Truncate(time.Microsecond), m.lastID+time.Microsecond)
+	boot := strings.ReplaceAll(m.cfg.Clock.BootID(), "-", "")
+	return fmt.Sprintf("%.8s%012x", boot, m.lastID.Microseconds())
+}
+
+// hold waits until nobody else works on the station and keeps others out until the function returned is called.
+func (m *Manager) hold(ctx context.Context, st Station) (func(), error) {
+	for {
+		m.mu.Lock()
+		other, taken := m.busy[st]
+		if !taken {
+			release := m.take(st)
+			m.mu.Unlock()
+			return release, nil
+		}
+		m.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// take keeps others out of a station that is not busy. The caller holds mu.
+func (m *Manager) take(st Station) func() {
+	mine := make(chan struct{})
+	m.busy[st] = mine
+	return func() {
+		m.mu.Lock()
+		delete(m.busy, st)
+		m.mu.Unlock()
+		close(mine)
+	}
+}
+
+func (m *Manager) wakeRun() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}

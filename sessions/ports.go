@@ -18,6 +18,7 @@ type Reading struct {
 	Station       Station
 	AcctSessionID string
 	Live          bool // false: the kernel has ended it (timeout or idle), or it was cut; its counters are still there
+	Idled         bool // not live because of the idle timeout, and of nothing else
 	Usage         Usage
 	// IdleLeft is how long the station may still be silent; negative when the grant has no idle timeout or is not live.
 	IdleLeft time.Duration

@@ -22,6 +22,9 @@ type Usage struct {
 	OutputPackets uint64 `json:"output_packets"`
 }
 
+// IsZero tells whether nothing was counted.
+func (u Usage) IsZero() bool { return u == Usage{} }
+
 // Add is the sum of two usages.
 func (u Usage) Add(v Usage) Usage {
 	return Usage{u.InputOctets + v.InputOctets, u.OutputOctets + v.OutputOctets,
@@ -73,6 +76,8 @@ type Session struct {
 	Used    time.Duration `json:"used"` // time spent, never "expires at"
 	Usage   Usage         `json:"usage"`
 	UsageAt Stamp         `json:"usage_at"`
+	// Base is the part of Usage from before the kernel's counters last began anew (a table deleted by others).
+	Base Usage `json:"base,omitzero"`
 
 	StoppedAt      *Stamp         `json:"stopped_at,omitempty"`
 	TerminateCause TerminateCause `json:"terminate_cause,omitempty"`

@@ -42,6 +42,13 @@ func (system) Mono() time.Duration {
 
 func (s system) BootID() string { return s.bootID }
 
+// Measure is the time that f takes, for calibrating work to the device. It is no reading of the clock for rules.
+func Measure(f func()) time.Duration {
+	begun := time.Now()
+	f()
+	return time.Since(begun)
+}
+
 // Fake is a Clock for tests. Its readings advance with Advance only; Skew moves the wall clock alone, as NTP does.
 type Fake struct {
 	mu   sync.Mutex

@@ -1,0 +1,197 @@
+package sessions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// authenticate proves a user name and password: by the gateway's own accounts, then by the verifier of a centre account
+// that has logged in here, then by the centre (DESIGN D9, D10).
+func (m *Manager) authenticate(ctx context.Context, c Credentials, st Station) (Account, error) {
+	if c.Username == "" || c.Password == "" {
+		return Account{}, &Refusal{Reason: RefusedCredentials}
+	}
+	a, err := m.cfg.Local.Account(ctx, c.Username)
+	if err == nil {
+		ok, err := m.checkPassword(ctx, a.PasswordHash, c.Password)
+		if err == nil && !ok {
+			err = &Refusal{Reason: RefusedCredentials}
+		}
+		return a, err
+	}
+	if !errors.Is(err, ErrNoAccount) {
+		return Account{}, fmt.Errorf("looking for a local account: %w", err)
+	}
+	if m.cfg.Authority == nil {
+		// An unknown user takes as long as a known one.
+		if _, err := m.checkPassword(ctx, nobodysHash, c.Password); err != nil {
+			return Account{}, err
+		}
+		return Account{}, &Refusal{Reason: RefusedCredentials}
+	}
+	a, known, err := m.verified(ctx, c)
+	if err != nil || a.Username != "" {
+		return a, err
+	}
+	return m.askCentre(ctx, c, st, known)
+}
+
+// verified returns the account when its verifier proves the password. known tells that there was a verifier good enough
+// to judge by.
+func (m *Manager) verified(ctx context.Context, c Credentials) (a Account, known bool, err error) {
+	a, err = m.cfg.Mirror.Account(ctx, c.Username)
+	if errors.Is(err, ErrNoAccount) {
+		return Account{}, false, nil
+	}
+	if err != nil {
+		return Account{}, false, fmt.Errorf("looking for an account: %w", err)
+	}
+	v, err := m.cfg.Verifiers.Verifier(ctx, c.Username)
+	if errors.Is(err, ErrNoAccount) || err == nil && (v.CredentialVersion != a.CredentialVersion || m.tooOld(v)) {
+		return Account{}, false, nil
+	}
+	if err != nil {
+		return Account{}, false, fmt.Errorf("looking for a verifier: %w", err)
+	}
+	ok, err := m.checkPassword(ctx, v.Hash, c.Password)
+	if err != nil || !ok {
+		return Account{}, true, err
+	}
+	return a, true, nil
+}
+
+// tooOld tells whether a verifier is past its offline age. Without two believable dates its age cannot be told, and it
+// counts as fresh: a router whose clock is wrong must not lock everybody out.
+func (m *Manager) tooOld(v Verifier) bool {
+	now := m.cfg.Clock.Now()
+	if v.MadeAt.Wall.IsZero() || !m.believable(now) {
+		return v.MadeAt.BootID == m.cfg.Clock.BootID() && m.cfg.Clock.Mono()-v.MadeAt.Mono > m.cfg.VerifierMaxAge
+	}
+	return now.Sub(v.MadeAt.Wall) > m.cfg.VerifierMaxAge
+}
+
+func (m *Manager) askCentre(ctx context.Context, c Credentials, st Station, known bool) (Account, error) {
+	a, err := m.cfg.Authority.Authenticate(ctx, c, st)
+	switch {
+	case err == nil:
+		m.keepVerifier(ctx, c, a)
+		return a, nil
+	case errors.Is(err, ErrWrongPassword), errors.Is(err, ErrNoAccount):
+		return Account{}, &Refusal{Reason: RefusedCredentials}
+	case errors.Is(err, ErrUnreachable) && known: // what was typed differs from what the centre last approved
+		return Account{}, &Refusal{Reason: RefusedCredentials}
+	case errors.Is(err, ErrUnreachable):
+		return Account{}, &Refusal{Reason: RefusedCentreAway}
+	}
+	return Account{}, fmt.Errorf("asking the centre: %w", err)
+}
+
+// keepVerifier remembers the proof, so that the account can log in while the centre is away. Without it the guest is
+// still in, so a failure is for the log only.
+func (m *Manager) keepVerifier(ctx context.Context, c Credentials, a Account) {
+	hash, err := m.hashPassword(ctx, c.Password)
+	if err == nil {
+		err = m.cfg.Verifiers.SaveVerifier(context.WithoutCancel(ctx), Verifier{
+			Username: a.Username, Hash: hash, CredentialVersion: a.CredentialVersion, MadeAt: m.stamp()})
+	}
+	if err != nil {
+		m.cfg.Logger.Warn("verifier not kept; this account cannot log in while the centre is away", "err", err)
+	}
+}
+
+func (m *Manager) checkPassword(ctx context.Context, hash string, p Password) (bool, error) {
+	if err := m.acquireHasher(ctx); err != nil {
+		return false, err
+	}
+	defer func() { <-m.hasher }()
+	return VerifyPassword(hash, p)
+}
+
+func (m *Manager) hashPassword(ctx context.Context, p Password) (string, error) {
+	if err := m.acquireHasher(ctx); err != nil {
+		return "", err
+	}
+	defer func() { <-m.hasher }()
+	return HashPassword(p)
+}
+
+func (m *Manager) acquireHasher(ctx context.Context) error {
+	select {
+	case m.hasher <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// AccountChanged looks at the account again: its sessions end when it is gone, inactive or expired, and get the limits
+// that it has now otherwise.
+func (m *Manager) AccountChanged(ctx context.Context, username string) error {
+	a, err := m.account(ctx, username)
+	gone := errors.Is(err, ErrNoAccount) || err == nil && m.usable(a) != nil
+	if err != nil && !gone {
+		return fmt.Errorf("looking at the changed account: %w", err)
+	}
+	var failed error
+	for _, s := range m.Sessions() {
+		switch {
+		case s.Username != username || s.Source == SourceGuest:
+		case gone:
+			_, err := m.Logout(ctx, s.Station, AdminReset)
+			failed = errors.Join(failed, notARefusal(err))
+		default:
+			failed = errors.Join(failed, m.applyLimits(ctx, s, a))
+		}
+	}
+	return failed
+}
+
+// account finds an account without proving anything.
+func (m *Manager) account(ctx context.Context, username string) (Account, error) {
+	a, err := m.cfg.Local.Account(ctx, username)
+	if errors.Is(err, ErrNoAccount) && m.cfg.Mirror != nil {
+		return m.cfg.Mirror.Account(ctx, username)
+	}
+	return a, err
+}
+
+// applyLimits gives a running session the limits that its account has now, counted from its start.
+func (m *Manager) applyLimits(ctx context.Context, s Session, a Account) error {
+	release, err := m.hold(ctx, s.Station)
+	if err != nil {
+		return err
+	}
+	defer release()
+	m.mu.Lock()
+	r, ok := m.running[s.Station]
+	if !ok || r.cutAt != nil || r.AcctSessionID != s.AcctSessionID || r.Method == MethodResume {
+		m.mu.Unlock()
+		return nil
+	}
+	limits := m.effective(m.zones[s.Station.Zone], a, m.used(r))
+	if limits == r.Limits {
+		m.mu.Unlock()
+		return nil
+	}
+	r.Limits = limits
+	r.interimDue = firstInterim(r.Session)
+	changed, g := m.now(r), m.grant(r)
+	m.mu.Unlock()
+	if err := m.cfg.Store.Commit(ctx, Batch{Sessions: []Session{changed}}); err != nil {
+		return fmt.Errorf("writing changed limits: %w", err)
+	}
+	if err := m.cfg.Enforcer.Admit(ctx, g); err != nil {
+		return fmt.Errorf("applying changed limits: %w", err)
+	}
+	m.wakeRun()
+	return nil
+}
+
+func notARefusal(err error) error {
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		return nil
+	}
+	return err
+}

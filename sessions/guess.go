@@ -1,0 +1,70 @@
+package sessions
+
+import (
+	"sync"
+	"time"
+)
+
+// A guess is a login that was refused for its credentials. Each of these may happen burst times at once and then once
+// per interval (GCRA). Right passwords cost nothing.
+type guessRate struct {
+	burst    int
+	interval time.Duration
+}
+
+var (
+	guessPerStation = guessRate{burst: 8, interval: 15 * time.Second}
+	guessPerAccount = guessRate{burst: 20, interval: 15 * time.Second}
+	guessPerZone    = guessRate{burst: 500, interval: 200 * time.Millisecond}
+)
+
+const maxGuessKeys = 8192
+
+type guessKey struct {
+	name string
+	rate guessRate
+}
+
+func guessKeys(st Station, username string) []guessKey {
+	return []guessKey{
+		{"station " + st.String(), guessPerStation},
+		{"account " + username, guessPerAccount},
+		{"zone " + st.Zone, guessPerZone},
+	}
+}
+
+// guessLimit remembers per key the theoretical arrival time of GCRA, in Mono.
+type guessLimit struct {
+	mu  sync.Mutex
+	tat map[string]time.Duration
+}
+
+func newGuessLimit() *guessLimit { return &guessLimit{tat: make(map[string]time.Duration)} }
+
+// wait is how long from now until the next guess is allowed by all keys; zero: now.
+func (g *guessLimit) wait(now time.Duration, keys []guessKey) time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var longest time.Duration
+	for _, k := range keys {
+		ahead := g.tat[k.name] - now
+		longest = max(longest, ahead-time.Duration(k.rate.burst-1)*k.rate.interval)
+	}
+	return longest
+}
+
+// spend counts one guess on all keys.
+func (g *guessLimit) spend(now time.Duration, keys []guessKey) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.tat) > maxGuessKeys {
+		for name, tat := range g.tat {
+			if tat <= now {
+				delete(g.tat, name)
+			}
+		}
+	}
+	for _, k := range keys {
+		g.tat[k.name] = max(g.tat[k.name], now) + k.rate.interval
+	}
+}

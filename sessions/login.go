@@ -1,0 +1,280 @@
+package sessions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// undatedGrant bounds the session of an account with an end date while the wall clock is not believable (DESIGN D8).
+const undatedGrant = 15 * time.Minute
+
+// LoginRequest is one attempt to get in.
+type LoginRequest struct {
+	Station       Station
+	Addr          netip.Addr
+	Method        Method
+	Credentials   Credentials // for MethodPassword; for MethodAdmin only the user name to account under
+	AcceptedTerms string      // version of the terms that the guest accepted, for MethodClick
+	Secure        bool        // the request came over TLS
+	PageURL       string
+	UserAgent     string
+}
+
+// Login checks the request, makes the Start durable, admits the station, and returns its session. A station that already
+// has a running session gets that one back. A *Refusal says why not; any other error is a fault, and the station stays
+// captive.
+func (m *Manager) Login(ctx context.Context, req LoginRequest) (Session, error) {
+	zone, ok := m.zones[req.Station.Zone]
+	if !ok {
+		return Session{}, &Refusal{Reason: RefusedUnknownZone}
+	}
+	release, err := m.hold(ctx, req.Station)
+	if err != nil {
+		return Session{}, err
+	}
+	defer release()
+	m.mu.Lock()
+	m.sight(req.Station, req.Addr)
+	m.mu.Unlock()
+
+	if s, ok, err := m.present(ctx, req.Station); ok || err != nil {
+		return s, err
+	}
+	m.cfg.Step("login.begun")
+	account, err := m.authorize(ctx, zone, req)
+	// From here on the guest may leave; what was begun is brought to its end.
+	ctx = context.WithoutCancel(ctx)
+	if err != nil {
+		return Session{}, m.refused(ctx, zone, req, err)
+	}
+	done, err := m.reserve(zone, account)
+	if err != nil {
+		return Session{}, m.refused(ctx, zone, req, err)
+	}
+	defer done()
+	return m.begin(ctx, zone, req, account)
+}
+
+// present returns the running session of a station. One that is over but not yet written off is brought to its end first.
+func (m *Manager) present(ctx context.Context, st Station) (Session, bool, error) {
+	m.mu.Lock()
+	r, ok := m.running[st]
+	over := ok && (r.cutAt != nil || m.timedOut(r))
+	var s Session
+	if ok {
+		s = m.now(r)
+	}
+	m.mu.Unlock()
+	if !over {
+		return s, ok, nil
+	}
+	_, err := m.end(context.WithoutCancel(ctx), SessionTimeout, st)
+	return Session{}, false, err
+}
+
+// authorize decides by method whether the station may in, and as whom.
+func (m *Manager) authorize(ctx context.Context, zone *Zone, req LoginRequest) (Account, error) {
+	switch {
+	case req.Method == MethodAdmin:
+		return Account{Source: SourceGuest, Username: req.Credentials.Username, Active: true}, nil
+	case !zone.Offers(req.Method):
+		return Account{}, &Refusal{Reason: RefusedMethod}
+	case req.Method == MethodClick:
+		if req.AcceptedTerms != zone.TermsVersion {
+			return Account{}, &Refusal{Reason: RefusedTerms}
+		}
+		return Account{Source: SourceGuest, Active: true}, nil
+	case req.Method == MethodPassword:
+		if !req.Secure && !zone.AllowCleartext {
+			return Account{}, &Refusal{Reason: RefusedCleartext}
+		}
+		return m.proven(ctx, req)
+	}
+	return Account{}, &Refusal{Reason: RefusedMethod}
+}
+
+// proven checks user name and password within the guess limits, then the account itself.
+func (m *Manager) proven(ctx context.Context, req LoginRequest) (Account, error) {
+	keys := guessKeys(req.Station, req.Credentials.Username)
+	if wait := m.guess.wait(m.cfg.Clock.Mono(), keys); wait > 0 {
+		return Account{}, &Refusal{Reason: RefusedTooOften, RetryAfter: wait}
+	}
+	a, err := m.authenticate(ctx, req.Credentials, req.Station)
+	var refusal *Refusal
+	if errors.As(err, &refusal) && refusal.Reason == RefusedCredentials {
+		m.guess.spend(m.cfg.Clock.Mono(), keys)
+	}
+	if err != nil {
+		return Account{}, err
+	}
+	return a, m.usable(a)
+}
+
+// usable says with a *Refusal that an account is known and proven but may not be used now.
+func (m *Manager) usable(a Account) error {
+	now := m.cfg.Clock.Now()
+	switch {
+	case !a.Active:
+		return &Refusal{Reason: RefusedInactive}
+	case !a.Expiration.IsZero() && m.believable(now) && !now.Before(a.Expiration):
+		return &Refusal{Reason: RefusedExpired}
+	}
+	return nil
+}
+
+// reserve counts the login against Simultaneous-Use until the session itself is counted.
+func (m *Manager) reserve(zone *Zone, a Account) (func(), error) {
+	if a.Source == SourceGuest {
+		return func() {}, nil
+	}
+	most := Resolve(zone.Bounds, a.Limits, a.Profile, zone.Limits).SimultaneousUse
+	key := string(a.Source) + "/" + a.Username
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if most > 0 && m.pending[key]+m.runningOf(a.Source, a.Username) >= most {
+		return nil, &Refusal{Reason: RefusedTooMany}
+	}
+	m.pending[key]++
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.pending[key]--; m.pending[key] == 0 {
+			delete(m.pending, key)
+		}
+	}, nil
+}
+
+func (m *Manager) runningOf(source Source, username string) int {
+	n := 0
+	for _, r := range m.running {
+		if r.Source == source && r.Username == username && r.cutAt == nil && !m.timedOut(r) {
+			n++
+		}
+	}
+	return n
+}
+
+// effective are the limits of a session of this account in this zone that began used ago (DESIGN D11).
+func (m *Manager) effective(zone *Zone, a Account, used time.Duration) Effective {
+	e := Resolve(zone.Bounds, a.Limits, a.Profile, zone.Limits)
+	if a.Expiration.IsZero() {
+		return e
+	}
+	now, left := m.cfg.Clock.Now(), undatedGrant
+	if m.believable(now) {
+		left = a.Expiration.Sub(now)
+	}
+	e.SessionTimeout = clamp(e.SessionTimeout, used+max(left, time.Second))
+	return e
+}
+
+// begin makes the Start durable, then admits: journal first, kernel second (DESIGN D16).
+func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, a Account) (Session, error) {
+	s := m.newSession(zone, req, a)
+	b := Batch{
+		Sessions:     []Session{s},
+		Records:      []AccountingRecord{{Kind: Start, Session: s, At: s.StartedAt}},
+		Transactions: []Transaction{m.loginTransaction(s, req)},
+	}
+	m.mu.Lock()
+	old, resumable := m.resumable[req.Station]
+	m.mu.Unlock()
+	if resumable { // whoever logs in anew does not also get the rest of an old session
+		old.Resumable = false
+		b.Sessions = append(b.Sessions, old)
+	}
+	m.cfg.Step("login.decided")
+	if err := m.cfg.Store.Commit(ctx, b); err != nil {
+		return Session{}, fmt.Errorf("writing the Start: %w", err)
+	}
+	m.cfg.Step("login.journaled")
+	r, err := m.admit(ctx, s)
+	if err != nil {
+		return Session{}, err
+	}
+	m.cfg.Step("login.admitted")
+	m.cfg.Queued()
+	return r, nil
+}
+
+// admit lets the station of a journaled session through and counts it as running. If the kernel refuses, the session is
+// stopped in the journal too.
+func (m *Manager) admit(ctx context.Context, s Session) (Session, error) {
+	r := &live{Session: s, idleLeft: -1, interimDue: firstInterim(s)}
+	if err := m.cfg.Enforcer.Admit(ctx, m.grant(r)); err != nil {
+		at := m.stamp()
+		s.StoppedAt, s.TerminateCause = &at, NASError
+		stop := Batch{Sessions: []Session{s}, Records: []AccountingRecord{{Kind: Stop, Session: s, At: at}},
+			Transactions: []Transaction{m.stopTransaction(s)}}
+		return Session{}, errors.Join(fmt.Errorf("admitting station: %w", err), m.cfg.Store.Commit(ctx, stop))
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.running[s.Station] = r
+	delete(m.resumable, s.Station)
+	delete(m.arrived, s.Station)
+	if t := s.Limits.SessionTimeout; t > 0 && t < m.cfg.PollInterval { // Run looks again at every poll anyway
+		m.wakeRun()
+	}
+	return s, nil
+}
+
+func (m *Manager) newSession(zone *Zone, req LoginRequest, a Account) Session {
+	s := Session{
+		AcctSessionID: m.newSessionID(),
+		Station:       req.Station,
+		Addr:          req.Addr,
+		Username:      a.Username,
+		UserID:        a.UserID,
+		Source:        a.Source,
+		Class:         a.Class,
+		Method:        req.Method,
+		Place:         zone.At(m.cfg.PortOf(req.Station)),
+		NASID:         m.cfg.NASID,
+		NASIP:         m.cfg.NASIP,
+		Limits:        m.effective(zone, a, 0),
+		StartedAt:     m.stamp(),
+	}
+	if s.Username == "" { // RFC 2865 wants a User-Name; nobody's is the device's
+		s.Username = req.Station.MAC.CallingStationID()
+	}
+	if req.Method == MethodClick {
+		s.TermsVersion = zone.TermsVersion
+	}
+	s.AcctMultiSessionID = s.AcctSessionID
+	s.UsageAt = s.StartedAt
+	return s
+}
+
+// grant is what the kernel must know of a session from now on.
+func (m *Manager) grant(r *live) Grant {
+	g := Grant{Station: r.Station, AcctSessionID: r.AcctSessionID, IdleTimeout: r.Limits.IdleTimeout}
+	if left, ok := r.Left(m.cfg.Clock.Mono() - r.StartedAt.Mono); ok {
+		g.Timeout = max(left, time.Millisecond) // zero would mean no end
+	}
+	return g
+}
+
+func firstInterim(s Session) time.Duration {
+	if s.Limits.InterimInterval == 0 {
+		return 0
+	}
+	return s.StartedAt.Mono + s.Limits.InterimInterval
+}
+
+// refused writes the refusal into the transaction log and returns it. An error that is no refusal is returned as it is.
+func (m *Manager) refused(ctx context.Context, zone *Zone, req LoginRequest, err error) error {
+	var refusal *Refusal
+	if !errors.As(err, &refusal) || refusal.Reason == RefusedTooOften || refusal.Reason == RefusedTerms {
+		return err
+	}
+	tx := m.refusalTransaction(zone, req, refusal)
+	if cErr := m.cfg.Store.Commit(ctx, Batch{Transactions: []Transaction{tx}}); cErr != nil {
+		m.cfg.Logger.Error("refusal not logged", "station", req.Station, "err", cErr)
+	}
+	m.cfg.Queued()
+	return err
+}

@@ -1,0 +1,131 @@
+package sessions
+
+import (
+	"context"
+	"fmt"
+)
+
+// Logout ends the station's session with the cause given and returns it as it was stopped. A *Refusal with
+// RefusedNotLoggedIn says that there was none.
+func (m *Manager) Logout(ctx context.Context, st Station, cause TerminateCause) (Session, error) {
+	release, err := m.hold(ctx, st)
+	if err != nil {
+		return Session{}, err
+	}
+	defer release()
+	m.cfg.Step("logout.begun")
+	ended, err := m.end(context.WithoutCancel(ctx), cause, st)
+	if err != nil {
+		return Session{}, err
+	}
+	if len(ended) == 0 {
+		return Session{}, &Refusal{Reason: RefusedNotLoggedIn}
+	}
+	return ended[0], nil
+}
+
+// end brings sessions to their end: kernel first, journal second, counters last (DESIGN D16). The caller holds the
+// stations. Stations without a session are passed over. A session whose timeout has passed ended by that, whatever
+// cause is given.
+func (m *Manager) end(ctx context.Context, cause TerminateCause, stations ...Station) ([]Session, error) {
+	ending := m.withSession(stations)
+	if len(ending) == 0 {
+		return nil, nil
+	}
+	readings, err := m.cfg.Enforcer.Cut(ctx, ending...)
+	if err != nil {
+		return nil, fmt.Errorf("cutting stations: %w", err)
+	}
+	m.cfg.Step("logout.cut")
+	ended := m.markCut(cause, ending, readings)
+	if err := m.cfg.Store.Commit(ctx, m.stopBatch(ended)); err != nil {
+		// The stations are off and their counters kept; Run tries again.
+		return nil, fmt.Errorf("writing the Stop: %w", err)
+	}
+	m.cfg.Step("logout.journaled")
+	m.mu.Lock()
+	for _, st := range ending {
+		delete(m.running, st)
+	}
+	m.mu.Unlock()
+	m.cfg.Queued()
+	if err := m.cfg.Enforcer.Release(ctx, ending...); err != nil {
+		// The Stop is written; what is left in the kernel is found and released by the next poll or start.
+		m.cfg.Logger.Warn("counters not released", "err", err)
+	}
+	m.cfg.Step("logout.released")
+	return ended, nil
+}
+
+func (m *Manager) withSession(stations []Station) []Station {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var have []Station
+	for _, st := range stations {
+		if _, ok := m.running[st]; ok {
+			have = append(have, st)
+		}
+	}
+	return have
+}
+
+// markCut notes when and why each station was cut, once: a second try keeps what the first found.
+func (m *Manager) markCut(cause TerminateCause, stations []Station, readings []Reading) []Session {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ended := make([]Session, len(stations))
+	for i, st := range stations {
+		r := m.running[st]
+		if r.cutAt == nil {
+			m.takeReading(r, readings[i])
+			at, why := m.endOf(r, cause)
+			r.cutAt, r.cutCause = &at, why
+		}
+		s := m.now(r)
+		s.UsageAt, s.StoppedAt, s.TerminateCause = *r.cutAt, r.cutAt, r.cutCause
+		ended[i] = s
+	}
+	return ended
+}
+
+// endOf is when and why a session ends that is being cut now for cause.
+func (m *Manager) endOf(r *live, cause TerminateCause) (Stamp, TerminateCause) {
+	now := m.cfg.Clock.Mono()
+	if t := r.Limits.SessionTimeout; t > 0 && now-r.StartedAt.Mono >= t {
+		return m.stampAt(r.StartedAt.Mono + t), SessionTimeout
+	}
+	if cause == IdleTimeout && r.idleLeft >= 0 {
+		// The silence was already running at the last reading, unless the idle timeout is shorter than the poll
+		// interval; then the end is late by at most that interval.
+		return m.stampAt(min(now, r.UsageAt.Mono+r.idleLeft)), IdleTimeout
+	}
+	return m.stampAt(now), cause
+}
+
+// takeReading takes one reading of the kernel into the session. The kernel's counters begin anew when its tables were
+// deleted; what was counted before is kept in Base.
+func (m *Manager) takeReading(r *live, reading Reading) {
+	if reading.AcctSessionID != r.AcctSessionID {
+		return
+	}
+	u := reading.Usage
+	if behind(u, r.Usage, r.Base) {
+		r.Base = r.Usage
+	}
+	r.Usage = r.Base.Add(u)
+}
+
+// behind tells whether the kernel's reading is less than what was already taken from it.
+func behind(kernel, total, base Usage) bool {
+	return base.InputOctets+kernel.InputOctets < total.InputOctets ||
+		base.OutputOctets+kernel.OutputOctets < total.OutputOctets
+}
+
+func (m *Manager) stopBatch(ended []Session) Batch {
+	b := Batch{Sessions: ended}
+	for _, s := range ended {
+		b.Records = append(b.Records, AccountingRecord{Kind: Stop, Session: s, At: *s.StoppedAt})
+		b.Transactions = append(b.Transactions, m.stopTransaction(s))
+	}
+	return b
+}

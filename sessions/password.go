@@ -1,0 +1,75 @@
+package sessions
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/crypto/argon2"
+
+	"gatehouse/internal/clock"
+)
+
+const (
+	argonMemory  = 8 << 10 // KiB; a router has little more to spare
+	argonKeyLen  = 32
+	argonMaxTime = 64
+	hashTarget   = 100 * time.Millisecond // cost of one check on this device (DESIGN D10)
+
+	// nobodysHash is checked when there is no account, so that an unknown user costs as much as a known one. It is of
+	// random octets that nobody kept.
+	nobodysHash = "$argon2id$v=19$m=8192,t=4,p=1$q8JdB2d4cFzVqvJmZbWb0g$Y2x5oO1uQ7m1sEw0tKj0m6mJw3c1q0b9Xo5yT2kH8eI"
+)
+
+var errHashForm = errors.New("not an argon2id hash in PHC form")
+
+// HashPassword makes an argon2id hash in PHC form that costs this device about 100 ms to check.
+func HashPassword(p Password) (string, error) {
+	salt := make([]byte, 16)
+	if _, err := rand.Read(salt); err != nil {
+		return "", fmt.Errorf("making a salt: %w", err)
+	}
+	once := max(time.Millisecond, clock.Measure(func() {
+		argon2.IDKey([]byte(p), salt, 1, argonMemory, 1, argonKeyLen)
+	}))
+	cost := uint32(min(max(hashTarget/once, 1), argonMaxTime))
+	key := argon2.IDKey([]byte(p), salt, cost, argonMemory, 1, argonKeyLen)
+	b64 := base64.RawStdEncoding
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, argonMemory, cost,
+		b64.EncodeToString(salt), b64.EncodeToString(key)), nil
+}
+
+// VerifyPassword tells whether p is the password of hash, in constant time. The error says that hash is damaged.
+func VerifyPassword(hash string, p Password) (bool, error) {
+	var version, memory, cost, threads uint32
+	var rest string
+	if _, err := fmt.Sscanf(hash, "$argon2id$v=%d$m=%d,t=%d,p=%d$%s", &version, &memory, &cost, &threads, &rest); err != nil {
+		return false, errHashForm
+	}
+	saltText, keyText, ok := cutLast(rest, '$')
+	if !ok || version != argon2.Version || cost == 0 || cost > argonMaxTime || memory > 1<<16 || threads == 0 || threads > 4 {
+		return false, errHashForm
+	}
+	salt, err := base64.RawStdEncoding.DecodeString(saltText)
+	if err != nil {
+		return false, errHashForm
+	}
+	key, err := base64.RawStdEncoding.DecodeString(keyText)
+	if err != nil || len(key) != argonKeyLen {
+		return false, errHashForm
+	}
+	got := argon2.IDKey([]byte(p), salt, cost, memory, uint8(threads), argonKeyLen)
+	return subtle.ConstantTimeCompare(got, key) == 1, nil
+}
+
+func cutLast(s string, sep byte) (before, after string, found bool) {
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i] == sep {
+			return s[:i], s[i+1:], true
+		}
+	}
+	return s, "", false
+}

@@ -1,0 +1,241 @@
+package sessions
+
+import (
+	"context"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+const retryInterval = 5 * time.Second // for a Stop that could not be written, a session that could not be resumed
+
+// Run ends sessions on time, polls the kernel, writes interim records and usage, and resumes sessions of stations that
+// were seen, until ctx ends; then it writes usage once more.
+func (m *Manager) Run(ctx context.Context) error {
+	next := schedule{poll: m.cfg.Clock.Mono() + m.cfg.PollInterval, persist: m.cfg.Clock.Mono() + m.cfg.PersistInterval}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			last := context.WithoutCancel(ctx)
+			m.poll(last)
+			m.persist(last)
+			return nil
+		case <-m.wake:
+		case <-timer.C:
+		}
+		m.tick(ctx, &next)
+		timer.Reset(m.untilNext(next))
+	}
+}
+
+// schedule is when the periodic work is due, in Mono.
+type schedule struct{ poll, persist, retry time.Duration }
+
+func (m *Manager) tick(ctx context.Context, next *schedule) {
+	now := m.cfg.Clock.Mono()
+	m.resumeArrived(ctx)
+	if now >= next.poll || m.interimIsDue(now) {
+		m.poll(ctx)
+		m.interim(ctx)
+		next.poll = now + m.cfg.PollInterval
+	}
+	m.endDue(ctx, now >= next.retry)
+	if now >= next.retry {
+		next.retry = now + retryInterval
+	}
+	if now >= next.persist {
+		m.persist(ctx)
+		next.persist = now + m.cfg.PersistInterval
+	}
+}
+
+// untilNext is how long Run may sleep.
+func (m *Manager) untilNext(next schedule) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at := min(next.poll, next.persist)
+	for _, r := range m.running {
+		if r.cutAt != nil {
+			at = min(at, next.retry)
+			continue
+		}
+		if t := r.Limits.SessionTimeout; t > 0 {
+			at = min(at, r.StartedAt.Mono+t)
+		}
+	}
+	return max(at-m.cfg.Clock.Mono(), time.Millisecond)
+}
+
+// endDue brings to their end the sessions whose time is over, and those cut earlier whose Stop is not written.
+func (m *Manager) endDue(ctx context.Context, retry bool) {
+	m.mu.Lock()
+	var due []Station
+	for st, r := range m.running {
+		if r.cutAt == nil && m.timedOut(r) || r.cutAt != nil && retry {
+			due = append(due, st)
+		}
+	}
+	m.mu.Unlock()
+	m.endAll(ctx, SessionTimeout, due)
+}
+
+// endAll ends the sessions of these stations together. Stations that somebody else works on are left to the next round.
+func (m *Manager) endAll(ctx context.Context, cause TerminateCause, stations []Station) {
+	m.mu.Lock()
+	var mine []Station
+	for _, st := range stations {
+		if _, taken := m.busy[st]; !taken {
+			mine = append(mine, st)
+			defer m.take(st)()
+		}
+	}
+	m.mu.Unlock()
+	if _, err := m.end(context.WithoutCancel(ctx), cause, mine...); err != nil {
+		m.cfg.Logger.Error("ending sessions", "cause", string(cause), "sessions", len(mine), "err", err)
+	}
+}
+
+// poll reads the kernel: usage, sessions that fell idle, sessions that it lost, and leftovers of sessions that are over.
+func (m *Manager) poll(ctx context.Context) {
+	asked := m.cfg.Clock.Mono()
+	readings, err := m.cfg.Enforcer.Usage(ctx)
+	if err != nil {
+		m.cfg.Logger.Error("reading usage", "err", err)
+		return
+	}
+	idle, strays, lost := m.takeReadings(asked, readings)
+	m.endAll(ctx, IdleTimeout, idle)
+	m.removeStrays(ctx, strays)
+	if !lost {
+		return
+	}
+	m.cfg.Logger.Warn("the kernel lost sessions; restoring them")
+	if err := m.cfg.Enforcer.Reconcile(ctx, m.grants()); err != nil {
+		m.cfg.Logger.Error("restoring sessions", "err", err)
+	}
+}
+
+// removeStrays takes out of the kernel what belongs to no session.
+func (m *Manager) removeStrays(ctx context.Context, strays []Station) {
+	m.mu.Lock()
+	var mine []Station
+	for _, st := range strays {
+		if _, running := m.running[st]; !running && m.busy[st] == nil {
+			mine = append(mine, st)
+			defer m.take(st)()
+		}
+	}
+	m.mu.Unlock()
+	if len(mine) == 0 {
+		return
+	}
+	_, err := m.cfg.Enforcer.Cut(ctx, mine...)
+	if err == nil {
+		err = m.cfg.Enforcer.Release(ctx, mine...)
+	}
+	if err != nil {
+		m.cfg.Logger.Error("removing strays from the kernel", "err", err)
+	}
+}
+
+// takeReadings takes in what the kernel said at the time asked, and tells which stations fell idle, which have no
+// session, and whether the kernel lost one. Stations that somebody works on are in between states and passed over.
+func (m *Manager) takeReadings(asked time.Duration, readings []Reading) (idle, strays []Station, lost bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.stamp()
+	known := make(map[Station]bool, len(readings))
+	for _, reading := range readings {
+		st := reading.Station
+		known[st] = true
+		r, running := m.running[st]
+		switch {
+		case m.busy[st] != nil:
+		case !running:
+			strays = append(strays, st)
+		case r.cutAt != nil || m.nearlyOver(r):
+		case reading.Live && r.AcctSessionID == reading.AcctSessionID:
+			m.takeReading(r, reading)
+			r.UsageAt, r.idleLeft = now, reading.IdleLeft
+		case reading.Idled && r.AcctSessionID == reading.AcctSessionID:
+			idle = append(idle, st)
+		default:
+			lost = lost || r.StartedAt.Mono < asked
+		}
+	}
+	for st, r := range m.running {
+		if !known[st] && m.busy[st] == nil && r.cutAt == nil && !m.nearlyOver(r) && r.StartedAt.Mono < asked {
+			lost = true
+		}
+	}
+	return idle, strays, lost
+}
+
+// nearlyOver leaves room for the kernel's clock, which counts in ticks and may be ahead of ours.
+func (m *Manager) nearlyOver(r *live) bool {
+	t := r.Limits.SessionTimeout
+	return t > 0 && m.cfg.Clock.Mono()-r.StartedAt.Mono >= t-time.Second
+}
+
+func (m *Manager) interimIsDue(now time.Duration) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range m.running {
+		if r.interimDue > 0 && r.interimDue <= now {
+			return true
+		}
+	}
+	return false
+}
+
+// interim writes the Interim-Update of every session that is due.
+func (m *Manager) interim(ctx context.Context) {
+	m.mu.Lock()
+	var b Batch
+	at := m.stamp()
+	for _, r := range m.running {
+		if r.interimDue == 0 || r.interimDue > at.Mono || r.cutAt != nil {
+			continue
+		}
+		for r.interimDue <= at.Mono {
+			r.interimDue += r.Limits.InterimInterval
+		}
+		b.Records = append(b.Records, AccountingRecord{Kind: InterimUpdate, Session: m.now(r), At: at})
+	}
+	m.mu.Unlock()
+	if len(b.Records) == 0 {
+		return
+	}
+	if err := m.cfg.Store.Commit(ctx, b); err != nil {
+		m.cfg.Logger.Error("writing interim records", "err", err)
+		return
+	}
+	m.cfg.Queued()
+}
+
+// persist writes down what running sessions have used, so that a power cut costs at most PersistInterval.
+func (m *Manager) persist(ctx context.Context) {
+	all := m.Sessions()
+	if len(all) == 0 {
+		return
+	}
+	if err := m.cfg.Store.SaveUsage(ctx, all); err != nil {
+		m.cfg.Logger.Error("writing usage", "err", err)
+	}
+}
+
+// resumeArrived gives stations that were seen again the rest of the session that a reboot ended.
+func (m *Manager) resumeArrived(ctx context.Context) {
+	m.mu.Lock()
+	arrived := m.arrived
+	m.arrived = make(map[Station]netip.Addr)
+	m.mu.Unlock()
+	for _, st := range slices.Collect(maps.Keys(arrived)) {
+		if err := m.resume(ctx, st, arrived[st]); err != nil {
+			m.cfg.Logger.Error("resuming a session", "station", st, "err", err)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package sessions
+
+import (
+	"context"
+	"fmt"
+)
+
+// Start adopts what an earlier run left in the kernel and in the journal (DESIGN D16): a running session whose station
+// the kernel still lets through goes on untouched; what ended meanwhile gets its Stop, with the time at which it ended;
+// what another boot left is stopped and kept for its station. Call it once, before Run and before any request.
+func (m *Manager) Start(ctx context.Context) error {
+	readings, err := m.cfg.Enforcer.Usage(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the kernel's sessions: %w", err)
+	}
+	stored, err := m.cfg.Store.Load(ctx)
+	if err != nil {
+		return fmt.Errorf("loading sessions: %w", err)
+	}
+	m.mu.Lock()
+	stops := m.adopt(stored, readings)
+	m.mu.Unlock()
+	if len(stops.Sessions) > 0 {
+		if err := m.cfg.Store.Commit(ctx, stops); err != nil {
+			return fmt.Errorf("writing what ended meanwhile: %w", err)
+		}
+		m.cfg.Queued()
+	}
+	if err := m.cfg.Enforcer.Reconcile(ctx, m.grants()); err != nil {
+		return fmt.Errorf("reconciling the kernel: %w", err)
+	}
+	return nil
+}
+
+// adopt sorts stored sessions into running, resumable and ended, and returns the Stops to write. The caller holds mu.
+func (m *Manager) adopt(stored []Session, readings []Reading) Batch {
+	byID := make(map[string]Reading, len(readings))
+	for _, r := range readings {
+		byID[r.AcctSessionID] = r
+	}
+	var ended []Session
+	for _, s := range stored {
+		switch {
+		case !s.Running():
+			m.keepResumable(s)
+		case m.zones[s.Station.Zone] == nil:
+			ended = append(ended, m.stopped(s, m.stamp(), NASRequest))
+		case s.StartedAt.BootID != m.cfg.Clock.BootID():
+			s = m.stopped(s, s.UsageAt, NASReboot)
+			left, limited := s.Left(s.Used)
+			s.Resumable = !limited || left > 0
+			m.keepResumable(s)
+			ended = append(ended, s)
+		default:
+			if stop, over := m.adoptOne(s, byID); over {
+				ended = append(ended, stop)
+			}
+		}
+	}
+	return m.stopBatch(ended)
+}
+
+func (m *Manager) keepResumable(s Session) {
+	if s.Resumable && m.zones[s.Station.Zone] != nil {
+		m.resumable[s.Station] = s
+	}
+}
+
+// adoptOne puts a session of this boot among the running ones, or says how and when it ended.
+func (m *Manager) adoptOne(s Session, byID map[string]Reading) (Session, bool) {
+	r := &live{Session: s, idleLeft: -1}
+	reading, inKernel := byID[s.AcctSessionID]
+	now := m.cfg.Clock.Mono()
+	if inKernel {
+		m.takeReading(r, reading)
+	} else {
+		r.Base = r.Usage // its counters are gone with the kernel's tables
+	}
+	if m.timedOut(r) {
+		return m.stopped(r.Session, m.stampAt(s.StartedAt.Mono+s.Limits.SessionTimeout), SessionTimeout), true
+	}
+	if inKernel && reading.Idled {
+		// Nobody saw the silence begin: it did after the last reading, and the station is not charged beyond the bound.
+		end := min(now, s.UsageAt.Mono+s.Limits.IdleTimeout)
+		return m.stopped(r.Session, m.stampAt(end), IdleTimeout), true
+	}
+	if inKernel && !reading.Live {
+		// It was being ended when the daemon died, and the reason died with it.
+		return m.stopped(r.Session, m.stampAt(now), NASError), true
+	}
+	if other, twice := m.running[s.Station]; twice {
+		return m.stopped(other.Session, m.stampAt(now), NASError), true
+	}
+	r.UsageAt, r.idleLeft = m.stampAt(now), -1
+	if inKernel {
+		r.idleLeft = reading.IdleLeft
+	}
+	if i := s.Limits.InterimInterval; i > 0 {
+		r.interimDue = s.StartedAt.Mono + (now - s.StartedAt.Mono).Truncate(i) + i
+	}
+	m.running[s.Station] = r
+	return Session{}, false
+}
+
+func (m *Manager) stopped(s Session, at Stamp, cause TerminateCause) Session {
+	if at.BootID == s.StartedAt.BootID {
+		s.Used = max(s.Used, at.Mono-s.StartedAt.Mono)
+	}
+	s.UsageAt, s.StoppedAt, s.TerminateCause = at, &at, cause
+	return s
+}
+
+// grants are all grants that the kernel should hold now.
+func (m *Manager) grants() []Grant {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := make([]Grant, 0, len(m.running))
+	for _, r := range m.running {
+		if r.cutAt == nil && !m.timedOut(r) {
+			all = append(all, m.grant(r))
+		}
+	}
+	return all
+}

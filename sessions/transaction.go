@@ -1,0 +1,74 @@
+package sessions
+
+import "github.com/google/uuid"
+
+// The mapping between terminate causes and GATE's transaction log (DESIGN D15): one line per cause.
+var stopTransactions = map[TerminateCause]struct {
+	kind    TransactionType
+	message string
+}{
+	UserRequest:    {TxLogout, "User logged out"},
+	LostCarrier:    {TxDisconnect, "Station left"},
+	IdleTimeout:    {TxIdleTimeout, "Idle timeout"},
+	SessionTimeout: {TxSessionTimeout, "Session timeout"},
+	AdminReset:     {TxDisconnect, "Disconnected by an administrator"},
+	NASReboot:      {TxDisconnect, "Gateway restarted"},
+	NASError:       {TxDisconnect, "Gateway error"},
+	NASRequest:     {TxDisconnect, "Disconnected by the gateway"},
+}
+
+var refusalMessages = map[Reason]string{
+	RefusedCredentials: "Wrong user name or password",
+	RefusedInactive:    "Account is not active",
+	RefusedExpired:     "Account has expired",
+	RefusedTooMany:     "Too many sessions of this account",
+	RefusedMethod:      "Way in not offered",
+	RefusedCleartext:   "Password over clear HTTP refused",
+	RefusedCentreAway:  "Centre unreachable, account not known here",
+}
+
+const (
+	statusOK      = "h200"
+	statusRefused = "u401"
+	actionLogin   = "li"
+)
+
+func (m *Manager) loginTransaction(s Session, req LoginRequest) Transaction {
+	t := m.sessionTransaction(s, s.StartedAt)
+	t.Type, t.Message, t.Action = TxLogin, "User login successful", actionLogin
+	if s.Method == MethodResume {
+		t.Type, t.Message = TxAutoLogin, "Session resumed after a restart of the gateway"
+	}
+	t.PageURL, t.UserAgent = req.PageURL, req.UserAgent
+	return t
+}
+
+func (m *Manager) stopTransaction(s Session) Transaction {
+	t := m.sessionTransaction(s, *s.StoppedAt)
+	kind := stopTransactions[s.TerminateCause]
+	t.Type, t.Message = kind.kind, kind.message
+	return t
+}
+
+func (m *Manager) sessionTransaction(s Session, at Stamp) Transaction {
+	t := Transaction{
+		ID: uuid.NewString(), Status: statusOK, At: at, Station: s.Station, Username: s.Username, UserID: s.UserID,
+		AcctSessionID: s.AcctSessionID, Place: s.Place, NASID: s.NASID,
+	}
+	if s.Addr.IsValid() {
+		t.Addr = s.Addr.String()
+	}
+	return t
+}
+
+func (m *Manager) refusalTransaction(zone *Zone, req LoginRequest, r *Refusal) Transaction {
+	t := Transaction{
+		ID: uuid.NewString(), Type: TxAuthenticate, Status: statusRefused, Message: refusalMessages[r.Reason],
+		At: m.stamp(), Station: req.Station, Username: req.Credentials.Username, Action: actionLogin,
+		PageURL: req.PageURL, UserAgent: req.UserAgent, Place: zone.At(m.cfg.PortOf(req.Station)), NASID: m.cfg.NASID,
+	}
+	if req.Addr.IsValid() {
+		t.Addr = req.Addr.String()
+	}
+	return t
+}
