@@ -1,0 +1,366 @@
+package sessions_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"gatehouse/sessions"
+)
+
+var (
+	stationA = sessions.Station{Zone: "guests", MAC: sessions.MAC{2, 0, 0x5e, 0x10, 0, 1}}
+	stationB = sessions.Station{Zone: "guests", MAC: sessions.MAC{2, 0, 0x5e, 0x10, 0, 2}}
+	addrA    = netip.MustParseAddr("192.0.2.77")
+)
+
+// bubbleClock reads the time of a synctest bubble: Mono flows with it, Now may be skewed, as NTP does.
+type bubbleClock struct {
+	mu     sync.Mutex
+	zero   time.Time
+	skew   time.Duration
+	bootID string
+}
+
+func newClock() *bubbleClock {
+	return &bubbleClock{zero: time.Now().Add(-time.Hour), bootID: "11111111-2222-3333-4444-555555555555"}
+}
+
+func (c *bubbleClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.skew)
+}
+func (c *bubbleClock) Mono() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Since(c.zero)
+}
+func (c *bubbleClock) BootID() string       { c.mu.Lock(); defer c.mu.Unlock(); return c.bootID }
+func (c *bubbleClock) jump(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.skew += d }
+func (c *bubbleClock) reboot(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bootID, c.zero = id, time.Now().Add(-10*time.Second)
+}
+
+// kernel is the enforcer at the border: it holds grants with timeouts, counters and silence as the real one does.
+type kernel struct {
+	mu     sync.Mutex
+	grants map[sessions.Station]*held
+	fail   error // next Admit
+	calls  []string
+}
+
+type held struct {
+	sessions.Grant
+	until, silent time.Time // zero: no end
+	cut           bool
+	usage         sessions.Usage
+}
+
+func newKernel() *kernel { return &kernel{grants: map[sessions.Station]*held{}} }
+
+func (k *kernel) Admit(_ context.Context, grants ...sessions.Grant) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.calls = append(k.calls, "admit")
+	if err := k.fail; err != nil {
+		k.fail = nil
+		return err
+	}
+	for _, g := range grants {
+		k.admit(g)
+	}
+	return nil
+}
+
+func (k *kernel) admit(g sessions.Grant) {
+	h := k.grants[g.Station]
+	if h == nil || h.AcctSessionID != g.AcctSessionID {
+		h = &held{}
+		k.grants[g.Station] = h
+	}
+	h.Grant, h.cut, h.until, h.silent = g, false, time.Time{}, time.Time{}
+	if g.Timeout > 0 {
+		h.until = time.Now().Add(g.Timeout)
+	}
+	if g.IdleTimeout > 0 {
+		h.silent = time.Now().Add(g.IdleTimeout)
+	}
+}
+
+func (h *held) reading() sessions.Reading {
+	now := time.Now()
+	over := h.cut || !h.until.IsZero() && !now.Before(h.until)
+	idled := !over && !h.silent.IsZero() && !now.Before(h.silent)
+	r := sessions.Reading{Station: h.Station, AcctSessionID: h.AcctSessionID, Live: !over && !idled, Idled: idled,
+		Usage: h.usage, IdleLeft: -1}
+	if r.Live && !h.silent.IsZero() {
+		r.IdleLeft = h.silent.Sub(now)
+	}
+	return r
+}
+
+// traffic moves octets of a station, when it is let through.
+func (k *kernel) traffic(st sessions.Station, in, out uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	h := k.grants[st]
+	if h == nil || !h.reading().Live {
+		return
+	}
+	h.usage = h.usage.Add(sessions.Usage{InputOctets: in, OutputOctets: out, InputPackets: 1, OutputPackets: 1})
+	if h.IdleTimeout > 0 && in > 0 {
+		h.silent = time.Now().Add(h.IdleTimeout)
+	}
+}
+
+func (k *kernel) live(st sessions.Station) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	h := k.grants[st]
+	return h != nil && h.reading().Live
+}
+
+func (k *kernel) wipe() { k.mu.Lock(); defer k.mu.Unlock(); clear(k.grants) }
+
+func (k *kernel) Cut(_ context.Context, stations ...sessions.Station) ([]sessions.Reading, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.calls = append(k.calls, "cut")
+	var out []sessions.Reading
+	for _, st := range stations {
+		h := k.grants[st]
+		if h == nil {
+			out = append(out, sessions.Reading{Station: st})
+			continue
+		}
+		h.cut = true
+		out = append(out, h.reading())
+	}
+	return out, nil
+}
+
+func (k *kernel) Release(_ context.Context, stations ...sessions.Station) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, st := range stations {
+		if h := k.grants[st]; h != nil && !h.reading().Live {
+			delete(k.grants, st)
+		}
+	}
+	return nil
+}
+
+func (k *kernel) Usage(context.Context) ([]sessions.Reading, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var out []sessions.Reading
+	for _, h := range k.grants {
+		out = append(out, h.reading())
+	}
+	return out, nil
+}
+
+func (k *kernel) Reconcile(_ context.Context, want []sessions.Grant) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.calls = append(k.calls, "reconcile")
+	wanted := map[sessions.Station]bool{}
+	for _, g := range want {
+		wanted[g.Station] = true
+		if h := k.grants[g.Station]; h == nil || h.AcctSessionID != g.AcctSessionID || !h.reading().Live {
+			k.admit(g)
+		}
+	}
+	maps.DeleteFunc(k.grants, func(st sessions.Station, _ *held) bool { return !wanted[st] })
+	return nil
+}
+
+func (k *kernel) CleanUp(context.Context) error { panic("not expected") }
+
+// disk is the store at the border.
+type disk struct {
+	mu       sync.Mutex
+	sessions map[string]sessions.Session
+	records  []sessions.AccountingRecord
+	txs      []sessions.Transaction
+	full     bool
+	saved    int
+}
+
+func newDisk() *disk { return &disk{sessions: map[string]sessions.Session{}} }
+
+var errFull = errors.New("disk full")
+
+func (d *disk) Load(context.Context) ([]sessions.Session, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []sessions.Session
+	for _, s := range d.sessions {
+		if s.Running() || s.Resumable {
+			out = append(out, s)
+		}
+	}
+	slices.SortFunc(out, func(a, b sessions.Session) int { return cmp.Compare(a.AcctSessionID, b.AcctSessionID) })
+	return out, nil
+}
+
+func (d *disk) Commit(_ context.Context, b sessions.Batch) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.full {
+		return errFull
+	}
+	for _, s := range b.Sessions {
+		d.sessions[s.AcctSessionID] = s
+	}
+	d.records = append(d.records, b.Records...)
+	d.txs = append(d.txs, b.Transactions...)
+	return nil
+}
+
+func (d *disk) SaveUsage(_ context.Context, all []sessions.Session) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.saved++
+	for _, s := range all {
+		if old, ok := d.sessions[s.AcctSessionID]; ok && old.Running() {
+			old.Used, old.Usage, old.Base, old.UsageAt = s.Used, s.Usage, s.Base, s.UsageAt
+			d.sessions[s.AcctSessionID] = old
+		}
+	}
+	return nil
+}
+
+func (d *disk) setFull(full bool) { d.mu.Lock(); defer d.mu.Unlock(); d.full = full }
+
+// log is the record kinds and transaction types written, in order.
+func (d *disk) log() (kinds []string, types []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, r := range d.records {
+		k := string(r.Kind)
+		if r.Kind == sessions.Stop {
+			k += " " + string(r.Session.TerminateCause)
+		}
+		kinds = append(kinds, k)
+	}
+	for _, t := range d.txs {
+		types = append(types, string(t.Type)+" "+t.Status)
+	}
+	return kinds, types
+}
+
+func (d *disk) last() sessions.AccountingRecord {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.records[len(d.records)-1]
+}
+
+// accounts knows users by name.
+type accounts map[string]sessions.Account
+
+func (a accounts) Account(_ context.Context, username string) (sessions.Account, error) {
+	if acct, ok := a[username]; ok {
+		return acct, nil
+	}
+	return sessions.Account{}, sessions.ErrNoAccount
+}
+
+type verifiers map[string]sessions.Verifier
+
+func (v verifiers) Verifier(_ context.Context, username string) (sessions.Verifier, error) {
+	if got, ok := v[username]; ok {
+		return got, nil
+	}
+	return sessions.Verifier{}, sessions.ErrNoAccount
+}
+
+func (v verifiers) SaveVerifier(_ context.Context, got sessions.Verifier) error {
+	v[got.Username] = got
+	return nil
+}
+
+// rig is a Manager with everything around it.
+type rig struct {
+	*sessions.Manager
+	clock     *bubbleClock
+	kernel    *kernel
+	disk      *disk
+	local     accounts
+	mirror    accounts
+	verifiers verifiers
+	cfg       sessions.Config
+	stop      func()
+}
+
+func zone(limits sessions.Limits) sessions.Zone {
+	return sessions.Zone{Name: "guests", Methods: []sessions.Method{sessions.MethodClick, sessions.MethodPassword},
+		TermsVersion: "1", AllowCleartext: true, Limits: limits}
+}
+
+func newRig(t *testing.T, z sessions.Zone, change ...func(*sessions.Config)) *rig {
+	t.Helper()
+	r := &rig{clock: newClock(), kernel: newKernel(), disk: newDisk(), local: accounts{}, mirror: accounts{}, verifiers: verifiers{}}
+	r.cfg = sessions.Config{Clock: r.clock, Enforcer: r.kernel, Store: r.disk, Local: r.local, Mirror: r.mirror,
+		Verifiers: r.verifiers, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Zones: []sessions.Zone{z},
+		NASID: "lobby", NASIP: "192.0.2.1"}
+	for _, c := range change {
+		c(&r.cfg)
+	}
+	r.start(t)
+	return r
+}
+
+// start begins a daemon's life over the kernel and disk that are there.
+func (r *rig) start(t *testing.T) {
+	t.Helper()
+	r.Manager = sessions.New(r.cfg)
+	if err := r.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	r.stop = func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func (r *rig) click(t *testing.T, st sessions.Station) sessions.Session {
+	t.Helper()
+	s, err := r.Login(t.Context(), sessions.LoginRequest{Station: st, Addr: addrA, Method: sessions.MethodClick, AcceptedTerms: "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (r *rig) password(t *testing.T, st sessions.Station, user string, p sessions.Password) (sessions.Session, sessions.Reason) {
+	t.Helper()
+	s, err := r.Login(t.Context(), sessions.LoginRequest{Station: st, Addr: addrA, Method: sessions.MethodPassword,
+		Credentials: sessions.Credentials{Username: user, Password: p}})
+	var refusal *sessions.Refusal
+	if errors.As(err, &refusal) {
+		return s, refusal.Reason
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, ""
+}
+
+func ptr[T any](v T) *T { return &v }
