@@ -1,0 +1,256 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// StationOptions say how a station differs from a phone in the guest network.
+type StationOptions struct {
+	Bridge string // empty: GuestBridge
+	MAC    string // empty: one of its own, 02:00:5e:10:…
+	// Static are fixed addresses with the gateway's router addresses in Routers; no DHCP, no RA. Empty: DHCP and RA.
+	Static  []netip.Prefix
+	Routers []netip.Addr
+	// NoIPv6 keeps the station from waiting for an IPv6 address, for bridges without RA.
+	NoIPv6 bool
+}
+
+// Station is a guest's device: a Host with one interface, PeerInterface, behind a port of the gateway's bridge.
+type Station struct {
+	*Host
+	MAC   net.HardwareAddr
+	Port  string // of the gateway's bridge
+	Addr4 netip.Addr
+	Addr6 netip.Addr // the first global one; not valid without IPv6
+
+	dhcp  *Process
+	lease string // file that the DHCP client's script writes
+}
+
+// AddStation connects a station and waits until it has its addresses.
+func (l *Lab) AddStation(ctx context.Context, options StationOptions) (*Station, error) {
+	n := int(l.number.Add(1))
+	s, err := l.connectStation(n, options)
+	if err != nil {
+		return nil, fmt.Errorf("adding station %d: %w", n, err)
+	}
+	if len(options.Static) > 0 {
+		err = s.configure(options)
+	} else {
+		err = s.obtain(ctx, options)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("adding station %d: %w", n, err), l.forget(s.Host))
+	}
+	return s, nil
+}
+
+func (l *Lab) connectStation(n int, options StationOptions) (*Station, error) {
+	mac, err := net.ParseMAC(options.MAC)
+	if options.MAC == "" {
+		mac, err = net.HardwareAddr{0x02, 0x00, 0x5e, 0x10, byte(n >> 8), byte(n)}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	host, err := l.newHost(portName("sta", n))
+	if err != nil {
+		return nil, err
+	}
+	s := &Station{Host: host, MAC: mac, Port: portName("sta", n)}
+	settings := dadOff()
+	settings["net/ipv6/conf/default/router_solicitation_delay"] = "0"
+	if len(options.Static) > 0 {
+		settings["net/ipv6/conf/default/accept_ra"] = "0"
+	}
+	if err := host.Sysctl(settings); err != nil {
+		return nil, errors.Join(err, l.forget(host))
+	}
+	bridge := options.Bridge
+	if bridge == "" {
+		bridge = GuestBridge
+	}
+	if err := connect(l.Gateway, s.Port, bridge, host, PeerInterface, mac); err != nil {
+		return nil, errors.Join(err, l.forget(host))
+	}
+	return s, nil
+}
+
+func (s *Station) configure(options StationOptions) error {
+	if err := s.addAddrs(PeerInterface, options.Static...); err != nil {
+		return err
+	}
+	for _, p := range options.Static {
+		if p.Addr().Is4() {
+			s.Addr4 = p.Addr()
+		} else {
+			s.Addr6 = p.Addr()
+		}
+	}
+	for _, router := range options.Routers {
+		if err := s.addRoute(netip.Prefix{}, router); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dhcpScript is what udhcpc calls: it configures the interface and leaves the lease as "event" and variables.
+const dhcpScript = `#!/bin/sh
+case "$1" in
+deconfig) ip -4 addr flush dev "$interface" ;;
+bound|renew)
+	ip -4 addr replace "$ip/$mask" dev "$interface"
+	ip -4 route replace default via "${router%% *}" dev "$interface"
+	;;
+esac
+n=$(($(head -n 1 "$LEASE" 2>/dev/null || echo 0) + 1))
+{ echo "$n"; echo "event=$1"; echo "ip=$ip"; env | grep -E '^(router|dns|lease|serverid|opt114)='; } > "$LEASE.new"
+mv "$LEASE.new" "$LEASE"
+`
+
+func (s *Station) obtain(ctx context.Context, options StationOptions) error {
+	s.lease = filepath.Join(s.lab.Dir, s.Port+".lease")
+	script := filepath.Join(s.lab.Dir, s.Port+".sh")
+	if err := os.WriteFile(script, []byte(dhcpScript), 0o755); err != nil {
+		return fmt.Errorf("writing the DHCP client's script: %w", err)
+	}
+	var err error
+	s.dhcp, err = s.Start(s.lab.ctx, []string{"udhcpc", "-f", "-i", PeerInterface, "-s", script, "-t", "20", "-T", "1", "-R"},
+		[]string{"LEASE=" + s.lease}, nil)
+	if err != nil {
+		return err
+	}
+	if err := s.awaitLease(ctx, 0, "bound"); err != nil {
+		return err
+	}
+	if options.NoIPv6 {
+		return nil
+	}
+	return WaitFor(ctx, 10*time.Second, s.readAddr6)
+}
+
+// awaitLease waits for an event of the DHCP client after the first seen ones, and takes the address it tells.
+func (s *Station) awaitLease(ctx context.Context, seen int, event string) error {
+	err := WaitFor(ctx, 15*time.Second, func() error {
+		n, lease := s.readLease()
+		if n <= seen || lease["event"] != event {
+			return fmt.Errorf("no %s event from DHCP yet", event)
+		}
+		s.Addr4, _ = netip.ParseAddr(lease["ip"])
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, s.dhcp.Log())
+	}
+	return nil
+}
+
+func (s *Station) readLease() (events int, lease map[string]string) {
+	text, err := os.ReadFile(s.lease)
+	if err != nil {
+		return 0, nil
+	}
+	lease = map[string]string{}
+	first, rest, _ := strings.Cut(string(text), "\n")
+	_, _ = fmt.Sscan(first, &events)
+	for line := range strings.Lines(rest) {
+		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		lease[key] = value
+	}
+	return events, lease
+}
+
+func (s *Station) readAddr6() error {
+	link, err := s.nl.LinkByName(PeerInterface)
+	if err != nil {
+		return err
+	}
+	addrs, err := s.nl.AddrList(link, netlink.FAMILY_V6)
+	if err != nil {
+		return err
+	}
+	for _, a := range addrs {
+		if ip, ok := netip.AddrFromSlice(a.IP); ok && ip.IsGlobalUnicast() && a.Flags&unix.IFA_F_TENTATIVE == 0 {
+			s.Addr6 = ip
+			return nil
+		}
+	}
+	return errors.New("no IPv6 address from RA yet")
+}
+
+// Renew makes the DHCP client renew its lease and waits until it has.
+func (s *Station) Renew(ctx context.Context) error {
+	seen, _ := s.readLease()
+	s.dhcp.Signal(syscall.SIGUSR1)
+	return s.awaitLease(ctx, seen, "renew")
+}
+
+// Release makes the DHCP client give its lease back and waits until the address is gone. Obtain gets one again.
+func (s *Station) Release(ctx context.Context) error {
+	seen, _ := s.readLease()
+	s.dhcp.Signal(syscall.SIGUSR2)
+	return s.awaitLease(ctx, seen, "deconfig")
+}
+
+// Obtain makes the DHCP client ask again after Release, and waits for the lease.
+func (s *Station) Obtain(ctx context.Context) error {
+	seen, _ := s.readLease()
+	s.dhcp.Signal(syscall.SIGUSR1)
+	return s.awaitLease(ctx, seen, "bound")
+}
+
+// Leave takes the station out of the network, as a phone out of reach: its port goes down and away.
+func (s *Station) Leave() error {
+	if s.dhcp != nil {
+		s.dhcp.Kill()
+	}
+	return s.lab.forget(s.Host)
+}
+
+// AddStaticStations connects n stations with fixed addresses of both families to GuestBridge, quickly, for crowds.
+func (l *Lab) AddStaticStations(ctx context.Context, n int) ([]*Station, error) {
+	routers := []netip.Addr{netip.MustParseAddr(GuestGateway4), netip.MustParseAddr(GuestGateway6)}
+	net4, net6 := netip.MustParsePrefix(GuestNet4), netip.MustParsePrefix(GuestNet6)
+	stations := make([]*Station, 0, n)
+	for range n {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		number := int(l.number.Add(1))
+		options := StationOptions{Routers: routers, Static: []netip.Prefix{
+			netip.PrefixFrom(nth(net4.Addr(), number+9), net4.Bits()),
+			netip.PrefixFrom(nth(net6.Addr(), number+0x5000), net6.Bits()),
+		}}
+		s, err := l.connectStation(number, options)
+		if err == nil {
+			err = s.configure(options)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("adding static station %d: %w", number, err)
+		}
+		stations = append(stations, s)
+	}
+	return stations, nil
+}
+
+// nth is the address n after a, within the last 16 bits.
+func nth(a netip.Addr, n int) netip.Addr {
+	b := a.AsSlice()
+	low := int(b[len(b)-2])<<8 + int(b[len(b)-1]) + n
+	b[len(b)-2], b[len(b)-1] = byte(low>>8), byte(low)
+	addr, _ := netip.AddrFromSlice(b)
+	return addr
+}
