@@ -1,0 +1,118 @@
+package gwsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"gatehouse/api/edge"
+	"gatehouse/internal/clock"
+	"gatehouse/sessions"
+)
+
+// breakFor is how long after a failure nobody else has to wait for the same answer.
+const breakFor = 2 * time.Second
+
+// Authority asks the centre about a user. It satisfies sessions.Authority and is safe for concurrent use.
+type Authority struct {
+	client  *client
+	mirror  Mirror
+	refresh func(context.Context) error
+	clock   clock.Clock
+	log     *slog.Logger
+	timeout time.Duration
+
+	mu       sync.Mutex
+	failedAt *time.Duration      // clock.Mono of the last failure
+	heard    map[string]struct{} // profiles that the feed was read for since the start
+}
+
+// Authenticate returns the account, profile limits joined, if user name and password are right; the mirror has it then.
+// Otherwise sessions.ErrWrongPassword, or sessions.ErrUnreachable with its cause when the centre did not decide; any
+// other error is a fault at this end or in the request.
+func (a *Authority) Authenticate(ctx context.Context, c sessions.Credentials, at sessions.Station) (sessions.Account, error) {
+	if a.broken() {
+		return sessions.Account{}, fmt.Errorf("%w: it did not answer a moment ago", sessions.ErrUnreachable)
+	}
+	limited, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	answer, err := a.client.authenticate(limited, edge.AuthenticateRequest{
+		Username:         c.Username,
+		Password:         string(c.Password),
+		CallingStationID: at.MAC.CallingStationID(),
+		Zone:             at.Zone,
+	})
+	switch {
+	case err != nil:
+		return sessions.Account{}, a.undecided(ctx, err)
+	case !answer.Authenticated:
+		return sessions.Account{}, sessions.ErrWrongPassword
+	case answer.Account == nil || answer.Account.Username == "":
+		return sessions.Account{}, fmt.Errorf("%w: it answered yes, but not who", sessions.ErrUnreachable)
+	}
+	if err := a.mirror.PutAccount(ctx, account(answer.Account), answer.Account.Profiles); err != nil {
+		return sessions.Account{}, fmt.Errorf("keeping the centre's account: %w", err)
+	}
+	a.fetchProfiles(limited, answer.Account.Profiles)
+	acct, err := a.mirror.Account(ctx, answer.Account.Username)
+	if err != nil {
+		return sessions.Account{}, fmt.Errorf("reading the centre's account: %w", err)
+	}
+	return acct, nil
+}
+
+// broken tells whether the last attempt failed just now, and nobody has reached the centre since.
+func (a *Authority) broken() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.failedAt != nil && a.clock.Mono()-*a.failedAt < breakFor && !a.client.link.reachedSince(*a.failedAt)
+}
+
+func (a *Authority) undecided(ctx context.Context, err error) error {
+	if ctx.Err() != nil { // whoever asked is gone
+		return ctx.Err()
+	}
+	switch stateOf(err) {
+	case up:
+		return err
+	case away:
+		a.mu.Lock()
+		now := a.clock.Mono()
+		a.failedAt = &now
+		a.mu.Unlock()
+	}
+	return fmt.Errorf("%w: %w", sessions.ErrUnreachable, err)
+}
+
+// fetchProfiles has the feed read if it was not since the profiles were first named, because an account may come with
+// profiles that the mirror does not have. Without them the login goes on; Changed follows when they arrive.
+func (a *Authority) fetchProfiles(ctx context.Context, names []string) {
+	if a.haveHeard(names) {
+		return
+	}
+	if err := a.refresh(ctx); err != nil {
+		if !errors.Is(err, context.Canceled) {
+			a.log.Warn("a login goes on without its profiles' limits", "error", err)
+		}
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, n := range names {
+		a.heard[n] = struct{}{}
+	}
+}
+
+func (a *Authority) haveHeard(names []string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, n := range names {
+		if _, ok := a.heard[n]; !ok {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,108 @@
+package gwsync
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"gatehouse/internal/clock"
+)
+
+type linkState string
+
+const (
+	unknown linkState = ""
+	up      linkState = "up"
+	away    linkState = "away"
+	refused linkState = "refused"
+)
+
+// stateOf says what the outcome of a request tells about the centre.
+func stateOf(err error) linkState {
+	var a *AnswerError
+	switch {
+	case err == nil:
+		return up
+	case !errors.As(err, &a):
+		return away
+	case a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden:
+		return refused
+	case a.Code == "" || a.Status >= 500 || a.Status == http.StatusTooManyRequests:
+		return away
+	}
+	return up // it answered, and did not like this one request
+}
+
+// link is what the last requests said about the centre, shared by all who send some. Moments are clock.Mono readings, so
+// that a jump of the wall clock does not age them.
+type link struct {
+	clock clock.Clock
+	log   *slog.Logger
+
+	mu       sync.Mutex
+	state    linkState
+	okAt     *time.Duration
+	failedAt *time.Duration
+	feedAt   *time.Duration
+	lastErr  string
+}
+
+// note records the outcome of a request and logs when it changes the picture.
+func (l *link) note(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now, state := l.clock.Mono(), stateOf(err)
+	if state == up {
+		l.okAt = &now
+	}
+	if err != nil {
+		l.failedAt, l.lastErr = &now, err.Error()
+	}
+	was := l.state
+	if l.state = state; was == state {
+		return
+	}
+	switch state {
+	case refused:
+		l.log.Error("the centre refuses this gateway's token", "error", err)
+	case away:
+		l.log.Warn("the centre cannot be reached; records are kept, known accounts go on", "error", err)
+	case up:
+		if was != unknown {
+			l.log.Info("the centre is back")
+		}
+	}
+}
+
+// feedCurrent records that the mirror has all that the centre had to tell.
+func (l *link) feedCurrent() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.clock.Mono()
+	l.feedAt = &now
+}
+
+// reachedSince tells whether the centre answered at or after that moment.
+func (l *link) reachedSince(mono time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.okAt != nil && *l.okAt >= mono
+}
+
+func (l *link) status() Status {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	wall, mono := l.clock.Now(), l.clock.Mono()
+	at := func(m *time.Duration) time.Time {
+		if m == nil {
+			return time.Time{}
+		}
+		return wall.Add(*m - mono).Round(0)
+	}
+	return Status{
+		Reachable: l.state == up || l.state == refused, Refused: l.state == refused,
+		LastSuccess: at(l.okAt), LastError: l.lastErr, LastErrorAt: at(l.failedAt), FeedCurrentAt: at(l.feedAt),
+	}
+}

@@ -1,0 +1,56 @@
+package gwsync
+
+import (
+	"context"
+
+	"gatehouse/sessions"
+)
+
+// Outbox is what the centre has not confirmed yet, and where the anchors of boots are kept. The journal satisfies it.
+type Outbox interface {
+	// Pending returns the oldest entries that are neither merged nor rejected, at most limit, by Seq.
+	Pending(ctx context.Context, limit int) ([]sessions.OutboxEntry, error)
+	// Merged takes the entries out: the centre has them. Unknown numbers are no error.
+	Merged(ctx context.Context, seqs []int64) error
+	// Rejected sets the entry aside for the operator: the centre will never take it.
+	Rejected(ctx context.Context, seq int64, code, message string) error
+	// Depth counts the entries that Pending would return without a limit.
+	Depth(ctx context.Context) (int, error)
+	// Anchor returns the anchor of a boot; false when none was saved.
+	Anchor(ctx context.Context, bootID string) (sessions.Anchor, bool, error)
+	// SaveAnchor keeps the anchor of a boot for as long as records of it may be pending. The first one stays.
+	SaveAnchor(ctx context.Context, a sessions.Anchor) error
+}
+
+// AccountWriter takes what the centre says about accounts and profiles.
+type AccountWriter interface {
+	// PutAccount adds or replaces the account with a's UserID; profiles are the short names of its profiles, in order.
+	PutAccount(ctx context.Context, a sessions.Account, profiles []string) error
+	// PutProfile adds or replaces the profile with that id.
+	PutProfile(ctx context.Context, id int64, shortName string, limits sessions.Limits) error
+	// DeleteAccount returns the name of the account that is gone, empty when there was none.
+	DeleteAccount(ctx context.Context, userID int64) (username string, err error)
+	// DeleteProfile is no error when there is no such profile.
+	DeleteProfile(ctx context.Context, id int64) error
+	// UsersOfProfile returns the names of the accounts that list the profile.
+	UsersOfProfile(ctx context.Context, shortName string) ([]string, error)
+}
+
+// Feed is how far the change feed was followed.
+type Feed interface {
+	// Cursor is empty before the first SetCursor.
+	Cursor(ctx context.Context) (string, error)
+	SetCursor(ctx context.Context, cursor string) error
+	// Reset marks everything held as not told again yet; a put takes the mark off. Nothing is removed: logins go on.
+	// The marks are durable.
+	Reset(ctx context.Context) error
+	// Sweep removes what is still marked and returns the names of the accounts among it. Without marks it does nothing.
+	Sweep(ctx context.Context) (removed []string, err error)
+}
+
+// Mirror is the gateway's copy of the centre's accounts.
+type Mirror interface {
+	sessions.Accounts
+	AccountWriter
+	Feed
+}
