@@ -1,0 +1,317 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"gatehouse/internal/clock"
+	"gatehouse/sessions"
+)
+
+var (
+	noon  = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	alice = sessions.Station{Zone: "guest", MAC: sessions.MAC{2, 0, 0x5e, 0x10, 0, 1}}
+	bob   = sessions.Station{Zone: "guest", MAC: sessions.MAC{2, 0, 0x5e, 0x10, 0, 2}}
+)
+
+// gateway is a sessions manager and an account book in memory.
+type gateway struct {
+	running  map[sessions.Station]sessions.Session
+	accounts []sessions.Account
+	changed  []string
+}
+
+func (g *gateway) Stations() []sessions.StationView {
+	s := g.running[alice]
+	return []sessions.StationView{
+		{Station: alice, State: sessions.Authorized, Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.10")}, Session: &s},
+		{Station: bob, State: sessions.Captive},
+	}
+}
+
+func (g *gateway) Sessions() []sessions.Session {
+	var all []sessions.Session
+	for _, st := range []sessions.Station{alice, bob} {
+		if s, ok := g.running[st]; ok {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+func (g *gateway) FindSession(which string) (sessions.Session, bool) {
+	for _, s := range g.running {
+		if s.AcctSessionID == which {
+			return s, true
+		}
+	}
+	return sessions.Session{}, false
+}
+
+func (g *gateway) Login(_ context.Context, req sessions.LoginRequest) (sessions.Session, error) {
+	if req.Station.Zone != "guest" {
+		return sessions.Session{}, &sessions.Refusal{Reason: sessions.RefusedUnknownZone}
+	}
+	s := sessions.Session{AcctSessionID: "s-new", Station: req.Station, Addr: req.Addr, Username: req.Credentials.Username, Method: req.Method}
+	g.running[req.Station] = s
+	return s, nil
+}
+
+func (g *gateway) Logout(_ context.Context, st sessions.Station, cause sessions.TerminateCause) (sessions.Session, error) {
+	s, ok := g.running[st]
+	if !ok {
+		return s, &sessions.Refusal{Reason: sessions.RefusedNotLoggedIn}
+	}
+	delete(g.running, st)
+	s.TerminateCause = cause
+	return s, nil
+}
+
+func (g *gateway) AccountChanged(_ context.Context, username string) error {
+	g.changed = append(g.changed, username)
+	return nil
+}
+
+func (g *gateway) List(context.Context) ([]sessions.Account, error) { return g.accounts, nil }
+
+func (g *gateway) Add(_ context.Context, a sessions.Account) error {
+	for _, have := range g.accounts {
+		if have.Username == a.Username {
+			return ErrAccountExists
+		}
+	}
+	g.accounts = append(g.accounts, a)
+	return nil
+}
+
+func (g *gateway) SetPasswordHash(_ context.Context, username, hash string) error {
+	for i := range g.accounts {
+		if g.accounts[i].Username == username {
+			g.accounts[i].PasswordHash = hash
+			return nil
+		}
+	}
+	return sessions.ErrNoAccount
+}
+
+func (g *gateway) Remove(_ context.Context, username string) error {
+	for i := range g.accounts {
+		if g.accounts[i].Username == username {
+			g.accounts = append(g.accounts[:i], g.accounts[i+1:]...)
+			return nil
+		}
+	}
+	return sessions.ErrNoAccount
+}
+
+// serve runs a server on a socket in a directory of its own until the test ends.
+func serve(t *testing.T) (path string, g *gateway, c *clock.Fake) {
+	t.Helper()
+	dir := t.TempDir()
+	l, err := Listen(dir, "no-such-group")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c = clock.NewFake(noon, "boot")
+	g = &gateway{running: map[sessions.Station]sessions.Session{alice: {
+		AcctSessionID: "s-1", AcctMultiSessionID: "s-1", Station: alice, Addr: netip.MustParseAddr("192.0.2.10"),
+		Username: "alice", Source: sessions.SourceLocal, Method: sessions.MethodPassword,
+		Limits:    sessions.Effective{SessionTimeout: time.Hour, IdleTimeout: 5 * time.Minute},
+		StartedAt: sessions.Stamp{Wall: noon}, Used: 90 * time.Second,
+		Usage: sessions.Usage{InputOctets: 1000, OutputOctets: 20000, InputPackets: 10, OutputPackets: 20},
+	}}}
+	server := NewServer(Config{
+		Listener: l, Clock: c, Sessions: g, Accounts: g, Logger: slog.New(slog.DiscardHandler),
+		Outbox:  func(context.Context) (int, error) { return 7, nil },
+		Version: "1.2.3", NASID: "lobby-1",
+		Zones: []Zone{{Name: "guest", Methods: []sessions.Method{sessions.MethodPassword}, Interfaces: []Interface{{Name: "lo"}, {Name: "gone0"}}}},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- server.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("server: %v", err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, SocketName)); !os.IsNotExist(err) {
+			t.Errorf("the socket outlives the server: %v", err)
+		}
+	})
+	return filepath.Join(dir, SocketName), g, c
+}
+
+func TestStatus(t *testing.T) {
+	path, _, c := serve(t)
+	c.Advance(42 * time.Second)
+	got, err := NewClient(path).Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Status{
+		Version: "1.2.3", NASID: "lobby-1", Uptime: 42, Stations: 2, Sessions: 1, Outbox: 7,
+		Zones: []Zone{{Name: "guest", Methods: []sessions.Method{sessions.MethodPassword}, Sessions: 1,
+			Interfaces: []Interface{{Name: "lo", State: got.Zones[0].Interfaces[0].State}, {Name: "gone0", State: InterfaceMissing}}}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("status (-want +got):\n%s", diff)
+	}
+	if s := got.Zones[0].Interfaces[0].State; s == InterfaceMissing {
+		t.Errorf("lo is %s", s)
+	}
+}
+
+// TestWire fixes the JSON that scripts depend on.
+func TestWire(t *testing.T) {
+	path, _, _ := serve(t)
+	got, err := NewClient(path).Stations(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `[{"zone":"guest","mac":"02:00:5e:10:00:01","state":"authorized","addresses":["192.0.2.10"],"session":{` +
+		`"acct_session_id":"s-1","acct_multi_session_id":"s-1","zone":"guest","mac":"02:00:5e:10:00:01","address":"192.0.2.10",` +
+		`"username":"alice","source":"local","method":"password","started_at":"2026-11-21T12:00:00Z","session_time":90,` +
+		`"session_timeout":3600,"session_time_left":3510,"idle_timeout":300,"input_octets":1000,"output_octets":20000,` +
+		`"input_packets":10,"output_packets":20}},` +
+		`{"zone":"guest","mac":"02:00:5e:10:00:02","state":"captive","addresses":[],"session":null}]`
+	if diff := cmp.Diff(want, string(raw)); diff != "" {
+		t.Errorf("stations (-want +got):\n%s", diff)
+	}
+}
+
+// code is the wire code of an error of a Client.
+func code(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+func TestLoginAndLogout(t *testing.T) {
+	path, g, _ := serve(t)
+	c := NewClient(path)
+	for _, which := range []string{"guest/" + bob.MAC.String(), bob.MAC.String()} {
+		delete(g.running, bob)
+		s, err := c.Login(t.Context(), LoginRequest{Station: which, Username: "conference"})
+		if err != nil || s.MAC != bob.MAC || s.Zone != "guest" || s.Username != "conference" || s.Method != sessions.MethodAdmin {
+			t.Errorf("login %s: %+v, %v", which, s, err)
+		}
+	}
+	for which, want := range map[string]string{"guest": CodeInvalid, "staff/" + bob.MAC.String(): string(sessions.RefusedUnknownZone)} {
+		if _, err := c.Login(t.Context(), LoginRequest{Station: which}); code(err) != want {
+			t.Errorf("login %s: %v, want %s", which, err, want)
+		}
+	}
+	if _, err := c.Logout(t.Context(), LogoutRequest{Which: "s-2"}); code(err) != CodeNotFound {
+		t.Errorf("logout of nobody: %v", err)
+	}
+	stopped, err := c.Logout(t.Context(), LogoutRequest{Which: "s-1"})
+	if err != nil || len(stopped) != 1 || stopped[0].MAC != alice.MAC || stopped[0].TerminateCause != sessions.AdminReset {
+		t.Errorf("logout: %+v, %v", stopped, err)
+	}
+	if stopped, err = c.Logout(t.Context(), LogoutRequest{All: true}); err != nil || len(stopped) != 1 || len(g.running) != 0 {
+		t.Errorf("logout of all: %+v, %v; still running: %v", stopped, err, g.running)
+	}
+}
+
+func TestAccounts(t *testing.T) {
+	path, g, _ := serve(t)
+	c := NewClient(path)
+	if _, err := c.AddAccount(t.Context(), "carol", "secret"); err != nil {
+		t.Fatal(err)
+	}
+	hash := g.accounts[0].PasswordHash
+	if !strings.HasPrefix(hash, "$argon2id$") || strings.Contains(hash, "secret") {
+		t.Errorf("hash %q", hash)
+	}
+	if err := c.SetPassword(t.Context(), "carol", "other"); err != nil || g.accounts[0].PasswordHash == hash {
+		t.Errorf("passwd: %v, hash changed: %v", err, g.accounts[0].PasswordHash != hash)
+	}
+	all, err := c.Accounts(t.Context())
+	if diff := cmp.Diff([]Account{{Username: "carol", Active: true}}, all); err != nil || diff != "" {
+		t.Errorf("accounts: %v (-want +got):\n%s", err, diff)
+	}
+	_, twice := c.AddAccount(t.Context(), "carol", "secret")
+	_, spaced := c.AddAccount(t.Context(), " carol", "secret")
+	_, empty := c.AddAccount(t.Context(), "dave", "")
+	got := []string{code(twice), code(spaced), code(empty),
+		code(c.SetPassword(t.Context(), "nobody", "x")), code(c.RemoveAccount(t.Context(), "nobody"))}
+	if diff := cmp.Diff([]string{CodeExists, CodeInvalid, CodeInvalid, CodeNotFound, CodeNotFound}, got); diff != "" {
+		t.Errorf("codes of faults (-want +got):\n%s", diff)
+	}
+	if err := c.RemoveAccount(t.Context(), "carol"); err != nil || len(g.accounts) != 0 {
+		t.Errorf("remove: %v, left %v", err, g.accounts)
+	}
+	if diff := cmp.Diff([]string{"carol"}, g.changed); diff != "" {
+		t.Errorf("told the manager (-want +got):\n%s", diff)
+	}
+}
+
+func TestListenKeepsOthersOut(t *testing.T) {
+	dir := t.TempDir()
+	first, err := Listen(dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Listen(dir, ""); !errors.Is(err, ErrRunning) {
+		t.Errorf("a second daemon: %v", err)
+	}
+	info, err := os.Stat(filepath.Join(dir, SocketName))
+	if err != nil || info.Mode().Perm() != 0o660 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	// A daemon that was killed leaves its socket behind, but not its lock.
+	first.Listener.(*net.UnixListener).SetUnlinkOnClose(false)
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, SocketName)); err != nil {
+		t.Fatalf("the socket is not stale: %v", err)
+	}
+	if _, err := NewClient(filepath.Join(dir, SocketName)).Status(t.Context()); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("a stale socket answers: %v", err)
+	}
+	second, err := Listen(dir, "")
+	if err != nil {
+		t.Fatalf("after a daemon that was killed: %v", err)
+	}
+	if err := second.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMayOperate(t *testing.T) {
+	const stranger, group = 54321, 4242
+	for _, test := range []struct {
+		cred  unix.Ucred
+		group int
+		want  bool
+	}{
+		{unix.Ucred{Uid: 0}, -1, true},
+		{unix.Ucred{Uid: uint32(os.Geteuid()), Gid: stranger}, -1, true},
+		{unix.Ucred{Uid: stranger, Gid: group}, group, true},
+		{unix.Ucred{Uid: stranger, Gid: stranger}, group, false},
+		{unix.Ucred{Uid: stranger, Gid: stranger}, -1, false},
+	} {
+		if got := mayOperate(&test.cred, test.group); got != test.want {
+			t.Errorf("%+v, group %d: %v", test.cred, test.group, got)
+		}
+	}
+}

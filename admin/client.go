@@ -1,0 +1,120 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+
+	"gatehouse/sessions"
+)
+
+// ErrUnreachable says that no daemon answers on the control socket.
+var ErrUnreachable = errors.New("the daemon cannot be reached")
+
+// Client talks to the daemon. Its methods return *Error when the daemon says no, and ErrUnreachable, wrapped, when it
+// says nothing.
+type Client struct {
+	http http.Client
+}
+
+// NewClient makes a client of the control socket at path. It connects with the first call.
+func NewClient(path string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", path)
+	}
+	return &Client{http: http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+}
+
+// Status is the gateway at a glance.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	return call[Status](ctx, c, http.MethodGet, "/status", nil)
+}
+
+// Stations are all stations that the daemon has seen.
+func (c *Client) Stations(ctx context.Context) ([]Station, error) {
+	return call[[]Station](ctx, c, http.MethodGet, "/stations", nil)
+}
+
+// Sessions are the running sessions, the oldest first.
+func (c *Client) Sessions(ctx context.Context) ([]Session, error) {
+	return call[[]Session](ctx, c, http.MethodGet, "/sessions", nil)
+}
+
+// Login lets a station in.
+func (c *Client) Login(ctx context.Context, in LoginRequest) (Session, error) {
+	return call[Session](ctx, c, http.MethodPost, "/login", in)
+}
+
+// Logout ends one session, or all, and returns what was ended.
+func (c *Client) Logout(ctx context.Context, in LogoutRequest) ([]Session, error) {
+	return call[[]Session](ctx, c, http.MethodPost, "/logout", in)
+}
+
+// Accounts are the gateway's own accounts.
+func (c *Client) Accounts(ctx context.Context) ([]Account, error) {
+	return call[[]Account](ctx, c, http.MethodGet, "/accounts", nil)
+}
+
+// AddAccount makes an account.
+func (c *Client) AddAccount(ctx context.Context, username string, p sessions.Password) (Account, error) {
+	return call[Account](ctx, c, http.MethodPost, "/accounts/add", PasswordRequest{Username: username, Password: p})
+}
+
+// SetPassword changes an account's password.
+func (c *Client) SetPassword(ctx context.Context, username string, p sessions.Password) error {
+	_, err := call[none](ctx, c, http.MethodPost, "/accounts/passwd", PasswordRequest{Username: username, Password: p})
+	return err
+}
+
+// RemoveAccount removes an account and ends its sessions.
+func (c *Client) RemoveAccount(ctx context.Context, username string) error {
+	_, err := call[none](ctx, c, http.MethodPost, "/accounts/remove", PasswordRequest{Username: username})
+	return err
+}
+
+func call[Out any](ctx context.Context, c *Client, method, path string, in any) (Out, error) {
+	var out Out
+	body, err := json.Marshal(in)
+	if err != nil {
+		return out, fmt.Errorf("writing request: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://gatehouse"+path, bytes.NewReader(body))
+	if err != nil {
+		return out, fmt.Errorf("making request: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return out, fmt.Errorf("%w: %w", ErrUnreachable, cause(err))
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return out, refusal(resp)
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
+		return out, fmt.Errorf("reading answer: %w", err)
+	}
+	return out, nil
+}
+
+func refusal(resp *http.Response) error {
+	var e Error
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxRequest)).Decode(&e); err != nil || e.Code == "" {
+		return fmt.Errorf("reading answer: not the daemon's: %s", resp.Status)
+	}
+	return &e
+}
+
+// cause is the system's word about a socket, without the names of the layers that it passed.
+func cause(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err
+	}
+	return err
+}

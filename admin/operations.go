@@ -1,0 +1,148 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"gatehouse/sessions"
+)
+
+func (s *Server) status(ctx context.Context, _ none) (Status, error) {
+	outbox, err := s.cfg.Outbox(ctx)
+	if err != nil {
+		return Status{}, fmt.Errorf("reading outbox: %w", err)
+	}
+	running := s.cfg.Sessions.Sessions()
+	st := Status{
+		Version: s.cfg.Version, NASID: s.cfg.NASID, Uptime: seconds(s.cfg.Clock.Mono() - s.started),
+		Stations: len(s.cfg.Sessions.Stations()), Sessions: len(running), Outbox: outbox, Zones: s.zones(running),
+	}
+	if s.cfg.Centre != nil {
+		c := s.cfg.Centre()
+		st.Centre = &c
+	}
+	return st, nil
+}
+
+func (s *Server) zones(running []sessions.Session) []Zone {
+	count := make(map[string]int)
+	for _, r := range running {
+		count[r.Station.Zone]++
+	}
+	zones := make([]Zone, len(s.cfg.Zones))
+	for i, z := range s.cfg.Zones {
+		z.Sessions = count[z.Name]
+		interfaces := make([]Interface, len(z.Interfaces))
+		for j, f := range z.Interfaces {
+			interfaces[j] = Interface{Name: f.Name, State: stateOf(f.Name)}
+		}
+		z.Interfaces = interfaces
+		zones[i] = z
+	}
+	return zones
+}
+
+func stateOf(name string) string {
+	f, err := net.InterfaceByName(name)
+	switch {
+	case err != nil:
+		return InterfaceMissing
+	case f.Flags&net.FlagUp == 0:
+		return InterfaceDown
+	default:
+		return InterfaceUp
+	}
+}
+
+func (s *Server) stations(context.Context, none) ([]Station, error) {
+	views := s.cfg.Sessions.Stations()
+	out := make([]Station, len(views))
+	for i, v := range views {
+		out[i] = stationOf(v)
+	}
+	return out, nil
+}
+
+func (s *Server) sessions(context.Context, none) ([]Session, error) {
+	return sessionsOf(s.cfg.Sessions.Sessions()), nil
+}
+
+func (s *Server) login(ctx context.Context, in LoginRequest) (Session, error) {
+	st, addr, err := s.find(in.Station)
+	if err != nil {
+		return Session{}, err
+	}
+	if err := checkLabel(in.Username); in.Username != "" && err != nil {
+		return Session{}, err
+	}
+	got, err := s.cfg.Sessions.Login(ctx, sessions.LoginRequest{
+		Station: st, Addr: addr, Method: sessions.MethodAdmin, Secure: true,
+		Credentials: sessions.Credentials{Username: in.Username},
+	})
+	if err != nil {
+		return Session{}, err
+	}
+	s.cfg.Logger.Info("admitted by the operator", "station", st, "session", got.AcctSessionID)
+	return sessionOf(got), nil
+}
+
+// find reads zone/MAC, or a MAC alone: then the zone is the only one that there is, or the only one that saw it.
+func (s *Server) find(which string) (sessions.Station, netip.Addr, error) {
+	zone, rest, inZone := strings.Cut(which, "/")
+	if !inZone {
+		zone, rest = "", which
+	}
+	mac, err := sessions.ParseMAC(rest)
+	if err != nil {
+		return sessions.Station{}, netip.Addr{}, &Error{Code: CodeInvalid, Message: err.Error()}
+	}
+	var seen []sessions.StationView
+	for _, v := range s.cfg.Sessions.Stations() {
+		if v.MAC == mac && (!inZone || v.Zone == zone) {
+			seen = append(seen, v)
+		}
+	}
+	switch {
+	case len(seen) == 1 && len(seen[0].Addrs) > 0:
+		return seen[0].Station, seen[0].Addrs[0], nil
+	case len(seen) == 1:
+		return seen[0].Station, netip.Addr{}, nil
+	case inZone:
+		return sessions.Station{Zone: zone, MAC: mac}, netip.Addr{}, nil
+	case len(s.cfg.Zones) == 1:
+		return sessions.Station{Zone: s.cfg.Zones[0].Name, MAC: mac}, netip.Addr{}, nil
+	default:
+		return sessions.Station{}, netip.Addr{}, &Error{Code: CodeInvalid, Message: "say in which zone, as in " + s.cfg.Zones[0].Name + "/" + mac.String()}
+	}
+}
+
+func (s *Server) logout(ctx context.Context, in LogoutRequest) ([]Session, error) {
+	var targets []sessions.Session
+	if in.All {
+		targets = s.cfg.Sessions.Sessions()
+	} else {
+		found, ok := s.cfg.Sessions.FindSession(in.Which)
+		if !ok {
+			return nil, &Error{Code: CodeNotFound, Message: "no running session is " + in.Which + ", or more than one is"}
+		}
+		targets = []sessions.Session{found}
+	}
+	stopped := make([]Session, 0, len(targets))
+	for _, target := range targets {
+		got, err := s.cfg.Sessions.Logout(ctx, target.Station, sessions.AdminReset)
+		var refusal *sessions.Refusal
+		if in.All && errors.As(err, &refusal) {
+			continue // it ended by itself meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		stopped = append(stopped, sessionOf(got))
+	}
+	s.cfg.Logger.Info("logged out by the operator", "sessions", len(stopped))
+	return stopped, nil
+}

@@ -1,0 +1,163 @@
+package admin
+
+import (
+	"net/netip"
+	"time"
+
+	"gatehouse/sessions"
+)
+
+// The codes of Error besides the reasons of sessions.Refusal.
+const (
+	CodeForbidden = "forbidden" // this user may not use the socket
+	CodeInvalid   = "invalid"   // the request makes no sense
+	CodeNotFound  = "not_found" // no such station, session or account
+	CodeExists    = "exists"    // the account is there already
+	CodeInternal  = "internal"  // the daemon's fault; its log says more
+)
+
+// Error is the body of every answer that is not 2xx.
+type Error struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Error implements error.
+func (e *Error) Error() string { return e.Message }
+
+// Status is the gateway at a glance. Times are in seconds.
+type Status struct {
+	Version  string  `json:"version"`
+	NASID    string  `json:"nas_id"`
+	Uptime   int64   `json:"uptime"`
+	Stations int     `json:"stations"` // seen since the start
+	Sessions int     `json:"sessions"` // running
+	Outbox   int     `json:"outbox"`   // records that the centre has not merged yet
+	Zones    []Zone  `json:"zones"`
+	Centre   *Centre `json:"centre"` // null: the gateway stands alone
+}
+
+// The states of an interface.
+const (
+	InterfaceUp      = "up"
+	InterfaceDown    = "down"
+	InterfaceMissing = "missing"
+)
+
+// Zone is a zone and what can be seen of it.
+type Zone struct {
+	Name       string            `json:"name"`
+	Methods    []sessions.Method `json:"methods"`
+	Interfaces []Interface       `json:"interfaces"`
+	Sessions   int               `json:"sessions"`
+}
+
+// Interface is one network interface of a zone.
+type Interface struct {
+	Name  string `json:"name"`
+	State string `json:"state"`
+}
+
+// Centre is how the gateway gets on with its centre.
+type Centre struct {
+	URL       string    `json:"url"`
+	Reachable bool      `json:"reachable"`
+	LastPush  time.Time `json:"last_push,omitzero"` // when the centre last took records
+	LastPull  time.Time `json:"last_pull,omitzero"` // when it last told of changes
+	LastError string    `json:"last_error,omitempty"`
+}
+
+// Session is a session as the verbs show it: spans in seconds, traffic in octets seen from the gateway (RFC 2866).
+type Session struct {
+	AcctSessionID      string                  `json:"acct_session_id"`
+	AcctMultiSessionID string                  `json:"acct_multi_session_id"`
+	Zone               string                  `json:"zone"`
+	MAC                sessions.MAC            `json:"mac"`
+	Address            netip.Addr              `json:"address,omitzero"`
+	Username           string                  `json:"username"`
+	Source             sessions.Source         `json:"source"`
+	Method             sessions.Method         `json:"method"`
+	StartedAt          time.Time               `json:"started_at,omitzero"` // absent when the clock was wrong then
+	SessionTime        int64                   `json:"session_time"`
+	SessionTimeout     int64                   `json:"session_timeout"` // 0: unlimited
+	SessionTimeLeft    *int64                  `json:"session_time_left"`
+	IdleTimeout        int64                   `json:"idle_timeout"` // 0: unlimited
+	InputOctets        uint64                  `json:"input_octets"` // from the station
+	OutputOctets       uint64                  `json:"output_octets"`
+	InputPackets       uint64                  `json:"input_packets"`
+	OutputPackets      uint64                  `json:"output_packets"`
+	TerminateCause     sessions.TerminateCause `json:"terminate_cause,omitempty"` // only of a session that was stopped
+}
+
+// Station is a station as the verbs show it.
+type Station struct {
+	Zone      string                `json:"zone"`
+	MAC       sessions.MAC          `json:"mac"`
+	State     sessions.StationState `json:"state"`
+	Addresses []netip.Addr          `json:"addresses"`
+	Session   *Session              `json:"session"`
+}
+
+// Account is an account of the gateway's own. Its password is never told.
+type Account struct {
+	Username string `json:"username"`
+	Active   bool   `json:"active"`
+}
+
+// LoginRequest asks to let a station in as the operator's guest.
+type LoginRequest struct {
+	Station  string `json:"station"`  // zone/MAC, or the MAC alone where there is one zone or it was seen in one
+	Username string `json:"username"` // to account under; empty: the MAC
+}
+
+// LogoutRequest asks to end one session or all.
+type LogoutRequest struct {
+	Which string `json:"which,omitempty"` // Acct-Session-Id, zone/MAC or MAC
+	All   bool   `json:"all,omitempty"`
+}
+
+// PasswordRequest is an account and its password, new or to be.
+type PasswordRequest struct {
+	Username string            `json:"username"`
+	Password sessions.Password `json:"password"`
+}
+
+func seconds(d time.Duration) int64 { return int64(d / time.Second) }
+
+func sessionOf(s sessions.Session) Session {
+	w := Session{
+		AcctSessionID: s.AcctSessionID, AcctMultiSessionID: s.AcctMultiSessionID,
+		Zone: s.Station.Zone, MAC: s.Station.MAC, Address: s.Addr,
+		Username: s.Username, Source: s.Source, Method: s.Method,
+		StartedAt:   s.StartedAt.Wall,
+		SessionTime: seconds(s.Used), SessionTimeout: seconds(s.Limits.SessionTimeout), IdleTimeout: seconds(s.Limits.IdleTimeout),
+		InputOctets: s.Usage.InputOctets, OutputOctets: s.Usage.OutputOctets,
+		InputPackets: s.Usage.InputPackets, OutputPackets: s.Usage.OutputPackets,
+		TerminateCause: s.TerminateCause,
+	}
+	if left, limited := s.Left(s.Used); limited {
+		n := seconds(left)
+		w.SessionTimeLeft = &n
+	}
+	return w
+}
+
+func sessionsOf(all []sessions.Session) []Session {
+	out := make([]Session, len(all))
+	for i, s := range all {
+		out[i] = sessionOf(s)
+	}
+	return out
+}
+
+func stationOf(v sessions.StationView) Station {
+	w := Station{Zone: v.Zone, MAC: v.MAC, State: v.State, Addresses: v.Addrs}
+	if w.Addresses == nil {
+		w.Addresses = []netip.Addr{}
+	}
+	if v.Session != nil {
+		s := sessionOf(*v.Session)
+		w.Session = &s
+	}
+	return w
+}
