@@ -1,0 +1,185 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	_ "embed" // for the schema
+	"encoding/json"
+	"fmt"
+
+	"gatehouse/internal/sqlite"
+	"gatehouse/sessions"
+)
+
+//go:embed schema/0001.sql
+var schema0001 string
+
+func schema() []sqlite.Step { return []sqlite.Step{{SQL: schema0001}} }
+
+// The points at which Options.Step is called, on the goroutine that commits.
+const (
+	StepBeforeCommit = "journal.before_commit" // the batch is written, not yet committed
+	StepAfterCommit  = "journal.after_commit"  // the batch is on disk, its caller does not know yet
+)
+
+// Options say how to open a journal. The zero value of each field is its default.
+type Options struct {
+	// Standalone is true where there is no centre to tell: the outbox stays empty.
+	Standalone bool
+	// Synchronous is for tests that must see what is lost without it. Default: full.
+	Synchronous sqlite.Synchronous
+	// KeepSessions and KeepTransactions are how many ended sessions and lines of the transaction log stay once nobody
+	// waits for them any more. Default 10,000 each.
+	KeepSessions     int
+	KeepTransactions int
+	// Step is called at each named point of Commit. Default: nothing.
+	Step func(point string)
+}
+
+// Journal is an open journal. Safe for concurrent use.
+type Journal struct {
+	db      *sqlite.DB
+	options Options
+}
+
+var (
+	_ sessions.Store     = (*Journal)(nil)
+	_ sessions.Accounts  = (*Journal)(nil)
+	_ sessions.Verifiers = (*Journal)(nil)
+)
+
+// Open opens the journal in the file path, or makes it. It looks through the whole file: the error wraps sqlite.ErrDamaged
+// when something is wrong, and the other sentinels of that package; its text says what to do.
+func Open(ctx context.Context, path string, o Options) (*Journal, error) {
+	db, err := sqlite.Open(ctx, path, sqlite.Options{
+		Schema:      schema(),
+		Synchronous: o.Synchronous,
+		Check:       true,
+		Loss:        "sessions, accounting not yet delivered, and the gateway's own accounts",
+	})
+	if err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	if o.KeepSessions == 0 {
+		o.KeepSessions = 10_000
+	}
+	if o.KeepTransactions == 0 {
+		o.KeepTransactions = 10_000
+	}
+	if o.Step == nil {
+		o.Step = func(string) {}
+	}
+	return &Journal{db: db, options: o}, nil
+}
+
+// Close closes the file.
+func (j *Journal) Close() error { return j.db.Close() }
+
+// Load returns the sessions that have no Stop and the resumable ones, in the order of their starts, with what the last
+// SaveUsage knew of them.
+func (j *Journal) Load(ctx context.Context) ([]sessions.Session, error) {
+	rows, err := j.db.Read().QueryContext(ctx, "SELECT body FROM sessions WHERE open = 1 ORDER BY id")
+	if err != nil {
+		return nil, fmt.Errorf("reading sessions: %w", j.db.Err(err))
+	}
+	all, err := scanAll[sessions.Session](rows)
+	if err != nil {
+		return nil, fmt.Errorf("reading sessions: %w", j.db.Err(err))
+	}
+	if err := j.mergeUsage(ctx, all); err != nil {
+		return nil, fmt.Errorf("reading usage: %w", j.db.Err(err))
+	}
+	return all, nil
+}
+
+// scanAll reads one column of JSON.
+func scanAll[T any](rows *sql.Rows) ([]T, error) {
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		var body []byte
+		if err := rows.Scan(&body); err != nil {
+			return nil, err
+		}
+		var v T
+		if err := json.Unmarshal(body, &v); err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
+
+// Commit makes the batch durable: all of it or, with an error, nothing. Concurrent commits share one write to the disk.
+func (j *Journal) Commit(ctx context.Context, b sessions.Batch) error {
+	w, err := encode(b) // outside of the transaction, which others wait for
+	if err != nil {
+		return fmt.Errorf("committing to journal: %w", err)
+	}
+	err = j.db.Write(ctx, func(tx *sql.Tx) error {
+		if err := j.write(tx, w); err != nil {
+			return err
+		}
+		j.options.Step(StepBeforeCommit)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("committing to journal: %w", err)
+	}
+	j.options.Step(StepAfterCommit)
+	return nil
+}
+
+// encoded is a batch on its way into the tables.
+type encoded struct {
+	batch                           sessions.Batch
+	sessions, records, transactions []string // JSON
+}
+
+func encode(b sessions.Batch) (encoded, error) {
+	w := encoded{batch: b}
+	var err error
+	if w.sessions, err = marshalAll(b.Sessions); err != nil {
+		return w, err
+	}
+	if w.records, err = marshalAll(b.Records); err != nil {
+		return w, err
+	}
+	w.transactions, err = marshalAll(b.Transactions)
+	return w, err
+}
+
+func marshalAll[T any](all []T) ([]string, error) {
+	out := make([]string, len(all))
+	for i := range all {
+		body, err := json.Marshal(&all[i])
+		if err != nil {
+			return nil, err
+		}
+		out[i] = string(body)
+	}
+	return out, nil
+}
+
+func (j *Journal) write(tx *sql.Tx, w encoded) error {
+	for i := range w.batch.Sessions {
+		s := &w.batch.Sessions[i]
+		_, err := tx.Exec(`INSERT INTO sessions (acct_session_id, open, body) VALUES (?, ?, ?)
+			ON CONFLICT (acct_session_id) DO UPDATE SET open = excluded.open, body = excluded.body`,
+			s.AcctSessionID, s.Running() || s.Resumable, w.sessions[i])
+		if err != nil {
+			return err
+		}
+	}
+	for i := range w.batch.Records {
+		if err := j.queueRecord(tx, &w.batch.Records[i], w.records[i]); err != nil {
+			return err
+		}
+	}
+	for _, body := range w.transactions {
+		if err := j.logTransaction(tx, body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
