@@ -5,21 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"gatehouse/sessions"
 )
 
-// ErrAccountExists is what Accounts.Add returns when the user name is taken.
-var ErrAccountExists = errors.New("the account is there already")
-
-// Accounts are the gateway's own accounts. Add returns ErrAccountExists, the others sessions.ErrNoAccount.
+// Accounts are the gateway's own accounts. Account and DeleteAccount return sessions.ErrNoAccount for a name that is not
+// there; PutAccount makes an account or replaces it.
 type Accounts interface {
-	List(ctx context.Context) ([]sessions.Account, error)
-	Add(ctx context.Context, a sessions.Account) error
-	SetPasswordHash(ctx context.Context, username, hash string) error
-	Remove(ctx context.Context, username string) error
+	Account(ctx context.Context, username string) (sessions.Account, error)
+	ListAccounts(ctx context.Context) ([]sessions.Account, error)
+	PutAccount(ctx context.Context, a sessions.Account) error
+	DeleteAccount(ctx context.Context, username string) error
 }
 
 // The bounds of what an operator may type, in octets: a User-Name is a RADIUS attribute (RFC 2865 §5.1).
@@ -44,34 +43,42 @@ func checkPassword(p sessions.Password) error {
 }
 
 func (s *Server) accounts(ctx context.Context, _ none) ([]Account, error) {
-	all, err := s.cfg.Accounts.List(ctx)
+	all, err := s.cfg.Accounts.ListAccounts(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("reading accounts: %w", err)
+		return nil, err
 	}
 	out := make([]Account, len(all))
 	for i, a := range all {
-		out[i] = Account{Username: a.Username, Active: a.Active}
+		out[i] = accountOf(a)
 	}
 	return out, nil
 }
 
-func (s *Server) accountAdd(ctx context.Context, in PasswordRequest) (Account, error) {
-	if err := errors.Join(checkLabel(in.Username), checkPassword(in.Password)); err != nil {
+func (s *Server) accountAdd(ctx context.Context, in AddAccountRequest) (Account, error) {
+	limits, limitsErr := limitsOf(in.Account)
+	if err := errors.Join(checkLabel(in.Username), checkPassword(in.Password), limitsErr); err != nil {
 		return Account{}, err
 	}
 	hash, err := sessions.HashPassword(in.Password)
 	if err != nil {
 		return Account{}, fmt.Errorf("hashing password: %w", err)
 	}
-	a := sessions.Account{Source: sessions.SourceLocal, Username: in.Username, PasswordHash: hash, Active: true}
-	if err := s.cfg.Accounts.Add(ctx, a); err != nil {
-		if errors.Is(err, ErrAccountExists) {
-			err = &Error{Code: CodeExists, Message: fmt.Sprintf("account %q is there already; change its password with \"gatehouse account passwd\"", in.Username)}
-		}
+	a := sessions.Account{
+		Source: sessions.SourceLocal, Username: in.Username, PasswordHash: hash, Active: true,
+		Expiration: in.Expiration, Limits: limits,
+	}
+	s.accountsMu.Lock()
+	defer s.accountsMu.Unlock()
+	switch _, err := s.cfg.Accounts.Account(ctx, in.Username); {
+	case err == nil:
+		return Account{}, &Error{Code: CodeExists, Message: fmt.Sprintf("account %q is there already; change its password with \"gatehouse account passwd\"", in.Username)}
+	case !errors.Is(err, sessions.ErrNoAccount):
 		return Account{}, err
 	}
-	s.cfg.Logger.Info("account added by the operator")
-	return Account{Username: a.Username, Active: a.Active}, nil
+	if err := s.cfg.Accounts.PutAccount(ctx, a); err != nil {
+		return Account{}, err
+	}
+	return accountOf(a), nil
 }
 
 func (s *Server) accountPasswd(ctx context.Context, in PasswordRequest) (none, error) {
@@ -82,12 +89,21 @@ func (s *Server) accountPasswd(ctx context.Context, in PasswordRequest) (none, e
 	if err != nil {
 		return none{}, fmt.Errorf("hashing password: %w", err)
 	}
-	return none{}, accountError(in.Username, s.cfg.Accounts.SetPasswordHash(ctx, in.Username, hash))
+	s.accountsMu.Lock()
+	defer s.accountsMu.Unlock()
+	a, err := s.cfg.Accounts.Account(ctx, in.Username)
+	if err != nil {
+		return none{}, accountError(in.Username, err)
+	}
+	a.PasswordHash = hash
+	return none{}, s.cfg.Accounts.PutAccount(ctx, a)
 }
 
-func (s *Server) accountRemove(ctx context.Context, in PasswordRequest) (none, error) {
-	if err := accountError(in.Username, s.cfg.Accounts.Remove(ctx, in.Username)); err != nil {
-		return none{}, err
+func (s *Server) accountRemove(ctx context.Context, in RemoveAccountRequest) (none, error) {
+	s.accountsMu.Lock()
+	defer s.accountsMu.Unlock()
+	if err := s.cfg.Accounts.DeleteAccount(ctx, in.Username); err != nil {
+		return none{}, accountError(in.Username, err)
 	}
 	if err := s.cfg.Sessions.AccountChanged(ctx, in.Username); err != nil {
 		return none{}, fmt.Errorf("the account is gone, but ending its sessions: %w", err)
@@ -100,4 +116,38 @@ func accountError(username string, err error) error {
 		return &Error{Code: CodeNotFound, Message: fmt.Sprintf("there is no account %q on this gateway", username)}
 	}
 	return err
+}
+
+func accountOf(a sessions.Account) Account {
+	w := Account{Username: a.Username, Active: a.Active, Expiration: a.Expiration, SimultaneousUse: a.Limits.SimultaneousUse}
+	if t := a.Limits.SessionTimeout; t != nil {
+		n := seconds(*t)
+		w.SessionTimeout = &n
+	}
+	if t := a.Limits.IdleTimeout; t != nil {
+		n := seconds(*t)
+		w.IdleTimeout = &n
+	}
+	return w
+}
+
+// maxSeconds keeps a time span inside time.Duration.
+const maxSeconds = 100 * 365 * 24 * 3600
+
+func limitsOf(a Account) (sessions.Limits, error) {
+	l := sessions.Limits{SimultaneousUse: a.SimultaneousUse}
+	ok := a.SimultaneousUse == nil || *a.SimultaneousUse >= 0
+	span := func(n *int64) *time.Duration {
+		if n == nil {
+			return nil
+		}
+		ok = ok && *n >= 0 && *n <= maxSeconds
+		d := time.Duration(*n) * time.Second
+		return &d
+	}
+	l.SessionTimeout, l.IdleTimeout = span(a.SessionTimeout), span(a.IdleTimeout)
+	if !ok {
+		return l, &Error{Code: CodeInvalid, Message: "a limit is zero (none) or above, and below a hundred years"}
+	}
+	return l, nil
 }

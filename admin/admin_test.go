@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,36 +85,30 @@ func (g *gateway) AccountChanged(_ context.Context, username string) error {
 	return nil
 }
 
-func (g *gateway) List(context.Context) ([]sessions.Account, error) { return g.accounts, nil }
-
-func (g *gateway) Add(_ context.Context, a sessions.Account) error {
-	for _, have := range g.accounts {
-		if have.Username == a.Username {
-			return ErrAccountExists
+func (g *gateway) Account(_ context.Context, username string) (sessions.Account, error) {
+	for _, a := range g.accounts {
+		if a.Username == username {
+			return a, nil
 		}
 	}
+	return sessions.Account{}, sessions.ErrNoAccount
+}
+
+func (g *gateway) ListAccounts(context.Context) ([]sessions.Account, error) { return g.accounts, nil }
+
+func (g *gateway) PutAccount(ctx context.Context, a sessions.Account) error {
+	_ = g.DeleteAccount(ctx, a.Username)
 	g.accounts = append(g.accounts, a)
 	return nil
 }
 
-func (g *gateway) SetPasswordHash(_ context.Context, username, hash string) error {
-	for i := range g.accounts {
-		if g.accounts[i].Username == username {
-			g.accounts[i].PasswordHash = hash
-			return nil
-		}
+func (g *gateway) DeleteAccount(_ context.Context, username string) error {
+	n := len(g.accounts)
+	g.accounts = slices.DeleteFunc(g.accounts, func(a sessions.Account) bool { return a.Username == username })
+	if len(g.accounts) == n {
+		return sessions.ErrNoAccount
 	}
-	return sessions.ErrNoAccount
-}
-
-func (g *gateway) Remove(_ context.Context, username string) error {
-	for i := range g.accounts {
-		if g.accounts[i].Username == username {
-			g.accounts = append(g.accounts[:i], g.accounts[i+1:]...)
-			return nil
-		}
-	}
-	return sessions.ErrNoAccount
+	return nil
 }
 
 // serve runs a server on a socket in a directory of its own until the test ends.
@@ -234,7 +229,9 @@ func TestLoginAndLogout(t *testing.T) {
 func TestAccounts(t *testing.T) {
 	path, g, _ := serve(t)
 	c := NewClient(path)
-	if _, err := c.AddAccount(t.Context(), "carol", "secret"); err != nil {
+	hour, two, negative := int64(3600), 2, int64(-1)
+	carol := Account{Username: "carol", Active: true, Expiration: noon, SessionTimeout: &hour, SimultaneousUse: &two}
+	if _, err := c.AddAccount(t.Context(), carol, "secret"); err != nil {
 		t.Fatal(err)
 	}
 	hash := g.accounts[0].PasswordHash
@@ -245,15 +242,16 @@ func TestAccounts(t *testing.T) {
 		t.Errorf("passwd: %v, hash changed: %v", err, g.accounts[0].PasswordHash != hash)
 	}
 	all, err := c.Accounts(t.Context())
-	if diff := cmp.Diff([]Account{{Username: "carol", Active: true}}, all); err != nil || diff != "" {
+	if diff := cmp.Diff([]Account{carol}, all); err != nil || diff != "" {
 		t.Errorf("accounts: %v (-want +got):\n%s", err, diff)
 	}
-	_, twice := c.AddAccount(t.Context(), "carol", "secret")
-	_, spaced := c.AddAccount(t.Context(), " carol", "secret")
-	_, empty := c.AddAccount(t.Context(), "dave", "")
-	got := []string{code(twice), code(spaced), code(empty),
+	_, twice := c.AddAccount(t.Context(), carol, "secret")
+	_, spaced := c.AddAccount(t.Context(), Account{Username: " carol"}, "secret")
+	_, empty := c.AddAccount(t.Context(), Account{Username: "dave"}, "")
+	_, minus := c.AddAccount(t.Context(), Account{Username: "dave", IdleTimeout: &negative}, "secret")
+	got := []string{code(twice), code(spaced), code(empty), code(minus),
 		code(c.SetPassword(t.Context(), "nobody", "x")), code(c.RemoveAccount(t.Context(), "nobody"))}
-	if diff := cmp.Diff([]string{CodeExists, CodeInvalid, CodeInvalid, CodeNotFound, CodeNotFound}, got); diff != "" {
+	if diff := cmp.Diff([]string{CodeExists, CodeInvalid, CodeInvalid, CodeInvalid, CodeNotFound, CodeNotFound}, got); diff != "" {
 		t.Errorf("codes of faults (-want +got):\n%s", diff)
 	}
 	if err := c.RemoveAccount(t.Context(), "carol"); err != nil || len(g.accounts) != 0 {

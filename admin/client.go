@@ -62,8 +62,8 @@ func (c *Client) Accounts(ctx context.Context) ([]Account, error) {
 }
 
 // AddAccount makes an account.
-func (c *Client) AddAccount(ctx context.Context, username string, p sessions.Password) (Account, error) {
-	return call[Account](ctx, c, http.MethodPost, "/accounts/add", PasswordRequest{Username: username, Password: p})
+func (c *Client) AddAccount(ctx context.Context, a Account, p sessions.Password) (Account, error) {
+	return call[Account](ctx, c, http.MethodPost, "/accounts/add", AddAccountRequest{Account: a, Password: p})
 }
 
 // SetPassword changes an account's password.
@@ -74,7 +74,7 @@ func (c *Client) SetPassword(ctx context.Context, username string, p sessions.Pa
 
 // RemoveAccount removes an account and ends its sessions.
 func (c *Client) RemoveAccount(ctx context.Context, username string) error {
-	_, err := call[none](ctx, c, http.MethodPost, "/accounts/remove", PasswordRequest{Username: username})
+	_, err := call[none](ctx, c, http.MethodPost, "/accounts/remove", RemoveAccountRequest{Username: username})
 	return err
 }
 

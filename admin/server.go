@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"gatehouse/internal/clock"
@@ -41,8 +42,9 @@ type Config struct {
 
 // Server answers on the control socket. It is a Task.
 type Server struct {
-	cfg     Config
-	started time.Duration
+	cfg        Config
+	started    time.Duration
+	accountsMu sync.Mutex // an account is looked for before it is written
 }
 
 // NewServer makes a Server. It starts nothing.

@@ -98,10 +98,14 @@ type Station struct {
 	Session   *Session              `json:"session"`
 }
 
-// Account is an account of the gateway's own. Its password is never told.
+// Account is an account of the gateway's own. Its password is never told. An absent limit is the zone's; 0 is unlimited.
 type Account struct {
-	Username string `json:"username"`
-	Active   bool   `json:"active"`
+	Username        string    `json:"username"`
+	Active          bool      `json:"active"`
+	Expiration      time.Time `json:"expiration,omitzero"`
+	SessionTimeout  *int64    `json:"session_timeout,omitempty"` // seconds
+	IdleTimeout     *int64    `json:"idle_timeout,omitempty"`    // seconds
+	SimultaneousUse *int      `json:"simultaneous_use,omitempty"`
 }
 
 // LoginRequest asks to let a station in as the operator's guest.
@@ -116,10 +120,21 @@ type LogoutRequest struct {
 	All   bool   `json:"all,omitempty"`
 }
 
-// PasswordRequest is an account and its password, new or to be.
+// AddAccountRequest is a new account and its password; Active is not looked at.
+type AddAccountRequest struct {
+	Account
+	Password sessions.Password `json:"password"`
+}
+
+// PasswordRequest is an account's new password.
 type PasswordRequest struct {
 	Username string            `json:"username"`
 	Password sessions.Password `json:"password"`
+}
+
+// RemoveAccountRequest names the account to remove.
+type RemoveAccountRequest struct {
+	Username string `json:"username"`
 }
 
 func seconds(d time.Duration) int64 { return int64(d / time.Second) }
