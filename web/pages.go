@@ -50,6 +50,7 @@ type Status struct {
 	ReadAt     time.Time
 	URL        string // http or https; empty: no link
 	Token      string
+	Problem    Problem
 }
 
 // LoggedOut is the page after a logout.
@@ -118,9 +119,8 @@ func (l Login) ways() []sessions.Method {
 	})
 }
 
-func (l Login) problem() string {
-	t := l.texts()
-	return strings.ReplaceAll(t.problem(l.Problem.Reason), "{wait}", t.wait(l.Problem.RetryAfter))
+func (p Problem) text(t *texts) string {
+	return strings.ReplaceAll(t.problem(p.Reason), "{wait}", t.wait(p.RetryAfter))
 }
 
 func (l Login) wrong() bool { return l.Problem.Reason == sessions.RefusedCredentials }

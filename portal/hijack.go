@@ -1,0 +1,65 @@
+package portal
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"gatehouse/web"
+)
+
+// hijack answers a request that was meant for somebody else (standards.md §2.3). It speaks for that somebody's origin, so it
+// sets no cookie and no policy, and nothing that it says may be kept.
+func (p *Portal) hijack(w http.ResponseWriter, r *http.Request, c *conn) {
+	ctx := r.Context()
+	to := original(r.Host, r.URL)
+	st, known := p.cfg.Identify(ctx, c.remote, c.local)
+	if known {
+		p.cfg.Manager.Seen(st, c.remote.Addr())
+		if v := p.cfg.Manager.View(st); to != "" && online(v) && p.predates(c, v.Session) {
+			passOn(w, r, to)
+			return
+		}
+		p.flows.add(st, Flow{Client: c.remote, Portal: c.local}, p.cfg.Clock.Mono())
+	}
+	base := p.base(c, st.Zone)
+	location := append(make([]byte, 0, 256), "http://"...)
+	location = append(base.AppendTo(location), '/')
+	if to != "" && !isOurs(r.Host, base) {
+		location = append(append(location, "?u="...), url.QueryEscape(to)...)
+	}
+	probe := r.Method == http.MethodGet || r.Method == http.MethodHead
+	if !probe { // nothing that sends a body may be made to send it here; 511 is never the answer to a probe
+		answer(w, r, http.StatusNetworkAuthenticationRequired, "", string(location))
+		return
+	}
+	answer(w, r, http.StatusFound, string(location), string(location))
+}
+
+// passOn sends a station that is online by now, and whose connection was redirected before it was, back to where it
+// wanted to go: over a new connection it gets there.
+func passOn(w http.ResponseWriter, r *http.Request, to string) {
+	code := http.StatusFound
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		code = http.StatusTemporaryRedirect
+	}
+	answer(w, r, code, to, to)
+}
+
+func answer(w http.ResponseWriter, r *http.Request, code int, location, link string) {
+	body := web.SignInBody(make([]byte, 0, 512), link)
+	h := w.Header()
+	if location != "" {
+		h.Set("Location", location)
+	}
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+	h.Set("Expires", "0")
+	h.Set("Connection", "close")
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(code)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body) // the station may be gone, and nobody else would want to know
+	}
+}

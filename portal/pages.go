@@ -1,0 +1,133 @@
+package portal
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/a-h/templ"
+
+	"gatehouse/sessions"
+	"gatehouse/web"
+)
+
+// visit is one request of an identified station to the portal's own pages.
+type visit struct {
+	http.ResponseWriter
+	*http.Request
+	conn    *conn
+	station sessions.Station
+	zone    sessions.Zone
+	page    web.Page
+	url     string // where the guest wanted to go, or empty
+}
+
+func (p *Portal) routes() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, h := range map[string]func(*visit){
+		"GET /{$}":        p.root,
+		"GET /login":      p.root, // a login page that was loaded again
+		"POST /login":     p.login,
+		"POST /logout":    p.logout,
+		"GET /status":     p.status,
+		"GET /terms":      p.terms,
+		"GET /logged-out": p.loggedOut,
+	} {
+		mux.HandleFunc(pattern, p.visited(h))
+	}
+	return mux
+}
+
+func (p *Portal) visited(h func(*visit)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		head := w.Header()
+		head.Set("Cache-Control", "no-store")
+		head.Set("Content-Security-Policy", p.csp)
+		head.Set("X-Content-Type-Options", "nosniff")
+		// Not no-referrer: with it browsers send "Origin: null" along with our own forms, which cannot be told from a
+		// stranger's.
+		head.Set("Referrer-Policy", "same-origin")
+		v := &visit{ResponseWriter: w, Request: r, conn: connOf(r), page: web.Page{Locale: web.Choose(r.Header.Get("Accept-Language"))}}
+		st, ok := p.cfg.Identify(r.Context(), v.conn.remote, v.conn.local)
+		if ok {
+			v.zone, ok = p.cfg.Manager.Zone(st.Zone)
+		}
+		if !ok {
+			v.render(http.StatusForbidden, web.Unknown{Page: v.page}.View())
+			return
+		}
+		p.cfg.Manager.Seen(st, v.conn.remote.Addr())
+		v.station, v.page.Venue = st, p.cfg.Venues[st.Zone]
+		v.url = safeURL(r.URL.Query().Get("u"))
+		h(v)
+	}
+}
+
+func (p *Portal) root(v *visit) {
+	if online(p.cfg.Manager.View(v.station)) {
+		v.seeOther("/status")
+		return
+	}
+	p.showLogin(v, http.StatusOK, "", web.Problem{})
+}
+
+func (p *Portal) showLogin(v *visit, code int, username string, problem web.Problem) {
+	l := web.Login{Page: v.page, Methods: v.zone.Methods, TermsVersion: v.zone.TermsVersion, URL: v.url, Username: username,
+		Token: p.tokens.issue(v.station, p.cfg.Clock.Mono()), Problem: problem}
+	if v.zone.Offers(sessions.MethodPassword) && !v.zone.AllowCleartext && v.TLS == nil {
+		l.Cleartext = true
+		l.Methods = slices.DeleteFunc(slices.Clone(l.Methods), func(m sessions.Method) bool { return m == sessions.MethodPassword })
+	}
+	v.render(code, l.View())
+}
+
+func (p *Portal) status(v *visit) {
+	view := p.cfg.Manager.View(v.station)
+	if !online(view) {
+		v.seeOther("/")
+		return
+	}
+	p.showStatus(v, http.StatusOK, view.Session, web.Problem{})
+}
+
+func (p *Portal) showStatus(v *visit, code int, s *sessions.Session, problem web.Problem) {
+	page := web.NewStatus(v.page, s, p.cfg.Clock.Now())
+	page.Token, page.Problem = p.tokens.issue(v.station, p.cfg.Clock.Mono()), problem
+	if !isProbe(v.url) {
+		page.URL = v.url
+	}
+	v.render(code, page.View())
+}
+
+func (p *Portal) terms(v *visit) {
+	v.render(http.StatusOK, web.Terms{Page: v.page, Version: v.zone.TermsVersion, URL: v.url}.View())
+}
+
+func (p *Portal) loggedOut(v *visit) {
+	v.render(http.StatusOK, web.LoggedOut{Page: v.page}.View())
+}
+
+// seeOther sends the browser on by a full page navigation (standards.md §2.4).
+func (v *visit) seeOther(path string) {
+	if v.url != "" {
+		path += "?u=" + url.QueryEscape(v.url)
+	}
+	v.ResponseWriter.Header().Set("Location", path)
+	v.ResponseWriter.Header().Set("Content-Length", "0")
+	v.WriteHeader(http.StatusSeeOther)
+}
+
+func (v *visit) render(code int, c templ.Component) {
+	var b bytes.Buffer
+	b.Grow(12 << 10)
+	_ = c.Render(v.Context(), &b) // a Buffer takes everything
+	h := v.ResponseWriter.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
+	v.WriteHeader(code)
+	if v.Method != http.MethodHead {
+		_, _ = v.ResponseWriter.Write(b.Bytes()) // the station may be gone, and nobody else would want to know
+	}
+}

@@ -1,0 +1,111 @@
+package portal
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"gatehouse/internal/clock"
+	"gatehouse/sessions"
+	"gatehouse/web"
+)
+
+// Manager is what the portal asks of the sessions: *sessions.Manager.
+type Manager interface {
+	Login(ctx context.Context, req sessions.LoginRequest) (sessions.Session, error)
+	Logout(ctx context.Context, st sessions.Station, cause sessions.TerminateCause) (sessions.Session, error)
+	View(st sessions.Station) sessions.StationView
+	Seen(st sessions.Station, addr netip.Addr)
+	Zone(name string) (sessions.Zone, bool)
+}
+
+// Flow is one redirected connection as the portal's socket sees it: both ends of the reply direction in the kernel's
+// connection table.
+type Flow struct{ Client, Portal netip.AddrPort }
+
+// Config is what a Portal needs. Fields must not be nil or zero unless said so.
+type Config struct {
+	Manager Manager
+	// Identify tells which station is at the other end of a connection. It is called for every request.
+	Identify func(ctx context.Context, remote, local netip.AddrPort) (sessions.Station, bool)
+	// Forget deletes the kernel's entries of redirected connections, so that what comes over them goes the real way.
+	Forget func(ctx context.Context, flows []Flow) error
+	Clock  clock.Clock
+	Logger *slog.Logger
+
+	// PortalAddr is an address of the gateway in that zone which a browser can be sent to. It is asked only where the
+	// connection itself came to an IPv6 link-local address. Default: that address.
+	PortalAddr func(zone string) netip.Addr
+	// Venues are names and terms by zone. A zone that is not in it shows no name and our own terms.
+	Venues map[string]web.Venue
+	// MaxConns bounds open connections in all, MaxConnsPerAddr those of one address. Defaults: 1024 and 32.
+	MaxConns, MaxConnsPerAddr int
+	// Step is called at "portal.before_answer" and "portal.after_answer" of a login and a logout, so that tests can stop
+	// there. Default: nothing.
+	Step func(point string)
+}
+
+// Portal serves guests. Its methods are safe for concurrent use.
+type Portal struct {
+	cfg    Config
+	own    http.Handler
+	origin *http.CrossOriginProtection
+	tokens tokens
+	flows  flows
+	csp    string
+}
+
+// New makes a Portal. It starts nothing.
+func New(cfg Config) *Portal {
+	if cfg.MaxConns == 0 {
+		cfg.MaxConns = 1024
+	}
+	if cfg.MaxConnsPerAddr == 0 {
+		cfg.MaxConnsPerAddr = 32
+	}
+	if cfg.Step == nil {
+		cfg.Step = func(string) {}
+	}
+	p := &Portal{cfg: cfg, origin: http.NewCrossOriginProtection()}
+	p.csp = "default-src 'none'; style-src " + web.StyleHash() +
+		"; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+	_, _ = rand.Read(p.tokens.key[:]) // never fails since Go 1.24
+	p.own = p.routes()
+	return p
+}
+
+// ServeHTTP tells requests to the portal itself from those that were meant for somebody else.
+func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := connOf(r)
+	if isLiteral(r.Host, c.local) {
+		p.own.ServeHTTP(w, r)
+		return
+	}
+	p.hijack(w, r, c)
+}
+
+// base is the scheme and address literal by which the station at the other end reaches the portal. The kernel redirects
+// to the gateway's own address on the interface where the packet came in, so it is the connection's own.
+func (p *Portal) base(c *conn, zone string) netip.AddrPort {
+	if a := c.local.Addr(); a.Is6() && a.IsLinkLocalUnicast() && p.cfg.PortalAddr != nil {
+		if b := p.cfg.PortalAddr(zone); b.IsValid() {
+			return netip.AddrPortFrom(b, c.local.Port())
+		}
+	}
+	return c.local
+}
+
+// online tells whether a view is that of a station whose packets pass.
+func online(v sessions.StationView) bool { return v.State == sessions.Authorized && v.Session != nil }
+
+// admitting is how long after a session's Start the kernel may still redirect new connections of its station.
+const admitting = time.Second
+
+// predates tells whether the connection was made before the session's grant was in the kernel. A younger one was
+// redirected in spite of the session, so the kernel no longer grants anything.
+func (p *Portal) predates(c *conn, s *sessions.Session) bool {
+	return s.StartedAt.BootID == p.cfg.Clock.BootID() && c.since <= s.StartedAt.Mono+admitting
+}
