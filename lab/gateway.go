@@ -108,7 +108,6 @@ func (l *Lab) startDNSMasq(bridges []Bridge) error {
 	fmt.Fprintf(&conf, `keep-in-foreground
 log-facility=-
 user=root
-group=root
 pid-file=
 no-resolv
 no-hosts
@@ -138,7 +137,7 @@ dhcp-leasefile=%s
 		return fmt.Errorf("writing dnsmasq's configuration: %w", err)
 	}
 	var err error
-	if l.DNSMasq, err = l.Gateway.Start(l.ctx, []string{"dnsmasq", "--conf-file=" + path}, nil, nil); err != nil {
+	if l.DNSMasq, err = l.Gateway.Start(l.ctx, []string{"dnsmasq", "--conf-file=" + path, "--group="}, nil, nil); err != nil {
 		return err
 	}
 	err = WaitFor(l.ctx, 10*time.Second, func() error { return l.dnsmasqAnswers() })

@@ -22,7 +22,8 @@ const (
 	TimedOut    Outcome = "timed out"   // nothing came
 )
 
-// ProbeTCP tries to connect to a literal address and port.
+// ProbeTCP tries to connect to a literal address and port. A lab is so quick that an ICMP error may arrive while the
+// kernel is still inside connect, which then forgets it and learns of it by the next SYN: give Unreachable 1.5 s.
 func (h *Host) ProbeTCP(ctx context.Context, addr string, timeout time.Duration) (Outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
