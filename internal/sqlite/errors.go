@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // What can be wrong with a database. The errors of this package wrap them; their text names the file and the mend.
@@ -15,6 +16,10 @@ var (
 	ErrUnique     = errors.New("a row with this key exists")
 	ErrForeignKey = errors.New("a row that this one refers to does not exist, or one refers to it")
 )
+
+func sentinels() []error {
+	return []error{ErrDamaged, ErrFull, ErrReadOnly, ErrNewer, ErrBusy, ErrUnique, ErrForeignKey}
+}
 
 // The result codes that mean something to an operator or a caller (sqlite.org/rescode.html).
 const (
@@ -39,7 +44,7 @@ func (db *DB) Err(err error) error { return mapError(db.path, db.options.Loss, e
 
 func mapError(path, loss string, err error) error {
 	code, ok := resultCode(err)
-	if !ok {
+	if !ok || slices.ContainsFunc(sentinels(), func(s error) bool { return errors.Is(err, s) }) {
 		return err
 	}
 	switch code {

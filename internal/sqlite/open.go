@@ -24,9 +24,6 @@ const (
 )
 
 const (
-	readWrite = "rw"
-	readOnly  = "ro"
-
 	busyTimeout = 5 * time.Second
 	// walPages is how long the write-ahead log may grow before a commit has to move it into the database itself. Checkpoint,
 	// called now and then, keeps it far shorter.
@@ -92,13 +89,13 @@ func open(ctx context.Context, path string, o Options) (*DB, error) {
 		}
 	}
 	db := &DB{path: path, options: o, group: group{turn: make(chan struct{}, 1)}}
-	if db.writer, err = pool(path, readWrite, o, 1); err != nil {
+	if db.writer, err = pool(path, writes, o, 1); err != nil {
 		return nil, err
 	}
 	if err := migrate(ctx, db.writer, path, o.Schema); err != nil {
 		return nil, errors.Join(err, db.writer.Close())
 	}
-	if db.reader, err = pool(path, readOnly, o, o.Readers); err != nil {
+	if db.reader, err = pool(path, reads, o, o.Readers); err != nil {
 		return nil, errors.Join(err, db.writer.Close())
 	}
 	return db, nil
@@ -151,7 +148,7 @@ func create(ctx context.Context, path string, o Options) error {
 		return err
 	}
 	defer f.Close()
-	db, err := pool(next, readWrite, o, 1)
+	db, err := pool(next, writes, o, 1)
 	if err != nil {
 		return err
 	}
@@ -188,7 +185,7 @@ func syncDir(dir string) error {
 // check looks for damage through a connection that cannot write: the last writer to leave would move the log into the
 // database, and with it what could still be rescued.
 func check(ctx context.Context, path string, o Options) error {
-	db, err := pool(path, readOnly, o, 1)
+	db, err := pool(path, inspects, o, 1)
 	if err != nil {
 		return err
 	}
