@@ -119,8 +119,9 @@ func clockFaults(s source) []string {
 	})
 }
 
+// sleepFaults lets tests sleep where time is not real: in files that use synctest.
 func sleepFaults(s source) []string {
-	if !s.isTest() {
+	if !s.isTest() || slices.ContainsFunc(s.file.Imports, func(i *ast.ImportSpec) bool { return i.Path.Value == `"testing/synctest"` }) {
 		return nil
 	}
 	return s.selectors(func(x, sel string) string {
@@ -241,6 +242,7 @@ func TestSourceRules(t *testing.T) {
 		"clock in a test":  {"sessions/a_test.go", "package sessions\nvar now = time.Now\n", nil},
 		"clock elsewhere":  {"portal/a.go", "package portal\nvar now = time.Now\n", nil},
 		"sleep":            {"a/a_test.go", "package a\nfunc f() { time.Sleep(1) }\n", []string{"a/a_test.go:2: time.Sleep in a test: wait for what is expected, with a deadline"}},
+		"sleep in bubble":  {"a/a_test.go", "package a\nimport \"testing/synctest\"\nfunc f() { time.Sleep(1) }\n", nil},
 		"sleep in code":    {"a/a.go", "package a\nfunc f() { time.Sleep(1) }\n", nil},
 		"skip":             {"a/a_test.go", "package a\nfunc f(t *T) { t.Skipf(\"\") }\n", []string{"a/a_test.go:2: t.Skipf: only lab.RequireKernel and its siblings skip, and they do not in CI"}},
 		"skip in lab":      {"lab/a.go", "package lab\nfunc f(t *T) { t.Skip() }\n", nil},

@@ -15,6 +15,8 @@ tc           iproute2          links of a given speed
 nft          nftables          the ruleset
 dnsmasq      dnsmasq-base      DHCP, DNS and router advertisements of the lab
 udhcpc       udhcpc            DHCP client of the stations
+busybox      busybox           small servers of the stations; scripts of the packages, as a router runs them
+nsenter      util-linux        programs inside the namespaces
 sysctl       procps            bridge and forwarding settings of the namespaces
 '
 checks='
@@ -26,7 +28,6 @@ losetup      mount             the state disk of the power-cut tests
 chromium     chromium          the login as a guest clicks it
 /usr/share/fonts/truetype/dejavu fonts-dejavu-core text in the screenshots
 shellcheck   shellcheck        scripts of the packages
-busybox      busybox           scripts of the packages, as a router runs them
 dpkg-deb     dpkg              packages are opened and installed
 systemd-analyze systemd        the units
 '

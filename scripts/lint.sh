@@ -27,7 +27,7 @@ for source in $(find . -name '*.templ' -not -path './.git/*' | sort); do
 	fi
 done
 
-scripts=$(grep -rlE '^#!/bin/(ba)?sh' --include='*' scripts packaging .ci | sort)
+scripts=$(grep -rlE '^#!/bin/(ba)?sh' scripts packaging .ci | sort)
 # shellcheck disable=SC2086 # a list of files
 shellcheck $scripts || fail "shellcheck"
 exit $status
