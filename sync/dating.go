@@ -20,10 +20,12 @@ type dates struct {
 	outbox     Outbox
 	believable time.Time
 	zeros      map[string]time.Time // of boots with an anchor, as the outbox gave it back
+	none       map[string]bool      // boots without one, since begin
 }
 
 // begin saves the anchor of this boot once the clock is believable, and reports whether there is one.
 func (d *dates) begin(ctx context.Context) (bool, error) {
+	clear(d.none)
 	boot := d.clock.BootID()
 	if _, ok, err := d.zero(ctx, boot); ok || err != nil {
 		return ok, err
@@ -50,11 +52,10 @@ func (d *dates) bind(ctx context.Context, entries []sessions.OutboxEntry) error 
 		if s.BootID == d.clock.BootID() {
 			continue
 		}
-		if zero := here.Add(-s.Mono); bound[s.BootID].IsZero() || zero.Before(bound[s.BootID]) {
-			bound[s.BootID] = zero
-		}
 		if !s.Wall.IsZero() {
 			exact[s.BootID] = s.Wall.Add(-s.Mono)
+		} else if zero := here.Add(-s.Mono); bound[s.BootID].IsZero() || zero.Before(bound[s.BootID]) {
+			bound[s.BootID] = zero
 		}
 	}
 	for boot, zero := range bound {
@@ -86,11 +87,14 @@ func (d *dates) zero(ctx context.Context, boot string) (time.Time, bool, error) 
 	if z, ok := d.zeros[boot]; ok {
 		return z, true, nil
 	}
+	if d.none[boot] {
+		return time.Time{}, false, nil
+	}
 	a, ok, err := d.outbox.Anchor(ctx, boot)
 	if err != nil {
 		return time.Time{}, false, fmt.Errorf("reading anchor: %w", err)
 	}
-	if ok {
+	if d.none[boot] = !ok; ok {
 		d.zeros[boot] = a.Zero
 	}
 	return a.Zero, ok, nil
@@ -102,6 +106,7 @@ func (d *dates) save(ctx context.Context, boot string, zero time.Time) error {
 	if err := d.outbox.SaveAnchor(ctx, a); err != nil {
 		return fmt.Errorf("saving anchor: %w", err)
 	}
+	delete(d.none, boot)
 	return nil
 }
 

@@ -75,7 +75,7 @@ func New(cfg Config) (*Sync, error) {
 	return &Sync{
 		Pusher: &Pusher{
 			client: c, outbox: cfg.Outbox, log: cfg.Logger, limit: edge.MaxBatch, wake: make(chan struct{}, 1),
-			dates: &dates{clock: cfg.Clock, outbox: cfg.Outbox, believable: cfg.Believable, zeros: map[string]time.Time{}},
+			dates: &dates{clock: cfg.Clock, outbox: cfg.Outbox, believable: cfg.Believable, zeros: map[string]time.Time{}, none: map[string]bool{}},
 		},
 		Puller: puller,
 		Authority: &Authority{
