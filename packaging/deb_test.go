@@ -1,0 +1,181 @@
+package packaging_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"gatehouse/lab"
+)
+
+const (
+	// envPackages names the folder with the packages under test; the process outside of the lab, which has a network to
+	// fetch modules from, makes it for the one inside.
+	envPackages = "GATEHOUSE_TEST_PACKAGES"
+	version     = "1.2.3~test"
+)
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) int {
+	if os.Getenv(envPackages) == "" {
+		dir, err := os.MkdirTemp("", "gatehouse-packages-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		if err := makePackages(dir); err != nil {
+			fmt.Fprintln(os.Stderr, "making the packages:", err)
+			return 1
+		}
+		if err := os.Setenv(envPackages, dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return lab.Main(m.Run)
+}
+
+// makePackages runs tools/pack for this machine's architecture.
+func makePackages(dir string) error {
+	arch := map[string]string{"amd64": "amd64", "arm64": "arm64", "arm": "armhf"}[runtime.GOARCH]
+	pack := filepath.Join(dir, "pack")
+	for _, args := range [][]string{
+		{"go", "-C", "tools", "build", "-o", pack, "./pack"},
+		{pack, "-version", version, "-out", dir, "-arch", arch},
+	} {
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Dir = ".."
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	return nil
+}
+
+// machine is this Debian machine, copied on write: what is done to it is gone with the test.
+type machine struct {
+	t    *testing.T
+	root string
+}
+
+func newMachine(t *testing.T) machine {
+	t.Helper()
+	base := t.TempDir()
+	root := filepath.Join(base, "root")
+	mount := func(source, target, fstype string, flags uintptr, data string) {
+		t.Helper()
+		if err := os.MkdirAll(target, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mount(source, target, fstype, flags, data); err != nil {
+			t.Fatalf("mounting %s on %s: %v", source, target, err)
+		}
+		t.Cleanup(func() {
+			if err := unix.Unmount(target, unix.MNT_DETACH); err != nil {
+				t.Errorf("unmounting %s: %v", target, err)
+			}
+		})
+	}
+	disk := filepath.Join(base, "disk")
+	mount("none", disk, "tmpfs", 0, "")
+	upper, work := filepath.Join(disk, "upper"), filepath.Join(disk, "work")
+	if err := errors.Join(os.Mkdir(upper, 0o755), os.Mkdir(work, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	mount("none", root, "overlay", 0, "lowerdir=/,upperdir="+upper+",workdir="+work)
+	mount("/dev", filepath.Join(root, "dev"), "", unix.MS_BIND|unix.MS_REC, "")
+	mount("proc", filepath.Join(root, "proc"), "proc", 0, "")
+	mount("none", filepath.Join(root, "run"), "tmpfs", 0, "mode=755")
+	mount(os.Getenv(envPackages), filepath.Join(root, "mnt"), "", unix.MS_BIND, "")
+	return machine{t, root}
+}
+
+// try runs a command line on the machine and returns all it prints.
+func (m machine) try(line string) (string, error) {
+	cmd := exec.Command("chroot", m.root, "sh", "-c", line)
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func (m machine) run(line string) string {
+	m.t.Helper()
+	out, err := m.try(line)
+	if err != nil {
+		m.t.Fatalf("%s: %v\n%s", line, err, out)
+	}
+	return out
+}
+
+// want runs a command line that must succeed and print what is wanted.
+func (m machine) want(line, want string) {
+	m.t.Helper()
+	if out := strings.TrimSpace(m.run(line)); out != want {
+		m.t.Errorf("%s: %q, want %q", line, out, want)
+	}
+}
+
+// absent are paths that must not be there.
+func (m machine) absent(paths ...string) {
+	m.t.Helper()
+	for _, p := range paths {
+		if _, err := os.Lstat(filepath.Join(m.root, p)); !errors.Is(err, os.ErrNotExist) {
+			m.t.Errorf("%s is still there (%v)", p, err)
+		}
+	}
+}
+
+func TestGatewayPackage(t *testing.T) {
+	lab.RequireLoop(t) // it needs root as this test does: a package's files have many owners
+	m := newMachine(t)
+	m.run("dpkg -i /mnt/gatehouse_" + version + "_*.deb")
+	if out := m.run("gatehouse version"); !strings.Contains(out, version) {
+		t.Errorf("gatehouse version: %q", out)
+	}
+	m.want("stat -c '%U %G %a' /etc/gatehouse /etc/gatehouse/gatehouse.toml", "root gatehouse 750\nroot gatehouse 640")
+	if out, err := m.try("gatehouse check --config /etc/gatehouse/gatehouse.toml"); err == nil || !strings.Contains(out, "zone") {
+		t.Errorf("the configuration as shipped passes the check: %q", out)
+	}
+	m.want("systemd-analyze verify gatehouse.service", "")
+	m.run("systemd-analyze security --offline=true --threshold=25 /usr/lib/systemd/system/gatehouse.service")
+	m.absent("/etc/systemd/system/multi-user.target.wants/gatehouse.service") // it waits for its configuration
+
+	m.run("echo '# mine' >>/etc/gatehouse/gatehouse.toml")
+	m.run("dpkg -i /mnt/gatehouse_" + version + "_*.deb")
+	m.want("tail -n1 /etc/gatehouse/gatehouse.toml", "# mine")
+
+	m.run("nft add table inet gatehouse && mkdir /var/lib/gatehouse")
+	m.run("dpkg -r gatehouse")
+	m.absent("/usr/sbin/gatehouse", "/usr/lib/systemd/system/gatehouse.service")
+	m.want("nft list tables", "")
+	m.want("tail -n1 /etc/gatehouse/gatehouse.toml", "# mine")
+	m.run("dpkg -P gatehouse")
+	m.absent("/etc/gatehouse", "/var/lib/gatehouse", "/usr/share/doc/gatehouse")
+}
+
+func TestCentrePackage(t *testing.T) {
+	lab.RequireLoop(t)
+	m := newMachine(t)
+	m.run("dpkg -i /mnt/gatehouse-central_" + version + "_*.deb")
+	m.want("systemd-analyze verify gatehouse-central.service", "")
+	m.run("systemd-analyze security --offline=true --threshold=20 /usr/lib/systemd/system/gatehouse-central.service")
+	m.run("install -d -o gatehouse-central /var/lib/gatehouse-central")
+	m.run(`. /etc/default/gatehouse-central; setpriv --reuid gatehouse-central --regid gatehouse-central --clear-groups \
+		gatehouse-central migrate --database "$DATABASE"`)
+	m.want("stat -c %U /var/lib/gatehouse-central/central.db", "gatehouse-central")
+
+	m.run("dpkg -r gatehouse-central")
+	m.absent("/usr/bin/gatehouse-central", "/usr/lib/systemd/system/gatehouse-central.service")
+	m.want("stat -c %U /var/lib/gatehouse-central/central.db", "gatehouse-central")
+	m.run("dpkg -P gatehouse-central")
+	m.absent("/etc/default/gatehouse-central", "/var/lib/gatehouse-central")
+}
