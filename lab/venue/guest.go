@@ -132,6 +132,12 @@ func (g *Guest) Submit(ctx context.Context, page Page, method string, typed url.
 	return g.Follow(ctx, answer)
 }
 
+// Fields are what a browser would send with the form of that way in, every box ticked.
+func Fields(page, method string) (url.Values, error) {
+	_, fields, err := form(page, method)
+	return fields, err
+}
+
 // form finds the form with the hidden field method, and its action and fields as a browser would send them with every
 // box ticked. An empty method means the first form there is.
 func form(page, method string) (action string, fields url.Values, err error) {

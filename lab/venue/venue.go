@@ -192,9 +192,12 @@ func (v *Venue) serving(ctx context.Context, p *lab.Process, from *lab.Host, url
 	return ended
 }
 
+// Socket is the path of the gateway's control socket.
+func (v *Venue) Socket() string { return filepath.Join(v.runtime, "control.sock") }
+
 // CLI runs a verb of gatehouse on the gateway and returns what it printed.
 func (v *Venue) CLI(ctx context.Context, stdin string, args ...string) (string, error) {
-	verb := append(args[:len(args):len(args)], "--socket", filepath.Join(v.runtime, "control.sock"))
+	verb := append(args[:len(args):len(args)], "--socket", v.Socket())
 	cmd := v.Gateway.Command(ctx, v.options.Gatehouse, verb...)
 	cmd.Stdin = strings.NewReader(stdin)
 	var stderr bytes.Buffer
