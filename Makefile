@@ -1,4 +1,4 @@
-# gatehouse: make demo | test | bench | lint | build | packages | soak | generate. Needs Go, make and git; demo, test and
+# gatehouse: make demo | test | bench | lint | build | packages | generate. Needs Go, make and git; demo, test and
 # bench install the rest as root on Debian, or say what to install.
 
 VERSION ?= $(shell scripts/version.sh)
@@ -14,20 +14,23 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)"
 export GOFLAGS ?= -buildvcs=false
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: demo test bench lint build packages soak generate deps clean
+.PHONY: demo test bench lint build packages lab generate deps clean
 .DEFAULT_GOAL := build
 
-demo: ; @scripts/deps.sh demo && $(GO) run ./cmd/gatehouse-lab demo
+demo: ; @scripts/deps.sh demo && $(MAKE) -s lab && bin/gatehouse-lab demo
+bench: ; @scripts/deps.sh bench && $(MAKE) -s lab && bin/gatehouse-lab bench
 test: ; @scripts/deps.sh test && scripts/test.sh
-bench: ; @scripts/deps.sh bench && $(GO) run ./cmd/gatehouse-lab bench
-soak: ; @scripts/deps.sh bench && $(GO) run ./cmd/gatehouse-lab soak
-lint: ; @scripts/lint.sh
+lint: ; @scripts/deps.sh test && scripts/lint.sh
 deps: ; @scripts/deps.sh test
 generate: ; $(TOOL) templ generate
 
 build:
 	$(BUILD) -tags nethttpomithttp2 -o bin/ ./cmd/gatehouse
 	$(BUILD) -o bin/ ./cmd/gatehouse-central
+
+# The lab is built beside the programs that it shows and measures.
+lab: build
+	$(GO) build -o bin/ ./cmd/gatehouse-lab
 
 # A Debian package of each program for each architecture, in dist/.
 packages:
