@@ -115,7 +115,10 @@ func (c *client) do(ctx context.Context, method, path string, q url.Values, h ht
 		c.http.CloseIdleConnections() // after a change of uplink they lead nowhere
 	}
 	c.link.note(err)
-	return err
+	if err != nil {
+		return &linkError{err}
+	}
+	return nil
 }
 
 func (c *client) exchange(ctx context.Context, method, path string, q url.Values, h http.Header, body []byte, limit int64, into any) error {

@@ -35,6 +35,18 @@ func stateOf(err error) linkState {
 	return up // it answered, and did not like this one request
 }
 
+// linkError is an error that the link has noted, and logged if it was news.
+type linkError struct{ error }
+
+// Unwrap gives errors.Is and errors.As the cause.
+func (e *linkError) Unwrap() error { return e.error }
+
+// logged tells whether the link has seen to it that the log knows of err.
+func logged(err error) bool {
+	var l *linkError
+	return errors.As(err, &l) && stateOf(err) != up
+}
+
 // link is what the last requests said about the centre, shared by all who send some. Moments are clock.Mono readings, so
 // that a jump of the wall clock does not age them.
 type link struct {

@@ -73,7 +73,7 @@ func (p *Puller) turn(ctx context.Context, b *backoff) {
 	switch err := errors.Join(err, told); {
 	case patience.Err() != nil: // a Refresh came, or the end
 	case err != nil:
-		if told != nil || stateOf(err) == up {
+		if told != nil || !logged(err) {
 			p.log.Error("following the change feed", "error", err)
 		}
 		pause, firm := b.after(err)

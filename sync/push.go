@@ -51,7 +51,9 @@ func (p *Pusher) Run(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
-			p.report(err)
+			if !logged(err) {
+				p.log.Error("pushing records", "error", err)
+			}
 			wait, firm := b.after(err)
 			sleep(ctx, firm, nil)
 			sleep(ctx, wait-firm, p.wake)
@@ -66,25 +68,11 @@ func (p *Pusher) Run(ctx context.Context) error {
 	return nil
 }
 
-// report logs what the link does not: trouble of our own, and a centre that answers without sense.
-func (p *Pusher) report(err error) {
-	var own *outboxError
-	if errors.As(err, &own) || stateOf(err) == up || errors.Is(err, errNoResults) {
-		p.log.Error("pushing records", "error", err)
-	}
-}
-
-// outboxError is trouble at this end.
-type outboxError struct{ error }
-
-// Unwrap gives errors.Is and errors.As the cause.
-func (e *outboxError) Unwrap() error { return e.error }
-
-func ours(what string, err error) error {
+func wrap(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &outboxError{fmt.Errorf("%s: %w", what, err)}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 var errNoResults = errors.New("the centre answered, but for none of the records")
@@ -92,12 +80,12 @@ var errNoResults = errors.New("the centre answered, but for none of the records"
 // drain pushes until the outbox holds nothing that can go now. dated is false while the clock is not believable.
 func (p *Pusher) drain(ctx context.Context) (dated bool, err error) {
 	if dated, err = p.dates.begin(ctx); err != nil {
-		return dated, ours("dating records", err)
+		return dated, wrap("dating records", err)
 	}
 	for {
 		entries, err := p.outbox.Pending(ctx, p.limit)
 		if err != nil || len(entries) == 0 {
-			return dated, ours("reading outbox", err)
+			return dated, wrap("reading outbox", err)
 		}
 		asked := p.limit
 		lines, err := p.encode(ctx, entries)
@@ -125,13 +113,13 @@ type line struct {
 // encode dates and converts the entries; those that cannot be dated yet are left out.
 func (p *Pusher) encode(ctx context.Context, entries []sessions.OutboxEntry) ([]line, error) {
 	if err := p.dates.bind(ctx, entries); err != nil {
-		return nil, ours("dating records", err)
+		return nil, wrap("dating records", err)
 	}
 	lines := make([]line, 0, len(entries))
 	for _, e := range entries {
 		r, ok, err := p.dates.record(ctx, e)
 		if err != nil {
-			return nil, ours("dating records", err)
+			return nil, wrap("dating records", err)
 		}
 		if !ok {
 			continue
@@ -244,12 +232,12 @@ func (p *Pusher) settle(ctx context.Context, lines []line, answer edge.IngestAns
 	if len(merged) == 0 {
 		return done, nil
 	}
-	return done + len(merged), ours("settling records", p.outbox.Merged(ctx, merged))
+	return done + len(merged), wrap("settling records", p.outbox.Merged(ctx, merged))
 }
 
 func (p *Pusher) reject(ctx context.Context, seq int64, code, message string) error {
 	p.log.Warn("the centre rejects a record", "seq", seq, "code", code, "message", message)
-	return ours("setting a record aside", p.outbox.Rejected(ctx, seq, code, message))
+	return wrap("setting a record aside", p.outbox.Rejected(ctx, seq, code, message))
 }
 
 // pack makes the body of a request: one record a line, gzipped.

@@ -179,6 +179,13 @@ func (c *centre) publish(cursor string, page edge.ChangesAnswer) {
 	c.news <- struct{}{}
 }
 
+// silence reads the request and never answers it.
+func silence(_ http.ResponseWriter, r *http.Request, _ []edge.Record) bool {
+	_, _ = io.Copy(io.Discard, r.Body) // the server notices a lost connection only after that
+	<-r.Context().Done()
+	return true
+}
+
 func answer(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(v)
@@ -304,7 +311,7 @@ func (r *rig) restart() {
 	}
 	s, err := New(Config{
 		BaseURL: "http://centre.example/sub/", Token: func() (string, error) { return testToken, nil }, NASID: "gw1", Version: "1.0",
-		Clock: r.clock, Outbox: r.outbox, Mirror: r.mirror, Logger: slog.New(slog.NewTextHandler(r.logs, nil)),
+		Clock: r.clock, Outbox: r.outbox, Mirror: r.mirror, Logger: slogTo(r.logs),
 		Believable: time.Date(1999, 6, 1, 0, 0, 0, 0, time.UTC), // bubbles begin in 2000
 		Changed: func(_ context.Context, username string) error {
 			r.mu.Lock()
@@ -375,6 +382,8 @@ type logBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
 }
+
+func slogTo(l *logBuffer) *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
 func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
