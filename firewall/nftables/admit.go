@@ -1,0 +1,254 @@
+package nftables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"gatehouse/sessions"
+)
+
+// Admit implements sessions.Enforcer. The redirected connections are those that Forget is told of: who the station
+// believed to talk to is known to the portal only. The error wraps ErrFull when there are too many grants.
+func (f *Firewall) Admit(ctx context.Context, grants ...sessions.Grant) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.ready {
+		return ErrNotReady
+	}
+	return f.admit(ctx, grants)
+}
+
+// admission is what Admit will do for one grant.
+type admission struct {
+	now *grant
+	old *grant // that the station has already: the same session, or one that this one ends
+}
+
+func (a *admission) again() bool { return a.old != nil && a.old.id == a.now.id }
+
+func (f *Firewall) admit(ctx context.Context, grants []sessions.Grant) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	plan, err := f.plan(grants)
+	if err != nil {
+		return fmt.Errorf("admitting: %w", err)
+	}
+	var t transaction
+	fresh := map[time.Duration]bool{}
+	var gone, come elementsOf
+	for i, a := range plan {
+		if d := a.now.idle; d > 0 && !f.idles[d] && !fresh[d] {
+			fresh[d] = true
+			t.idleChain(d)
+		}
+		if a.old != nil && !a.old.cut {
+			gone.admission(a.old, 0)
+		}
+		come.admission(a.now, timeoutOf(grants[i].Timeout))
+		if !a.again() {
+			come.counters(a.now)
+		}
+	}
+	gone.each(t.remove)
+	come.each(t.insert)
+	if err := f.socket.transact(&t.messages); err != nil {
+		return fmt.Errorf("admitting: %w", err)
+	}
+	for d := range fresh {
+		f.idles[d] = true
+	}
+	for _, a := range plan {
+		f.admitted(a)
+	}
+	return nil
+}
+
+// timeoutOf keeps a session whose time is just over from lasting for ever.
+func timeoutOf(d time.Duration) time.Duration {
+	if d < 0 {
+		return time.Millisecond
+	}
+	return whole(d)
+}
+
+func (f *Firewall) plan(grants []sessions.Grant) ([]admission, error) {
+	plan := make([]admission, 0, len(grants))
+	taken, seen := map[id]bool{}, map[sessions.Station]bool{}
+	for i := range grants {
+		g := &grants[i]
+		if err := f.check(g); err != nil {
+			return nil, err
+		}
+		if seen[g.Station] {
+			return nil, fmt.Errorf("station %s: two grants at once", g.Station.Zone)
+		}
+		seen[g.Station] = true
+		a := admission{old: f.latest(g.Station), now: &grant{station: g.Station, session: g.AcctSessionID, idle: whole(g.IdleTimeout)}}
+		if a.old != nil && a.old.session == g.AcctSessionID {
+			a.now.id = a.old.id
+		} else {
+			var err error
+			if a.now.id, err = f.newID(taken); err != nil {
+				return nil, err
+			}
+			taken[a.now.id] = true
+		}
+		plan = append(plan, a)
+	}
+	return plan, nil
+}
+
+// admitted takes down what the kernel has accepted.
+func (f *Firewall) admitted(a admission) {
+	if a.again() {
+		f.forget(a.old)
+	}
+	f.remember(a.now)
+	if a.old == nil {
+		return
+	}
+	if !a.again() {
+		a.old.cut = true
+		f.dropFlows(a.old)
+		return
+	}
+	if (a.old.idle > 0) != (a.now.idle > 0) {
+		f.dropFlows(a.now) // their conntrack marks say that it has an idle timeout, or that it has none
+	}
+}
+
+// dropFlows deletes a grant's connections. What stays because of an error is closed all the same, and Release tries again.
+func (f *Firewall) dropFlows(g *grant) {
+	if err := f.socket.deleteFlowsByMark(g.id.mark(), idMask); err != nil {
+		f.cfg.Logger.Warn("connections of a station stay in conntrack", slog.Any("station", g.station), slog.Any("error", err))
+		return
+	}
+	g.flowless = g.cut
+}
+
+// Cut implements sessions.Enforcer.
+func (f *Firewall) Cut(ctx context.Context, stations ...sessions.Station) ([]sessions.Reading, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.ready {
+		return nil, ErrNotReady
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var cut []*grant
+	for _, s := range stations {
+		if g := f.latest(s); g != nil {
+			cut = append(cut, g)
+		}
+	}
+	if err := f.cut(cut); err != nil {
+		return nil, fmt.Errorf("cutting: %w", err)
+	}
+	readings := make([]sessions.Reading, len(stations))
+	for i, s := range stations {
+		g := f.latest(s)
+		if g == nil {
+			continue
+		}
+		used, err := f.readUsage(g.id)
+		if err != nil {
+			return nil, fmt.Errorf("reading what a cut station has used: %w", err)
+		}
+		readings[i] = sessions.Reading{Station: s, AcctSessionID: g.session, Usage: used, IdleLeft: -1}
+	}
+	return readings, nil
+}
+
+// cut ends grants in one transaction.
+func (f *Firewall) cut(grants []*grant) error {
+	var gone elementsOf
+	for _, g := range grants {
+		if !g.cut {
+			gone.admission(g, 0)
+		}
+	}
+	var t transaction
+	gone.each(t.remove)
+	if err := f.socket.transact(&t.messages); err != nil {
+		return err
+	}
+	for _, g := range grants {
+		g.cut = true
+		if !g.flowless {
+			f.dropFlows(g)
+		}
+	}
+	return nil
+}
+
+// Release implements sessions.Enforcer.
+func (f *Firewall) Release(ctx context.Context, stations ...sessions.Station) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.ready {
+		return ErrNotReady
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var ended []*grant
+	for _, s := range stations {
+		for _, g := range f.of[s] {
+			live, err := f.isLive(g)
+			if err != nil {
+				return fmt.Errorf("releasing: %w", err)
+			}
+			if !live {
+				ended = append(ended, g)
+			}
+		}
+	}
+	return f.release(ended)
+}
+
+func (f *Firewall) isLive(g *grant) (bool, error) {
+	if g.cut {
+		return false, nil
+	}
+	_, live, err := f.socket.readElement(setSessions, markKey(g.id))
+	if err != nil || !live || g.idle == 0 {
+		return live, err
+	}
+	_, live, err = f.socket.readElement(setIdle, markKey(g.id))
+	return live, err
+}
+
+// release frees the ids of grants that have ended, once nothing carries them any more.
+func (f *Firewall) release(ended []*grant) error {
+	if err := f.cut(ended); err != nil {
+		return fmt.Errorf("releasing: %w", err)
+	}
+	var gone elementsOf
+	var kept int
+	for _, g := range ended {
+		if g.flowless {
+			gone.counters(g)
+		} else {
+			kept++
+		}
+	}
+	var t transaction
+	gone.each(t.remove)
+	if err := f.socket.transact(&t.messages); err != nil {
+		return fmt.Errorf("releasing: %w", err)
+	}
+	for _, g := range ended {
+		if g.flowless {
+			f.forget(g)
+		}
+	}
+	if kept > 0 {
+		return errors.New("releasing: conntrack still has connections of stations that were cut")
+	}
+	return nil
+}

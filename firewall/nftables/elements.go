@@ -1,0 +1,255 @@
+package nftables
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gatehouse/sessions"
+)
+
+// Names of the table and its sets. A set of stations exists per zone: stations_ and the zone's name.
+const (
+	tableName      = "gatehouse"
+	setSessions    = "sess"       // ids that are admitted; the timeout is the session's
+	setIdle        = "idle"       // ids that spoke within their idle timeout
+	setIdleClass   = "idle_class" // id : the chain that renews its element in idle
+	setUp          = "up"         // counters by id, what the station sent; the comment says whose they are
+	setDown        = "down"       // counters by id, what it was sent
+	stationsPrefix = "stations_"
+)
+
+// NFTA_SET_ELEM_EXPRESSIONS, of elements with several expressions (linux/netfilter/nf_tables.h); x/sys has no name for it.
+const elementExpressions = 0x11
+
+// userdataComment is libnftables' type of an element's comment (NFTNL_UDATA_SET_ELEM_COMMENT).
+const userdataComment = 0
+
+// element is one element of a set or map, as it is written and read.
+type element struct {
+	key     []byte
+	data    []byte        // of a map
+	chain   string        // of a verdict map: where to go
+	timeout time.Duration // zero: for ever
+	left    time.Duration // read only
+	comment string
+	octets  uint64 // read only
+	packets uint64 // read only
+}
+
+func markKey(i id) []byte { return markData(i.mark()) }
+
+// markData is a mark as nftables keeps it: in the processor's byte order.
+func markData(mark uint32) []byte { return binary.NativeEndian.AppendUint32(nil, mark) }
+
+// transaction collects changes of our table that become true together.
+type transaction struct{ messages }
+
+const (
+	newElement    = unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_NEWSETELEM
+	deleteElement = unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELSETELEM
+	getElement    = unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETSETELEM
+)
+
+// insert adds elements; one that exists with the same data is left as it is.
+func (t *transaction) insert(set string, elements ...element) {
+	t.elements(newElement, unix.NLM_F_CREATE, set, elements)
+}
+
+// remove takes elements away, whether they are there or not: deleting what has expired would undo the transaction, so
+// each is added first. data must be what the kernel has.
+func (t *transaction) remove(set string, elements ...element) {
+	t.elements(newElement, unix.NLM_F_CREATE, set, elements)
+	t.elements(deleteElement, 0, set, elements)
+}
+
+func (t *transaction) elements(kind, flags uint16, set string, elements []element) {
+	for len(elements) > 0 {
+		t.add(kind, flags, unix.NFPROTO_INET, 0)
+		t.text(unix.NFTA_SET_ELEM_LIST_TABLE, tableName)
+		t.text(unix.NFTA_SET_ELEM_LIST_SET, set)
+		list := t.begin(unix.NFTA_SET_ELEM_LIST_ELEMENTS)
+		for len(elements) > 0 && len(t.buf)-list < maxElementsSize {
+			t.element(elements[0])
+			elements = elements[1:]
+		}
+		t.end(list)
+	}
+}
+
+func (m *messages) element(e element) {
+	at := m.begin(unix.NFTA_LIST_ELEM)
+	m.value(unix.NFTA_SET_ELEM_KEY, e.key)
+	switch {
+	case e.chain != "":
+		data := m.begin(unix.NFTA_SET_ELEM_DATA)
+		m.verdict(unix.NFTA_DATA_VERDICT, unix.NFT_GOTO, e.chain)
+		m.end(data)
+	case e.data != nil:
+		m.value(unix.NFTA_SET_ELEM_DATA, e.data)
+	}
+	if e.timeout > 0 {
+		m.timeout(unix.NFTA_SET_ELEM_TIMEOUT, e.timeout)
+	}
+	if e.comment != "" {
+		m.bytes(unix.NFTA_SET_ELEM_USERDATA, append([]byte{userdataComment, byte(len(e.comment) + 1)}, e.comment+"\x00"...))
+	}
+	m.end(at)
+}
+
+func (m *messages) verdict(kind uint16, code int32, chain string) {
+	at := m.begin(kind)
+	m.u32(unix.NFTA_VERDICT_CODE, uint32(code))
+	if chain != "" {
+		m.text(unix.NFTA_VERDICT_CHAIN, chain)
+	}
+	m.end(at)
+}
+
+// readSet calls f with every element of a set, in no order.
+func (s *socket) readSet(set string) (elements []element, err error) {
+	var m messages
+	m.add(getElement, 0, unix.NFPROTO_INET, 0)
+	m.text(unix.NFTA_SET_ELEM_LIST_TABLE, tableName)
+	m.text(unix.NFTA_SET_ELEM_LIST_SET, set)
+	err = s.dump(&m, func() { elements = elements[:0] }, func(body []byte) error {
+		return listed(body, func(e element) { elements = append(elements, e) })
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading set %s: %w", set, err)
+	}
+	return elements, nil
+}
+
+// readElement reads one element of a set; ok is false when it is not there.
+func (s *socket) readElement(set string, key []byte) (found element, ok bool, err error) {
+	var m messages
+	m.add(getElement, 0, unix.NFPROTO_INET, 0)
+	m.text(unix.NFTA_SET_ELEM_LIST_TABLE, tableName)
+	m.text(unix.NFTA_SET_ELEM_LIST_SET, set)
+	list := m.begin(unix.NFTA_SET_ELEM_LIST_ELEMENTS)
+	m.element(element{key: key})
+	m.end(list)
+	err = s.get(&m, func(body []byte) error {
+		return listed(body, func(e element) { found, ok = e, true })
+	})
+	if isMissing(err) {
+		return element{}, false, nil
+	}
+	if err != nil {
+		return element{}, false, fmt.Errorf("reading an element of %s: %w", set, err)
+	}
+	return found, ok, nil
+}
+
+// listed calls f with each element of an answer.
+func listed(body []byte, f func(element)) error {
+	return attributes(body, func(kind uint16, b []byte) error {
+		if kind != unix.NFTA_SET_ELEM_LIST_ELEMENTS {
+			return nil
+		}
+		return attributes(b, func(_ uint16, b []byte) error {
+			var e element
+			if err := attributes(b, e.attribute); err != nil {
+				return err
+			}
+			f(e)
+			return nil
+		})
+	})
+}
+
+func (e *element) attribute(kind uint16, b []byte) error {
+	switch kind {
+	case unix.NFTA_SET_ELEM_KEY:
+		return attributes(b, keep(unix.NFTA_DATA_VALUE, &e.key))
+	case unix.NFTA_SET_ELEM_DATA:
+		return attributes(b, e.dataAttribute)
+	case unix.NFTA_SET_ELEM_TIMEOUT:
+		return milliseconds(b, &e.timeout)
+	case unix.NFTA_SET_ELEM_EXPIRATION:
+		return milliseconds(b, &e.left)
+	case unix.NFTA_SET_ELEM_USERDATA:
+		if len(b) >= 2 && b[0] == userdataComment && int(b[1]) <= len(b)-2 {
+			e.comment = text(b[2 : 2+int(b[1])])
+		}
+	case unix.NFTA_SET_ELEM_EXPR:
+		return attributes(b, e.expression)
+	case elementExpressions:
+		return attributes(b, func(_ uint16, b []byte) error { return attributes(b, e.expression) })
+	}
+	return nil
+}
+
+func (e *element) dataAttribute(kind uint16, b []byte) error {
+	switch kind {
+	case unix.NFTA_DATA_VALUE:
+		e.data = append([]byte(nil), b...)
+	case unix.NFTA_DATA_VERDICT:
+		return attributes(b, func(kind uint16, b []byte) error {
+			if kind == unix.NFTA_VERDICT_CHAIN {
+				e.chain = text(b)
+			}
+			return nil
+		})
+	}
+	return nil
+}
+
+// expression reads a counter; nothing else stands in our sets.
+func (e *element) expression(kind uint16, b []byte) error {
+	if kind != unix.NFTA_EXPR_DATA {
+		return nil
+	}
+	return attributes(b, func(kind uint16, b []byte) error {
+		switch {
+		case len(b) != 8:
+		case kind == unix.NFTA_COUNTER_BYTES:
+			e.octets = binary.BigEndian.Uint64(b)
+		case kind == unix.NFTA_COUNTER_PACKETS:
+			e.packets = binary.BigEndian.Uint64(b)
+		}
+		return nil
+	})
+}
+
+func keep(want uint16, to *[]byte) func(uint16, []byte) error {
+	return func(kind uint16, b []byte) error {
+		if kind == want {
+			*to = append([]byte(nil), b...)
+		}
+		return nil
+	}
+}
+
+func milliseconds(b []byte, to *time.Duration) error {
+	if len(b) != 8 {
+		return errTruncated
+	}
+	*to = time.Duration(binary.BigEndian.Uint64(b)) * time.Millisecond
+	return nil
+}
+
+// id is the element's key, in a set of marks.
+func (e *element) id() id {
+	if len(e.key) != 4 {
+		return 0
+	}
+	return idOf(binary.NativeEndian.Uint32(e.key))
+}
+
+// mac is the element's key, in a set of stations.
+func (e *element) mac() (m sessions.MAC) {
+	copy(m[:], e.key)
+	return m
+}
+
+// mark is the element's data, in a map to marks.
+func (e *element) mark() uint32 {
+	if len(e.data) != 4 {
+		return 0
+	}
+	return binary.NativeEndian.Uint32(e.data)
+}

@@ -1,0 +1,126 @@
+package nftables
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gatehouse/sessions"
+)
+
+// Errors that callers tell apart, beside ErrPermission and ErrMarks.
+var (
+	ErrNoNFT    = errors.New("the nft program is not installed")
+	ErrNewer    = errors.New("the firewall table was made by a newer gatehouse; run that version, or gatehouse cleanup")
+	ErrFull     = errors.New("no station id is free")
+	ErrNoZone   = errors.New("no such zone in the firewall")
+	ErrNotReady = errors.New("the firewall was not reconciled yet")
+)
+
+const defaultPortalHTTPPort = 2080
+
+// Firewall is sessions.Enforcer over the table inet gatehouse of the network namespace in which New was called.
+type Firewall struct {
+	cfg Config
+
+	mu     sync.Mutex
+	socket *socket
+	ready  bool // Reconcile has succeeded
+	known  bool // the fields below tell what the kernel has
+
+	grants map[id]*grant
+	// of are a station's grants, the one that it got last at the end; those before it have ended and wait for Release.
+	of     map[sessions.Station][]*grant
+	idles  map[time.Duration]bool // idle timeouts that have a chain
+	lastID id
+}
+
+var _ sessions.Enforcer = (*Firewall)(nil)
+
+// New opens the way to the kernel and changes nothing. Reconcile and Open run the nft program and must be called in the
+// same network namespace. Call Close at the end.
+func New(cfg Config) (*Firewall, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	cfg.PortalHTTPPort = cmp.Or(cfg.PortalHTTPPort, defaultPortalHTTPPort)
+	cfg.NFT = cmp.Or(cfg.NFT, "nft")
+	s, err := dial()
+	if err != nil {
+		return nil, err
+	}
+	f := &Firewall{cfg: cfg, socket: s}
+	f.forgetState()
+	return f, nil
+}
+
+// Close closes the socket. The kernel goes on enforcing.
+func (f *Firewall) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.socket.close()
+}
+
+func (f *Firewall) forgetState() {
+	f.ready, f.known = false, false
+	f.grants, f.of, f.idles = map[id]*grant{}, map[sessions.Station][]*grant{}, map[time.Duration]bool{}
+}
+
+// Open is for a clean stop: it lets every station of the zones with OnStop Open through, and leaves the others, and all
+// grants, as they are. The next Reconcile closes them again.
+func (f *Firewall) Open(ctx context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.ready {
+		return ErrNotReady
+	}
+	f.ready = false
+	if err := f.install(ctx, true); err != nil {
+		return fmt.Errorf("opening zones: %w", err)
+	}
+	return nil
+}
+
+// CleanUp removes the table and every connection that a station has. It needs no state and no configuration.
+func (f *Firewall) CleanUp(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.forgetState()
+	var t transaction
+	t.table(unix.NFT_MSG_NEWTABLE, unix.NLM_F_CREATE) // so that the next message has something to delete
+	t.table(unix.NFT_MSG_DELTABLE, 0)
+	if err := f.socket.transact(&t.messages); err != nil {
+		return fmt.Errorf("removing the firewall table: %w", err)
+	}
+	return f.socket.deleteAllFlows()
+}
+
+func (t *transaction) table(kind, flags uint16) {
+	t.add(unix.NFNL_SUBSYS_NFTABLES<<8|kind, flags, unix.NFPROTO_INET, 0)
+	t.text(unix.NFTA_TABLE_NAME, tableName)
+}
+
+// nft runs the nft program and returns what it printed.
+func (f *Firewall) nft(ctx context.Context, input string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, f.cfg.NFT, args...)
+	cmd.Stdin = strings.NewReader(input)
+	var out, complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	err := cmd.Run()
+	if errors.Is(err, exec.ErrNotFound) {
+		return nil, fmt.Errorf("%w: %q", ErrNoNFT, f.cfg.NFT)
+	}
+	if err != nil {
+		first, _, _ := strings.Cut(strings.TrimSpace(complaint.String()), "\n")
+		return nil, fmt.Errorf("running nft: %w: %s", err, first)
+	}
+	return out.Bytes(), nil
+}

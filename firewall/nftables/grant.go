@@ -1,0 +1,184 @@
+package nftables
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gatehouse/sessions"
+)
+
+const maxSessionIDLen = 128 // bytes; a comment has 253 for MAC, zone and session id
+
+// grant is one that the kernel has elements of, as the kernel has it.
+type grant struct {
+	id      id
+	station sessions.Station
+	session string
+	idle    time.Duration // in whole milliseconds; zero: none
+	// cut: its elements of admission are gone. Those of a grant that is not cut may have expired.
+	cut bool
+	// flowless: no conntrack entry has its id.
+	flowless bool
+}
+
+func (g *grant) mark() uint32 {
+	if g.idle > 0 {
+		return g.id.mark() | idleFlag
+	}
+	return g.id.mark()
+}
+
+// comment is how the kernel keeps whose grant it is.
+func (g *grant) comment() string {
+	return g.station.MAC.String() + " " + g.station.Zone + " " + g.session
+}
+
+// fromComment is the reverse; ok is false for an element that is not ours.
+func fromComment(i id, comment string) (*grant, bool) {
+	mac, rest, _ := strings.Cut(comment, " ")
+	zone, session, ok := strings.Cut(rest, " ")
+	m, err := sessions.ParseMAC(mac)
+	if err != nil || !ok || i == 0 {
+		return nil, false
+	}
+	return &grant{id: i, station: sessions.Station{Zone: zone, MAC: m}, session: session, cut: true}, true
+}
+
+// elementsOf are the elements of one or many grants, by set.
+type elementsOf struct {
+	stations                      map[string][]element // by zone
+	sessions, idle, class, up, dn []element
+}
+
+// admission adds the elements that let the grant through; zero timeouts for those to be removed.
+func (e *elementsOf) admission(g *grant, timeout time.Duration) {
+	key := markKey(g.id)
+	if e.stations == nil {
+		e.stations = map[string][]element{}
+	}
+	zone := g.station.Zone
+	e.stations[zone] = append(e.stations[zone], element{key: g.station.MAC[:], data: markData(g.mark()), timeout: timeout})
+	e.sessions = append(e.sessions, element{key: key, timeout: timeout})
+	if g.idle > 0 {
+		e.idle = append(e.idle, element{key: key, timeout: g.idle})
+		e.class = append(e.class, element{key: key, chain: idleChain(g.idle)})
+	}
+}
+
+func (e *elementsOf) counters(g *grant) {
+	e.up = append(e.up, element{key: markKey(g.id), comment: g.comment()})
+	e.dn = append(e.dn, element{key: markKey(g.id)})
+}
+
+// each calls f with every set that has elements.
+func (e *elementsOf) each(f func(set string, elements ...element)) {
+	for zone, elements := range e.stations {
+		f(stationsPrefix+zone, elements...)
+	}
+	f(setSessions, e.sessions...)
+	f(setIdle, e.idle...)
+	f(setIdleClass, e.class...)
+	f(setUp, e.up...)
+	f(setDown, e.dn...)
+}
+
+// idleChain adds the chain that renews the idle timeout of whoever is sent through it.
+func (t *transaction) idleChain(d time.Duration) {
+	t.add(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWCHAIN, unix.NLM_F_CREATE, unix.NFPROTO_INET, 0)
+	t.text(unix.NFTA_CHAIN_TABLE, tableName)
+	t.text(unix.NFTA_CHAIN_NAME, idleChain(d))
+
+	t.add(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, unix.NFPROTO_INET, 0)
+	t.text(unix.NFTA_RULE_TABLE, tableName)
+	t.text(unix.NFTA_RULE_CHAIN, idleChain(d))
+	rule := t.begin(unix.NFTA_RULE_EXPRESSIONS)
+	t.expression("meta", func() {
+		t.u32(unix.NFTA_META_DREG, unix.NFT_REG_1)
+		t.u32(unix.NFTA_META_KEY, unix.NFT_META_MARK)
+	})
+	t.expression("bitwise", func() {
+		t.u32(unix.NFTA_BITWISE_SREG, unix.NFT_REG_1)
+		t.u32(unix.NFTA_BITWISE_DREG, unix.NFT_REG_1)
+		t.u32(unix.NFTA_BITWISE_LEN, 4)
+		t.value(unix.NFTA_BITWISE_MASK, markData(idMask))
+		t.value(unix.NFTA_BITWISE_XOR, markData(0))
+	})
+	t.expression("dynset", func() {
+		t.text(unix.NFTA_DYNSET_SET_NAME, setIdle)
+		t.u32(unix.NFTA_DYNSET_OP, unix.NFT_DYNSET_OP_UPDATE)
+		t.u32(unix.NFTA_DYNSET_SREG_KEY, unix.NFT_REG_1)
+		t.timeout(unix.NFTA_DYNSET_TIMEOUT, d)
+	})
+	t.expression("immediate", func() {
+		t.u32(unix.NFTA_IMMEDIATE_DREG, unix.NFT_REG_VERDICT)
+		data := t.begin(unix.NFTA_IMMEDIATE_DATA)
+		t.verdict(unix.NFTA_DATA_VERDICT, netfilterAccept, "")
+		t.end(data)
+	})
+	t.end(rule)
+}
+
+const netfilterAccept = 1 // NF_ACCEPT
+
+func (t *transaction) expression(name string, data func()) {
+	at := t.begin(unix.NFTA_LIST_ELEM)
+	t.text(unix.NFTA_EXPR_NAME, name)
+	inner := t.begin(unix.NFTA_EXPR_DATA)
+	data()
+	t.end(inner)
+	t.end(at)
+}
+
+// whole rounds a duration up to what the kernel's elements can hold.
+func whole(d time.Duration) time.Duration {
+	return (d + time.Millisecond - 1).Truncate(time.Millisecond)
+}
+
+// check says why a grant cannot be.
+func (f *Firewall) check(g *sessions.Grant) error {
+	for i := range f.cfg.Zones {
+		if f.cfg.Zones[i].Name == g.Station.Zone {
+			if len(g.AcctSessionID) == 0 || len(g.AcctSessionID) > maxSessionIDLen {
+				return fmt.Errorf("a session id has 1 to %d bytes, not %d", maxSessionIDLen, len(g.AcctSessionID))
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %q", ErrNoZone, g.Station.Zone)
+}
+
+// newID is the next free id after the one given out last, so that an id rests as long as possible before it returns.
+func (f *Firewall) newID(taken map[id]bool) (id, error) {
+	for range maxID {
+		f.lastID = f.lastID%maxID + 1
+		if f.grants[f.lastID] == nil && !taken[f.lastID] {
+			return f.lastID, nil
+		}
+	}
+	return 0, ErrFull
+}
+
+func (f *Firewall) remember(g *grant) {
+	f.grants[g.id] = g
+	f.of[g.station] = append(f.of[g.station], g)
+}
+
+func (f *Firewall) forget(g *grant) {
+	delete(f.grants, g.id)
+	rest := slices.DeleteFunc(f.of[g.station], func(other *grant) bool { return other == g })
+	if f.of[g.station] = rest; len(rest) == 0 {
+		delete(f.of, g.station)
+	}
+}
+
+// latest is the grant that a station got last, or nil.
+func (f *Firewall) latest(s sessions.Station) *grant {
+	if all := f.of[s]; len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return nil
+}

@@ -1,0 +1,253 @@
+package nftables
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gatehouse/sessions"
+)
+
+// Reconcile implements sessions.Enforcer. It refuses, with ErrMarks and the name of the rule, to start beside another
+// owner of our mark bits, and with ErrNewer to touch what a newer version left.
+func (f *Firewall) Reconcile(ctx context.Context, want []sessions.Grant) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i := range want {
+		if err := f.check(&want[i]); err != nil {
+			return fmt.Errorf("reconciling: %w", err)
+		}
+	}
+	f.ready = false
+	if err := f.reconcile(ctx, want); err != nil {
+		f.known = false
+		return fmt.Errorf("reconciling: %w", err)
+	}
+	f.ready = true
+	return nil
+}
+
+func (f *Firewall) reconcile(ctx context.Context, want []sessions.Grant) error {
+	found, err := f.socket.inspect() // the first to learn that we may not
+	if err != nil {
+		return err
+	}
+	if err := f.checkMarks(ctx); err != nil {
+		return err
+	}
+	if found.there && found.schema < schema {
+		if err := f.migrate(ctx, found); err != nil {
+			return fmt.Errorf("migrating the sets from version %d: %w", found.schema, err)
+		}
+	}
+	there, err := f.adopt()
+	if err != nil {
+		return err
+	}
+	missing := want
+	if there {
+		if missing, err = f.settle(want); err != nil {
+			return err
+		}
+	} else {
+		f.forgetState()
+		f.known = true
+	}
+	if err := f.install(ctx, false); err != nil {
+		return err
+	}
+	return f.admit(ctx, missing)
+}
+
+// settle cuts and releases what is not wanted and returns what is wanted and does not hold.
+func (f *Firewall) settle(want []sessions.Grant) (missing []sessions.Grant, err error) {
+	readings, err := f.readAll()
+	if err != nil {
+		return nil, err
+	}
+	live := make(map[string]bool, len(readings))
+	for _, r := range readings {
+		live[grantKey(r.Station, r.AcctSessionID)] = r.Live
+	}
+	wanted := make(map[string]bool, len(want))
+	for _, w := range want {
+		key := grantKey(w.Station, w.AcctSessionID)
+		wanted[key] = true
+		if !live[key] {
+			missing = append(missing, w)
+		}
+	}
+	var unwanted []*grant
+	for _, g := range f.grants {
+		if !wanted[grantKey(g.station, g.session)] {
+			unwanted = append(unwanted, g)
+		}
+	}
+	if err := f.release(unwanted); err != nil {
+		return nil, err
+	}
+	return missing, f.sweep()
+}
+
+func grantKey(s sessions.Station, session string) string { return s.String() + " " + session }
+
+// sweep removes elements that belong to no grant: nobody could end them.
+func (f *Firewall) sweep() error {
+	found, err := f.socket.inspect()
+	if err != nil {
+		return err
+	}
+	var t transaction
+	for _, set := range found.sets {
+		isStations := strings.HasPrefix(set, stationsPrefix)
+		if !isStations && !slices.Contains([]string{setSessions, setIdle, setIdleClass, setUp, setDown}, set) {
+			continue
+		}
+		elements, err := f.socket.readSet(set)
+		if err != nil {
+			return err
+		}
+		for _, e := range elements {
+			owner := e.id()
+			if isStations {
+				owner = idOf(e.mark())
+			}
+			if f.grants[owner] == nil {
+				t.remove(set, element{key: e.key, data: e.data, chain: e.chain})
+			}
+		}
+	}
+	return f.socket.transact(&t.messages)
+}
+
+// install loads the text of the ruleset. Chains that exist keep their place in the kernel's hooks, sets their elements.
+func (f *Firewall) install(ctx context.Context, opened bool) error {
+	found, err := f.socket.inspect()
+	if err != nil {
+		return err
+	}
+	r := f.rules(opened)
+	for _, g := range f.grants {
+		if g.idle > 0 {
+			r.idleTimeouts = append(r.idleTimeouts, g.idle)
+		}
+	}
+	slices.Sort(r.idleTimeouts)
+	r.idleTimeouts = slices.Compact(r.idleTimeouts)
+	r.staleChains, r.staleSets = found.stale(r.text())
+	if _, err := f.nft(ctx, r.text(), "-f", "-"); err != nil {
+		return fmt.Errorf("loading the ruleset: %w", err)
+	}
+	f.idles = map[time.Duration]bool{}
+	for _, d := range r.idleTimeouts {
+		f.idles[d] = true
+	}
+	return nil
+}
+
+func (f *Firewall) rules(opened bool) *rules {
+	return &rules{zones: f.cfg.Zones, http: f.cfg.PortalHTTPPort, https: f.cfg.PortalHTTPSPort, opened: opened}
+}
+
+// inspection is what the kernel has under our table's name.
+type inspection struct {
+	there  bool
+	schema int // -1: the table is not marked
+	chains []string
+	sets   []string
+	idles  []time.Duration
+}
+
+func (i *inspection) check() error {
+	if i.schema > schema {
+		return fmt.Errorf("%w (its sets have version %d, this one knows %d)", ErrNewer, i.schema, schema)
+	}
+	return nil
+}
+
+// stale are the chains and sets that the new text does not make.
+func (i *inspection) stale(text string) (chains, sets []string) {
+	isMade := func(kind string) func(string) bool {
+		return func(name string) bool { return strings.Contains(text, "\t"+kind+" "+name+" {") }
+	}
+	chains = slices.DeleteFunc(slices.Clone(i.chains), isMade("chain"))
+	sets = slices.DeleteFunc(slices.Clone(i.sets), func(name string) bool {
+		return isMade("set")(name) || isMade("map")(name)
+	})
+	return chains, sets
+}
+
+// inspect looks at our table, without the contents of its sets.
+func (s *socket) inspect() (inspection, error) {
+	found := inspection{schema: -1}
+	var m messages
+	m.add(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_GETTABLE, 0, unix.NFPROTO_INET, 0)
+	m.text(unix.NFTA_TABLE_NAME, tableName)
+	err := s.get(&m, func([]byte) error { found.there = true; return nil })
+	if isMissing(err) {
+		return found, nil
+	}
+	if err != nil {
+		return found, fmt.Errorf("looking for the firewall table: %w", err)
+	}
+	if found.chains, err = s.names(unix.NFT_MSG_GETCHAIN, unix.NFTA_CHAIN_TABLE, unix.NFTA_CHAIN_NAME); err != nil {
+		return found, fmt.Errorf("listing chains: %w", err)
+	}
+	if found.sets, err = s.names(unix.NFT_MSG_GETSET, unix.NFTA_SET_TABLE, unix.NFTA_SET_NAME); err != nil {
+		return found, fmt.Errorf("listing sets: %w", err)
+	}
+	// The kernel's own names for sets that stand in rules; they go with their rules.
+	found.sets = slices.DeleteFunc(found.sets, func(name string) bool { return strings.HasPrefix(name, "__") })
+	for _, c := range found.chains {
+		if d := idleOfChain(c); d > 0 {
+			found.idles = append(found.idles, d)
+		}
+		if n, err := strconv.Atoi(strings.TrimPrefix(c, schemaPrefix)); err == nil && strings.HasPrefix(c, schemaPrefix) {
+			found.schema = max(found.schema, n)
+		}
+	}
+	return found, nil
+}
+
+// idleOfChain is the idle timeout that a chain renews; zero for other chains.
+func idleOfChain(chain string) time.Duration {
+	n, err := strconv.ParseInt(strings.TrimPrefix(chain, idlePrefix), 10, 64)
+	if err != nil || !strings.HasPrefix(chain, idlePrefix) {
+		return 0
+	}
+	return time.Duration(n) * time.Millisecond
+}
+
+// names lists the chains or the sets of our table.
+func (s *socket) names(kind, tableAttr, nameAttr uint16) ([]string, error) {
+	var m messages
+	m.add(unix.NFNL_SUBSYS_NFTABLES<<8|kind, 0, unix.NFPROTO_INET, 0)
+	m.text(tableAttr, tableName)
+	found := map[string]bool{}
+	err := s.dump(&m, func() { clear(found) }, func(body []byte) error {
+		var table, name string
+		err := attributes(body, func(kind uint16, b []byte) error {
+			switch kind {
+			case tableAttr:
+				table = text(b)
+			case nameAttr:
+				name = text(b)
+			}
+			return nil
+		})
+		if table == tableName { // old kernels list those of all tables
+			found[name] = true
+		}
+		return err
+	})
+	return slices.Sorted(maps.Keys(found)), err
+}

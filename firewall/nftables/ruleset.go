@@ -1,0 +1,253 @@
+package nftables
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// schema is the version of the sets: their names, types, and what is in them. It grows when one of these changes.
+const schema = 1
+
+const (
+	schemaPrefix = "schema_" // an empty chain of this name and the version marks the table
+	idlePrefix   = "idle_"   // a chain per idle timeout, in milliseconds
+	setSize      = maxID + 1
+)
+
+// rules is everything that the text of the ruleset depends on.
+type rules struct {
+	zones        []Zone
+	http, https  uint16
+	opened       bool            // the daemon stops: zones that say so are open
+	idleTimeouts []time.Duration // in use
+	staleChains  []string        // of an earlier configuration or version, to be deleted
+	staleSets    []string
+}
+
+// text is the input of `nft -f` that makes our table these rules, in one transaction. Sets that exist keep their
+// elements.
+func (r *rules) text() string {
+	var b strings.Builder
+	var line printer = func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("add table inet %s", tableName)
+	line("flush table inet %s", tableName)
+	for _, c := range r.staleChains {
+		line("delete chain inet %s %s", tableName, c)
+	}
+	for _, s := range r.staleSets {
+		line("delete map inet %s %s", tableName, s)
+	}
+	line("table inet %s {", tableName)
+	r.sets(line)
+	r.shared(line)
+	for i := range r.zones {
+		z := &r.zones[i]
+		if !r.isOpen(z) {
+			r.capture(line, z)
+		}
+		r.input(line, z)
+	}
+	r.base(line)
+	line("}")
+	return b.String()
+}
+
+func (r *rules) isOpen(z *Zone) bool { return r.opened && z.OnStop == Open }
+
+type printer func(format string, args ...any)
+
+// chain prints a chain of these rules.
+func (line printer) chain(name string, rules ...string) {
+	line("\tchain %s {", name)
+	for _, rule := range rules {
+		line("\t\t%s", rule)
+	}
+	line("\t}")
+}
+
+func (r *rules) sets(line printer) {
+	line.chain(fmt.Sprintf("%s%d", schemaPrefix, schema))
+	for _, z := range r.zones {
+		line("\tmap %s { type ether_addr : mark; flags timeout; size %d; }", z.stations(), setSize)
+	}
+	line("\tset %s { type mark; flags timeout; size %d; }", setSessions, setSize)
+	line("\tset %s { type mark; flags dynamic,timeout; size %d; }", setIdle, setSize)
+	line("\tmap %s { type mark : verdict; size %d; }", setIdleClass, setSize)
+	line("\tset %s { type mark; size %d; counter; }", setUp, setSize)
+	line("\tset %s { type mark; size %d; counter; }", setDown, setSize)
+}
+
+// Parts of rules. The id is masked out of a mark wherever it is asked for: the other bits are other people's.
+var (
+	packetID   = fmt.Sprintf("meta mark and 0x%08x", idMask)
+	packetIdle = fmt.Sprintf("meta mark and 0x%08x", idleFlag)
+	flowID     = fmt.Sprintf("ct mark and 0x%08x", idMask)
+	flowIdle   = fmt.Sprintf("ct mark and 0x%08x", idleFlag)
+)
+
+// shared prints the chains that all zones use.
+func (r *rules) shared(line printer) {
+	line.chain("closed",
+		"meta l4proto tcp reject with tcp reset",
+		"udp dport 443 reject with icmpx type port-unreachable",
+		"reject with icmpx type admin-prohibited")
+	line.chain("admitted",
+		packetIdle+" == 0 accept",
+		packetID+" vmap @"+setIdleClass,
+		"accept")
+	for _, d := range r.idleTimeouts {
+		line.chain(idleChain(d),
+			fmt.Sprintf("update @%s { %s timeout %dms }", setIdle, packetID, d.Milliseconds()),
+			"accept")
+	}
+	// A flow's first packet, or one of a flow from before our table: whose it is gets written down for the way back.
+	// The whole packet mark is copied, so that the bits that others saved in the conntrack mark stay (DESIGN D1).
+	unowned := []string{"ct state invalid drop", "fib saddr . iif oif missing drop"}
+	if all := interfaces(r.zones); len(all) > 0 {
+		unowned = append(unowned, "oifname "+oneOf(all)+" goto closed")
+	}
+	line.chain("unowned", append(unowned,
+		"ct mark set meta mark",
+		packetID+" @"+setUp+" goto admitted",
+		"goto closed")...)
+	line.chain("captive",
+		"fib saddr . iif oif missing drop",
+		"goto closed")
+	line.chain("uplink",
+		fmt.Sprintf("ct mark and 0x%08x != 0 %s @%s goto admitted", uint32(Mask), packetID, setUp),
+		packetID+" == 0 goto captive",
+		"goto unowned")
+	line.chain("downlink",
+		flowIdle+" != 0 "+flowID+" != @"+setIdle+" goto closed",
+		flowID+" != @"+setSessions+" goto closed",
+		flowID+" @"+setDown+" accept",
+		"goto closed")
+}
+
+// capture prints how a zone's stations are told apart, and where captive ones are led.
+func (r *rules) capture(line printer, z *Zone) {
+	line.chain("enter_"+z.Name,
+		fmt.Sprintf("meta mark and 0x%08x != 0 meta mark set 0", uint32(Mask)),
+		"meta mark set ether saddr map @"+z.stations(),
+		packetIdle+" != 0 "+packetID+" != @"+setIdle+" meta mark set 0") // silent for too long: captive again
+	var redirect []string
+	for _, m := range z.management() {
+		redirect = append(redirect, m+" fib daddr type local return")
+	}
+	line.chain("redirect_"+z.Name, append(redirect,
+		fmt.Sprintf("fib daddr type local tcp dport 80 redirect to :%d", r.http),
+		packetID+" != 0 return",
+		"fib daddr type != local meta l4proto { tcp, udp } th dport 53 redirect to :53",
+		fmt.Sprintf("tcp dport 80 redirect to :%d", r.http))...)
+}
+
+// input prints what of the router a zone's stations may reach.
+func (r *rules) input(line printer, z *Zone) {
+	rules := []string{
+		"ct state established,related accept",
+		"ct state invalid drop",
+		"ip saddr 0.0.0.0 udp dport 67 accept",
+		"ip6 saddr :: meta l4proto ipv6-icmp accept", // duplicate address detection
+		"fib saddr . iif oif missing drop",
+		"meta l4proto { icmp, ipv6-icmp } accept",
+	}
+	for _, m := range z.management() {
+		rules = append(rules, m+" accept")
+	}
+	portal := fmt.Sprintf("%d", r.http)
+	if r.https != 0 {
+		portal += fmt.Sprintf(", %d", r.https)
+	}
+	line.chain("input_"+z.Name, append(rules,
+		"udp dport { 53, 67, 123, 547 } accept",
+		"tcp dport { 53, "+portal+" } accept",
+		"goto closed")...)
+}
+
+// base prints the chains that the kernel calls. They accept: a packet that is no zone's is none of our business.
+func (r *rules) base(line printer) {
+	var enter, redirect, input, uplink, downlink, masquerade []string
+	for i := range r.zones {
+		z := &r.zones[i]
+		for _, name := range z.Interfaces {
+			input = append(input, fmt.Sprintf("%q : goto input_%s", name, z.Name))
+			if r.isOpen(z) {
+				continue
+			}
+			enter = append(enter, fmt.Sprintf("%q : goto enter_%s", name, z.Name))
+			redirect = append(redirect, fmt.Sprintf("%q : goto redirect_%s", name, z.Name))
+			uplink = append(uplink, fmt.Sprintf("%q : goto uplink", name))
+			downlink = append(downlink, fmt.Sprintf("%q : goto downlink", name))
+		}
+		if z.Masquerade {
+			in := oneOf(z.Interfaces)
+			masquerade = append(masquerade, "iifname "+in+" oifname != "+in+" meta nfproto ipv4 masquerade")
+		}
+	}
+	hook := func(name, kind, hook, priority string, rules ...string) {
+		line.chain(name, append([]string{fmt.Sprintf("type %s hook %s priority %s; policy accept;", kind, hook, priority)}, rules...)...)
+	}
+	hook("prerouting", "filter", "prerouting", "mangle - 10", dispatch("iifname", enter)...)
+	hook("nat_prerouting", "nat", "prerouting", "dstnat - 10", dispatch("iifname", redirect)...)
+	hook("input", "filter", "input", "filter - 10", dispatch("iifname", input)...)
+	hook("forward", "filter", "forward", "filter - 10",
+		append(dispatch("iifname", uplink), dispatch("oifname", downlink)...)...)
+	// After everybody else's, so that a router that has an address to translate to keeps its way.
+	hook("nat_postrouting", "nat", "postrouting", "srcnat + 10", masquerade...)
+}
+
+// dispatch is the rule that sends the packets of each interface where they belong.
+func dispatch(key string, targets []string) []string {
+	switch len(targets) {
+	case 0:
+		return nil
+	case 1:
+		return []string{key + " " + strings.Replace(targets[0], " : ", " ", 1)}
+	}
+	return []string{key + " vmap { " + strings.Join(targets, ", ") + " }"}
+}
+
+// oneOf matches any of the interfaces.
+func oneOf(names []string) string {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = fmt.Sprintf("%q", n)
+	}
+	if len(quoted) == 1 {
+		return quoted[0]
+	}
+	return "{ " + strings.Join(quoted, ", ") + " }"
+}
+
+func (z *Zone) stations() string { return stationsPrefix + z.Name }
+
+func idleChain(d time.Duration) string { return fmt.Sprintf("%s%d", idlePrefix, d.Milliseconds()) }
+
+func interfaces(zones []Zone) (all []string) {
+	for _, z := range zones {
+		all = append(all, z.Interfaces...)
+	}
+	return all
+}
+
+func (z *Zone) management() (matches []string) {
+	for _, v4 := range []bool{true, false} {
+		var prefixes []string
+		for _, p := range z.Management {
+			if p.Addr().Is4() == v4 {
+				prefixes = append(prefixes, p.Masked().String())
+			}
+		}
+		slices.Sort(prefixes)
+		if len(prefixes) > 0 {
+			family := "ip6"
+			if v4 {
+				family = "ip"
+			}
+			matches = append(matches, family+" saddr { "+strings.Join(slices.Compact(prefixes), ", ")+" }")
+		}
+	}
+	return matches
+}
