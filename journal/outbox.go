@@ -144,10 +144,10 @@ func (j *Journal) Anchor(ctx context.Context, bootID string) (a sessions.Anchor,
 	return a, true, nil
 }
 
-// SaveAnchor writes down when a boot began.
+// SaveAnchor writes down when a boot began. The first anchor of a boot stays: what was dated by it must not move.
 func (j *Journal) SaveAnchor(ctx context.Context, a sessions.Anchor) error {
 	err := j.db.Write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.Exec("INSERT INTO boots (boot_id, zero) VALUES (?, ?) ON CONFLICT (boot_id) DO UPDATE SET zero = excluded.zero",
+		_, err := tx.Exec("INSERT INTO boots (boot_id, zero) VALUES (?, ?) ON CONFLICT (boot_id) DO NOTHING",
 			a.BootID, a.Zero.UTC().Format(time.RFC3339Nano))
 		return err
 	})

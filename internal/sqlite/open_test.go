@@ -219,10 +219,10 @@ func TestDamage(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
-		"page lost":      overwrite(5*4096, strings.Repeat("\xff", 4096)),
-		"page zeroed":    overwrite(7*4096, strings.Repeat("\x00", 4096)),
-		"cut short":      truncate(6 * 4096),
-		"empty":          truncate(0),
+		"page lost":   overwrite(5*4096, strings.Repeat("\xff", 4096)),
+		"page zeroed": overwrite(7*4096, strings.Repeat("\x00", 4096)),
+		"cut short":   truncate(6 * 4096),
+		"empty":       truncate(0),
 		"gone, log left": func(t *testing.T, path string) {
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)
