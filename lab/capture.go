@@ -58,11 +58,14 @@ func (c *Capture) Octets() (sent, received uint64) {
 	return c.sent, c.received
 }
 
-// Packets are the packets so far, in the kernel's order.
+// Packets are the packets so far, in the order of their time stamps.
 func (c *Capture) Packets() []Packet {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return slices.Clone(c.packets)
+	packets := slices.Clone(c.packets)
+	// Two processors hand their packets over in an order of their own.
+	slices.SortStableFunc(packets, func(a, b Packet) int { return a.At.Compare(b.At) })
+	return packets
 }
 
 // Stop ends the capture and returns its packets. An error means that packets are missing.
@@ -70,12 +73,10 @@ func (c *Capture) Stop() ([]Packet, error) {
 	dropped, err := c.drain()
 	_ = c.file.Close()
 	<-c.done
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if dropped > 0 {
 		err = errors.Join(err, fmt.Errorf("the kernel dropped %d captured packets", dropped))
 	}
-	return c.packets, errors.Join(err, c.err)
+	return c.Packets(), errors.Join(err, c.err)
 }
 
 func (h *Host) capture(ctx context.Context, iface string, match func(Packet) bool, keep bool) (*Capture, error) {

@@ -86,6 +86,9 @@ func (l *Lab) connectWAN() error {
 	if err := l.Gateway.addAddrs(WANInterface, netip.MustParsePrefix(GatewayWAN4+"/24"), netip.MustParsePrefix(GatewayWAN6+"/64")); err != nil {
 		return err
 	}
+	if err := errors.Join(l.Gateway.awaitCarrier(l.ctx, WANInterface), l.WAN.awaitCarrier(l.ctx, PeerInterface)); err != nil {
+		return err
+	}
 	wan := []netip.Prefix{netip.MustParsePrefix(ProviderWAN4 + "/24"), netip.MustParsePrefix(ProviderWAN6 + "/64")}
 	for _, a := range []string{WebAddr4, WebAddr6, GardenAddr4, GardenAddr6, CentreAddr4, CentreAddr6, DNSAddr4, DNSAddr6} {
 		addr := netip.MustParseAddr(a)
@@ -140,7 +143,7 @@ dhcp-leasefile=%s
 	if l.DNSMasq, err = l.Gateway.Start(l.ctx, []string{"dnsmasq", "--conf-file=" + path, "--group="}, nil, nil); err != nil {
 		return err
 	}
-	err = WaitFor(l.ctx, 10*time.Second, func() error { return l.dnsmasqAnswers() })
+	err = WaitFor(l.ctx, 10*time.Second, l.dnsmasqAnswers)
 	if err != nil {
 		return fmt.Errorf("waiting for dnsmasq: %w\n%s", err, l.DNSMasq.Log())
 	}

@@ -114,10 +114,12 @@ func startVictim(t *testing.T, victim string) (*exec.Cmd, io.Closer) {
 	cmd.Env = append(os.Environ(), envVictim+"="+victim)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
-	stdin, err := cmd.StdinPipe()
+	stdin, hold, err := os.Pipe() // not StdinPipe: Wait would close that, and so end the victim for the wrong reason
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = hold.Close() })
+	cmd.Stdin = stdin
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -125,11 +127,12 @@ func startVictim(t *testing.T, victim string) (*exec.Cmd, io.Closer) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	_ = stdin.Close()
 	line, _ := bufio.NewReader(stdout).ReadString('\n')
 	if victim != "exit" && line != "ready\n" {
 		t.Fatalf("victim says %q, %v", line, cmd.Wait())
 	}
-	return cmd, stdin
+	return cmd, hold
 }
 
 func TestMainExitCodesAndSignals(t *testing.T) {

@@ -1,11 +1,13 @@
 package lab
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"time"
 	"unsafe"
 
 	"github.com/vishvananda/netlink"
@@ -84,6 +86,21 @@ func (h *Host) addRoute(dst netip.Prefix, via netip.Addr) error {
 	}
 	if err := h.nl.RouteAdd(route); err != nil {
 		return fmt.Errorf("routing through %s in %s: %w", via, h.Name, err)
+	}
+	return nil
+}
+
+// awaitCarrier waits until an interface carries packets: a port that was set up joins its bridge a moment later only.
+func (h *Host) awaitCarrier(ctx context.Context, iface string) error {
+	err := WaitFor(ctx, 5*time.Second, func() error {
+		link, err := h.nl.LinkByName(iface)
+		if err == nil && link.Attrs().OperState != netlink.OperUp {
+			err = fmt.Errorf("operational state is %v", link.Attrs().OperState)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("waiting for %s of %s: %w", iface, h.Name, err)
 	}
 	return nil
 }

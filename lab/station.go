@@ -46,10 +46,12 @@ func (l *Lab) AddStation(ctx context.Context, options StationOptions) (*Station,
 	if err != nil {
 		return nil, fmt.Errorf("adding station %d: %w", n, err)
 	}
-	if len(options.Static) > 0 {
-		err = s.configure(options)
-	} else {
-		err = s.obtain(ctx, options)
+	if err = s.awaitCable(ctx); err == nil {
+		if len(options.Static) > 0 {
+			err = s.configure(options)
+		} else {
+			err = s.obtain(ctx, options)
+		}
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("adding station %d: %w", n, err), l.forget(s.Host))
@@ -86,6 +88,10 @@ func (l *Lab) connectStation(n int, options StationOptions) (*Station, error) {
 		return nil, errors.Join(err, l.forget(host))
 	}
 	return s, nil
+}
+
+func (s *Station) awaitCable(ctx context.Context) error {
+	return errors.Join(s.lab.Gateway.awaitCarrier(ctx, s.Port), s.awaitCarrier(ctx, PeerInterface))
 }
 
 func (s *Station) configure(options StationOptions) error {
@@ -242,6 +248,11 @@ func (l *Lab) AddStaticStations(ctx context.Context, n int) ([]*Station, error) 
 			return nil, fmt.Errorf("adding static station %d: %w", number, err)
 		}
 		stations = append(stations, s)
+	}
+	for _, s := range stations {
+		if err := s.awaitCable(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return stations, nil
 }
