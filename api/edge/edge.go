@@ -133,6 +133,8 @@ type Account struct {
 	Class             string     `json:"klass,omitempty"`
 	CredentialVersion int64      `json:"credential_version"`
 	Profiles          []string   `json:"profile"` // short names of AAA profiles, in order
+	// ProfileIDs are the ids of the same profiles. Two organisations may use one short name; an id is one profile's.
+	ProfileIDs []int64 `json:"profile_ids"`
 }
 
 // Profile is an AAA profile: what its users may, as RADIUS attributes.

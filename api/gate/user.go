@@ -1,0 +1,49 @@
+package gate
+
+// User is an account. The password is never part of it.
+type User struct {
+	ID           int64    `json:"id"`
+	Username     string   `json:"username"`
+	ExternalID   *string  `json:"external_id"`
+	Klass        *string  `json:"klass"`
+	Email        *string  `json:"email"`
+	FirstName    *string  `json:"first_name"`
+	LastName     *string  `json:"last_name"`
+	IsActive     bool     `json:"is_active"`
+	Organization *int64   `json:"organization"`
+	Description  *string  `json:"description"`
+	DateJoined   Time     `json:"date_joined"`
+	FirstLogin   *Time    `json:"first_login"`
+	LastLogin    *Time    `json:"last_login"`
+	Expiration   *Time    `json:"expiration"`
+	AvatarURL    *string  `json:"avatar_url"`
+	SourceID     *int64   `json:"source_id"`
+	Profile      []string `json:"profile"` // short names of AAA profiles, in order
+}
+
+// AuthOK answers a device_app_user_authenticate whose user name and password are right.
+type AuthOK struct {
+	Username      string      `json:"username"`
+	Authenticated bool        `json:"authenticated"` // true
+	UserID        int64       `json:"user_id"`
+	AccessToken   string      `json:"access_token"`
+	TokenExpires  Time        `json:"token_expires"`
+	UserProfile   UserProfile `json:"user_profile"`
+}
+
+// UserProfile is what AuthOK tells of the person.
+type UserProfile struct {
+	FirstName   *string  `json:"first_name"`
+	LastName    *string  `json:"last_name"`
+	Email       *string  `json:"email"`
+	Role        string   `json:"role"`
+	Permissions []string `json:"permissions"`
+}
+
+// AuthFail answers one whose are not.
+type AuthFail struct {
+	Username      string `json:"username"`
+	Authenticated bool   `json:"authenticated"` // false
+	Error         string `json:"error"`
+	ErrorCode     string `json:"error_code"` // AUTH_FAILED
+}

@@ -1,0 +1,184 @@
+package central
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"golang.org/x/time/rate"
+
+	"gatehouse/api/gate"
+	"gatehouse/central/store"
+)
+
+// call is one request by one token.
+type call struct {
+	*http.Request
+	token  store.Token
+	header http.Header // of the answer
+}
+
+// handler answers with a status and a body, or with an error: a *problem for the caller, anything else is our fault.
+type handler func(c *call) (status int, body any, err error)
+
+type route struct {
+	method, path string
+	roles        roles
+	handle       handler
+}
+
+// api is one of the two APIs: where it begins and how it words an error.
+type api struct {
+	base  string
+	error func(p *problem) any
+	rated bool // whether requests are counted against the token's rate
+}
+
+var (
+	gateAPI = api{base: gate.BasePath, error: gateError, rated: true}
+	edgeAPI = api{error: edgeError}
+)
+
+// register serves each path with its methods.
+func (s *Server) register(mux *http.ServeMux, a api, routes []route) {
+	byPath := make(map[string][]route)
+	for _, r := range routes {
+		byPath[r.path] = append(byPath[r.path], r)
+	}
+	for path, group := range byPath {
+		h := s.resource(a, group)
+		bare := a.base + strings.TrimSuffix(path, "/")
+		mux.HandleFunc(bare, h)
+		mux.HandleFunc(bare+"/{$}", h)
+	}
+}
+
+// resource answers for one path: who asks, whether the method is there, whether the token may, then the handler.
+func (s *Server) resource(a api, group []route) http.HandlerFunc {
+	allow := allowed(group)
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", allow)
+		token, err := s.authorize(a, r)
+		if err != nil {
+			s.refuse(w, r, a, err)
+			return
+		}
+		if r.Method == http.MethodOptions {
+			writeJSON(w, http.StatusOK, describe(group[0].path))
+			return
+		}
+		i := slices.IndexFunc(group, func(g route) bool {
+			return g.method == r.Method || g.method == http.MethodGet && r.Method == http.MethodHead
+		})
+		switch {
+		case i < 0:
+			err = methodNotAllowed(r.Method)
+		case !slices.Contains(group[i].roles, token.Role):
+			err = forbidden()
+		}
+		if err != nil {
+			s.refuse(w, r, a, err)
+			return
+		}
+		status, body, err := group[i].handle(&call{Request: r, token: token, header: w.Header()})
+		if err != nil {
+			s.refuse(w, r, a, err)
+			return
+		}
+		writeJSON(w, status, body)
+	}
+}
+
+// allowed is the Allow header in the order of Django REST framework.
+func allowed(group []route) string {
+	var list []string
+	for _, m := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+		if slices.ContainsFunc(group, func(r route) bool { return r.method == m }) {
+			list = append(list, m)
+		}
+	}
+	if slices.Contains(list, "GET") {
+		list = append(list, "HEAD")
+	}
+	return strings.Join(append(list, "OPTIONS"), ", ")
+}
+
+func describe(path string) any {
+	return map[string]any{"name": strings.Trim(path, "/"), "description": "", "renders": []string{"application/json"},
+		"parses": []string{"application/json", "application/x-www-form-urlencoded", "multipart/form-data"}}
+}
+
+// authorize finds whose token the request carries, and counts the request.
+func (s *Server) authorize(a api, r *http.Request) (store.Token, error) {
+	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") && !strings.EqualFold(scheme, "Token") {
+		return store.Token{}, unauthorized("Authentication credentials were not provided.")
+	}
+	if secret = strings.TrimSpace(secret); secret == "" {
+		return store.Token{}, unauthorized("Invalid token header. No credentials provided.")
+	}
+	token, err := s.cfg.Store.Token(r.Context(), secret)
+	if errors.Is(err, store.ErrNotFound) {
+		return token, unauthorized("Invalid token.")
+	}
+	if err == nil && a.rated {
+		err = s.rate(token.ID)
+	}
+	return token, err
+}
+
+func (s *Server) rate(token int64) error {
+	s.mu.Lock()
+	l := s.requests[token]
+	if l == nil {
+		l = rate.NewLimiter(s.cfg.RequestsPerSecond, int(2*s.cfg.RequestsPerSecond)+1)
+		s.requests[token] = l
+	}
+	s.mu.Unlock()
+	r := l.Reserve()
+	if wait := r.Delay(); wait > 0 {
+		r.Cancel()
+		return throttled(wait)
+	}
+	return nil
+}
+
+type requestKey struct{}
+
+// wrap gives every request an id and turns a panic into a 500.
+func (s *Server) wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := r.Header.Get("X-Request-Id")
+		if !plain(id) {
+			id = rand.Text()
+		}
+		w.Header().Set("X-Request-Id", id)
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
+		defer func() {
+			if v := recover(); v != nil {
+				s.cfg.Log.Error("handler crashed", "request", id, "panic", v, "stack", string(debug.Stack()))
+				s.refuse(w, r, apiOf(r), crashed())
+			}
+		}()
+		next.ServeHTTP(w, r)
+		s.cfg.Log.Debug("request", "request", id, "method", r.Method, "route", r.Pattern)
+	})
+}
+
+func apiOf(r *http.Request) api {
+	if strings.HasPrefix(r.URL.Path, "/edge/") {
+		return edgeAPI
+	}
+	return gateAPI
+}
+
+// plain tells whether a request id from outside may be used.
+func plain(id string) bool {
+	return id != "" && len(id) <= 64 && strings.IndexFunc(id, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.')
+	}) < 0
+}

@@ -1,0 +1,12 @@
+// Package central is the centre: the HTTP handlers of the GATE API (/api/v1/) and of the gateways' API (/edge/v1/), who
+// may call them, and what belongs to which organisation.
+//
+// It owns requests and answers: tokens, roles, body forms, pagination, error bodies, rate limits. Rows are store's
+// business, passwords are sessions'. A new endpoint is a line in routes.go and a file with its handler; a handler gets a
+// call and returns status, body and error, and never writes an error itself.
+//
+// It keeps no state but counters of guesses and requests, so any number may serve one database. When the database is away
+// it answers 503 with Retry-After, and gateways keep their records.
+//
+// Entry points: New, Server.Handler, Server.Drain.
+package central

@@ -1,0 +1,201 @@
+package central
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"time"
+	"unicode/utf8"
+
+	"gatehouse/api/edge"
+	"gatehouse/central/store"
+)
+
+const (
+	maxIngest = 16 << 20  // bytes of one request, unpacked
+	maxLine   = 256 << 10 // bytes of one record
+)
+
+// ingest answers after the records are in the database: a gateway may forget what was not rejected for good.
+func (s *Server) ingest(c *call) (int, any, error) {
+	if _, err := s.gateway(c); err != nil {
+		return 0, nil, err
+	}
+	lines, err := c.lines()
+	if err != nil {
+		return 0, nil, err
+	}
+	answer := edge.IngestAnswer{Results: make([]edge.Result, len(lines))}
+	var records []edge.Record
+	var at []int // where in the answer
+	for i, line := range lines {
+		r, err := parseRecord(line)
+		answer.Results[i] = edge.Result{Seq: r.Seq, Status: edge.Rejected}
+		if err != nil {
+			answer.Results[i].Code, answer.Results[i].Message = "invalid", err.Error()
+			continue
+		}
+		records, at = append(records, r), append(at, i)
+	}
+	news, err := s.cfg.Store.Ingest(c.Context(), c.token.Scope, records)
+	if err != nil {
+		return 0, nil, err
+	}
+	for i, isNew := range news {
+		answer.Results[at[i]].Status = edge.Duplicate
+		if isNew {
+			answer.Results[at[i]].Status = edge.Merged
+		}
+	}
+	return http.StatusOK, answer, nil
+}
+
+// lines are the records of a body. A body that breaks off is an error, not a last record that is bad.
+func (c *call) lines() ([][]byte, error) {
+	body := io.Reader(http.MaxBytesReader(nil, c.Body, maxIngest))
+	if c.Header.Get("Content-Encoding") == "gzip" {
+		z, err := gzip.NewReader(body)
+		if err != nil {
+			return nil, malformed(http.StatusBadRequest, "The body is not gzip.")
+		}
+		body = z
+	}
+	text, err := io.ReadAll(io.LimitReader(body, maxIngest+1))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge) || len(text) > maxIngest:
+		return nil, malformed(http.StatusRequestEntityTooLarge, fmt.Sprintf("A request may have %d bytes.", maxIngest))
+	case err != nil:
+		return nil, malformed(http.StatusBadRequest, "The body breaks off.")
+	}
+	var list [][]byte
+	scan := bufio.NewScanner(bytes.NewReader(text))
+	scan.Buffer(nil, maxIngest+1)
+	for scan.Scan() {
+		if line := bytes.TrimSpace(scan.Bytes()); len(line) > 0 {
+			list = append(list, bytes.Clone(line))
+		}
+	}
+	if len(list) > edge.MaxBatch {
+		return nil, malformed(http.StatusRequestEntityTooLarge, fmt.Sprintf("A request may have %d records.", edge.MaxBatch))
+	}
+	return list, scan.Err()
+}
+
+// parseRecord reads and checks one line. Its error is for the gateway; the record has its Seq even then, when it can be
+// read.
+func parseRecord(line []byte) (edge.Record, error) {
+	var r edge.Record
+	if len(line) > maxLine {
+		return r, fmt.Errorf("a record may have %d bytes", maxLine)
+	}
+	if err := json.Unmarshal(line, &r); err != nil {
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) {
+			return r, fmt.Errorf("%s cannot be a %s", wrong.Field, wrong.Value)
+		}
+		return r, errors.New("not a record in JSON")
+	}
+	switch {
+	case (r.Accounting == nil) == (r.Transaction == nil):
+		return r, errors.New("exactly one of accounting and transaction must be there")
+	case r.Accounting != nil:
+		return r, checkAccounting(r.Accounting)
+	}
+	return r, checkTransaction(r.Transaction)
+}
+
+func checkAccounting(a *edge.Accounting) error {
+	switch a.AcctStatusType {
+	case "Start", "Interim-Update":
+	case "Stop":
+		if a.AcctStopTime == nil {
+			return errors.New("a Stop must have acctstoptime")
+		}
+	default:
+		return fmt.Errorf("acctstatustype %q is not Start, Interim-Update or Stop", a.AcctStatusType)
+	}
+	for name, v := range map[string]string{"acctuniqueid": a.AcctUniqueID, "acctsessionid": a.AcctSessionID} {
+		if v == "" || len(v) > shortText {
+			return fmt.Errorf("%s must have 1 to %d characters", name, shortText)
+		}
+	}
+	if max(a.AcctInputOctets, a.AcctOutputOctets, a.AcctInputPackets, a.AcctOutputPackets) > math.MaxInt64 {
+		return errors.New("a counter is beyond 63 bits")
+	}
+	if min(a.AcctSessionTime, a.AcctInterval, a.UserID, a.LocationID, a.AccessPointID) < 0 {
+		return errors.New("a number is below zero")
+	}
+	if a.AcctUpdateTime.IsZero() {
+		a.AcctUpdateTime = a.AcctStartTime
+	}
+	cut(shortText, &a.AcctMultiSessionID, &a.Username, &a.NASIPAddress, &a.NASIdentifier, &a.NASPortID, &a.NASPortType,
+		&a.AcctAuthentic, &a.CalledStationID, &a.CallingStationID, &a.AcctTerminateCause, &a.ServiceType, &a.FramedIPAddress,
+		&a.Class, &a.LocationName, &a.AccessPointName, &a.AccessPointMAC, &a.SSID, &a.UserTransactionID)
+	stop := a.AcctStartTime
+	if a.AcctStopTime != nil {
+		stop = *a.AcctStopTime
+	}
+	return checkTimes(a.AcctStartTime, a.AcctUpdateTime, stop)
+}
+
+func checkTransaction(t *edge.Transaction) error {
+	switch {
+	case t.ID == "" || len(t.ID) > shortText:
+		return fmt.Errorf("id must have 1 to %d characters", shortText)
+	case !letters(t.Type, 2, 0):
+		return fmt.Errorf("type %q is not two small letters", t.Type)
+	case !letters(t.Status, 1, 3):
+		return fmt.Errorf("status %q is not a small letter and three digits", t.Status)
+	case min(t.UserID, t.LocationID, t.AccessPointID) < 0:
+		return errors.New("a number is below zero")
+	}
+	cut(shortText, &t.Username, &t.SessionID, &t.Action, &t.Site, &t.UserAgent, &t.RemoteIP, &t.MAC, &t.LocationName,
+		&t.AccessPointName, &t.SSID)
+	cut(longText, &t.Message, &t.PageURL)
+	return checkTimes(t.DateTime)
+}
+
+// checkTimes refuses what no id can be made of: a gateway sends a record only once it knows the time.
+func checkTimes(times ...time.Time) error {
+	for _, t := range times {
+		if t.Before(store.FirstTime()) || t.After(store.LastTime()) {
+			return fmt.Errorf("time %s is not between %s and %s", t.UTC().Format(time.RFC3339),
+				store.FirstTime().Format(time.DateOnly), store.LastTime().Format(time.DateOnly))
+		}
+	}
+	return nil
+}
+
+// letters tells whether s is so many small letters and then so many digits.
+func letters(s string, alphas, digits int) bool {
+	if len(s) != alphas+digits {
+		return false
+	}
+	for i, c := range []byte(s) {
+		if i < alphas && (c < 'a' || c > 'z') || i >= alphas && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
+}
+
+// cut shortens texts that only describe: a long one must not keep a session from being accounted.
+func cut(limit int, texts ...*string) {
+	for _, t := range texts {
+		if len(*t) <= limit {
+			continue
+		}
+		end := limit
+		for !utf8.RuneStart((*t)[end]) {
+			end--
+		}
+		*t = (*t)[:end]
+	}
+}

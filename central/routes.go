@@ -1,0 +1,45 @@
+package central
+
+import (
+	"gatehouse/api/edge"
+	"gatehouse/central/store"
+)
+
+type roles []store.Role
+
+// gateRoutes are the endpoints of the GATE API. A path is served with and without the slash at its end.
+func (s *Server) gateRoutes() []route {
+	read := roles{store.RoleAdmin, store.RoleStaff, store.RoleReadonly}
+	write := roles{store.RoleAdmin, store.RoleStaff}
+	device := roles{store.RoleAdmin, store.RoleStaff, store.RolePortal}
+	any := append(roles{store.RolePortal}, read...)
+	return []route{
+		{"GET", "/aaa_accounting/", read, s.listAccounting},
+		{"GET", "/aaa_accounting/{radacctid}/", read, s.getAccounting},
+		{"GET", "/aaa_profile/", read, s.listProfiles},
+		{"POST", "/aaa_profile/", write, s.createProfile},
+		{"POST", "/device_app_user_authenticate/", device, s.deviceAuthenticate},
+		{"GET", "/me/organization/", any, s.myOrganization},
+		{"GET", "/txlog_portal/", read, s.listTransactions},
+		{"GET", "/user/", read, s.listUsers},
+		{"POST", "/user/", write, s.createUser},
+		{"GET", "/user/{id}/", read, s.getUser},
+		{"PUT", "/user/{id}/", write, s.putUser},
+		{"PATCH", "/user/{id}/", write, s.patchUser},
+		{"DELETE", "/user/{id}/", write, s.deleteUser},
+		{"GET", "/user/username/{username}/", read, s.getUser},
+		{"PUT", "/user/username/{username}/", write, s.putUser},
+		{"PATCH", "/user/username/{username}/", write, s.patchUser},
+		{"DELETE", "/user/username/{username}/", write, s.deleteUser},
+	}
+}
+
+// edgeRoutes are the endpoints for gateways.
+func (s *Server) edgeRoutes() []route {
+	gateway := roles{store.RoleEdge}
+	return []route{
+		{"POST", edge.IngestPath, gateway, s.ingest},
+		{"POST", edge.AuthenticatePath, gateway, s.authenticate},
+		{"GET", edge.ChangesPath, gateway, s.changes},
+	}
+}

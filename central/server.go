@@ -1,0 +1,102 @@
+package central
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"sync"
+
+	"golang.org/x/time/rate"
+
+	"gatehouse/central/store"
+	"gatehouse/internal/clock"
+	"gatehouse/sessions"
+)
+
+// Config is what a Server is made of.
+type Config struct {
+	Store *store.Store // must not be nil
+	Log   *slog.Logger // must not be nil
+	Clock clock.Clock  // must not be nil
+	// IntegerIDs makes the API show ids as plain numbers where it shows "user_456" otherwise.
+	IntegerIDs bool
+	// RequestsPerSecond is how many requests of the GATE API one token may make; twice as many at once. Default 500.
+	RequestsPerSecond rate.Limit
+}
+
+// Server answers the requests of one process.
+type Server struct {
+	cfg     Config
+	epoch   string // of the change feed
+	signKey []byte // of access tokens
+	nobody  string // the hash that the password of an unknown user is checked against
+
+	checks  chan struct{} // how many passwords are checked at once: each costs memory and a core
+	guesses *guessLimit
+
+	mu       sync.Mutex
+	requests map[int64]*rate.Limiter // by token
+
+	draining chan struct{}
+	drain    sync.Once
+}
+
+// New makes a Server. It fails when the database cannot be read.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	if cfg.RequestsPerSecond == 0 {
+		cfg.RequestsPerSecond = 500
+	}
+	s := &Server{
+		cfg:      cfg,
+		checks:   make(chan struct{}, runtime.NumCPU()),
+		guesses:  newGuessLimit(),
+		requests: make(map[int64]*rate.Limiter),
+		draining: make(chan struct{}),
+	}
+	var err error
+	if s.epoch, err = cfg.Store.FeedEpoch(ctx); err != nil {
+		return nil, err
+	}
+	if s.signKey, err = cfg.Store.AccessTokenKey(ctx); err != nil {
+		return nil, err
+	}
+	if s.nobody, err = sessions.HashPassword(sessions.Password(rand.Text())); err != nil {
+		return nil, fmt.Errorf("making nobody's password: %w", err)
+	}
+	return s, nil
+}
+
+// Drain answers the requests that are held open, so that a shutdown need not wait for them.
+func (s *Server) Drain() { s.drain.Do(func() { close(s.draining) }) }
+
+// Handler serves all paths.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", s.health)
+	mux.HandleFunc("GET /readyz", s.ready)
+	s.register(mux, gateAPI, s.gateRoutes())
+	s.register(mux, edgeAPI, s.edgeRoutes())
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.refuse(w, r, gateAPI, notFound()) })
+	return s.wrap(mux)
+}
+
+// health says that the process lives, ready that it can do its work.
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok\n") }
+
+func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-s.draining:
+		writeText(w, http.StatusServiceUnavailable, "draining\n")
+		return
+	default:
+	}
+	if err := s.cfg.Store.Ping(r.Context()); err != nil {
+		s.cfg.Log.Error("not ready", "err", err)
+		writeText(w, http.StatusServiceUnavailable, "database away\n")
+		return
+	}
+	writeText(w, http.StatusOK, "ok\n")
+}

@@ -1,0 +1,241 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"time"
+
+	"gatehouse/api/edge"
+	"gatehouse/api/gate"
+)
+
+type kind string
+
+const (
+	userKind    kind = "user"
+	profileKind kind = "profile"
+)
+
+const (
+	watchEvery = 500 * time.Millisecond // how late a change by another process is told
+	feedPage   = 500                    // most changes in one answer
+)
+
+// changed moves an object to the end of the feed. It runs in the transaction of the change itself.
+func changed(tx *sql.Tx, k kind, id, organization int64) error {
+	_, err := tx.Exec("INSERT OR REPLACE INTO changes (kind, object_id, organization_id) VALUES (?, ?, ?)", k, id, organization)
+	return err
+}
+
+// Changed returns a channel that is closed at the next change of a user or a profile. Take it before reading.
+func (s *Store) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.woken
+}
+
+// wake tells whoever waits that a write has ended well.
+func (s *Store) wake(err error) {
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.woken)
+	s.woken = make(chan struct{})
+}
+
+// Watch wakes those who wait for changes that another process has made, until ctx ends.
+func (s *Store) Watch(ctx context.Context) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		head, err := s.feedHead(ctx, s.db.Read())
+		if err != nil { // the requests themselves say so, to who can act on it
+			continue
+		}
+		if head != s.head {
+			s.head = head
+			s.wake(nil)
+		}
+	}
+}
+
+func (s *Store) feedHead(ctx context.Context, q querier) (head int64, err error) {
+	err = q.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'").Scan(&head)
+	return head, err
+}
+
+// Gateway is a gateway of the organisation at the top of its scope.
+type Gateway struct {
+	ID    int64
+	Scope Scope
+}
+
+// Gateway finds a gateway of the scope's own organisation by NAS-Identifier, and registers it at first contact.
+func (s *Store) Gateway(ctx context.Context, scope Scope, nasIdentifier string) (Gateway, error) {
+	g := Gateway{Scope: scope}
+	const find = "SELECT id FROM gateways WHERE organization_id = ? AND nas_identifier = ?"
+	err := s.db.Read().QueryRowContext(ctx, find, scope.Own(), nasIdentifier).Scan(&g.ID)
+	if err != sql.ErrNoRows {
+		return g, s.err("looking for gateway", err)
+	}
+	err = s.write(ctx, "registering gateway", func(tx *sql.Tx) error {
+		const insert = `INSERT INTO gateways (organization_id, nas_identifier, created) VALUES (?, ?, ?)
+			ON CONFLICT DO UPDATE SET nas_identifier = excluded.nas_identifier RETURNING id`
+		return tx.QueryRow(insert, scope.Own(), nasIdentifier, micros(s.now())).Scan(&g.ID)
+	})
+	return g, err
+}
+
+// Feed is a stretch of the change feed for one gateway.
+type Feed struct {
+	Epoch   string // of this database; another one's cursors mean nothing here
+	Head    int64  // where the next reading goes on
+	More    bool
+	Changes []edge.Change
+}
+
+// FeedEpoch names this database's feed.
+func (s *Store) FeedEpoch(ctx context.Context) (string, error) {
+	epoch, err := s.meta(ctx, s.db.Read(), feedEpoch)
+	return epoch, s.err("reading feed epoch", err)
+}
+
+// Changes reads what changed after since and concerns the gateway: all profiles of its organisations, and the accounts
+// that it has seen. All of it is read at one moment. since beyond the feed's end is ErrNotFound.
+func (s *Store) Changes(ctx context.Context, g Gateway, since int64) (f Feed, err error) {
+	tx, err := s.db.Read().BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return f, s.err("reading changes", err)
+	}
+	defer tx.Rollback() // it only reads
+	if f.Head, err = s.feedHead(ctx, tx); err != nil {
+		return f, s.err("reading changes", err)
+	}
+	if since > f.Head {
+		return f, ErrNotFound
+	}
+	entries, err := feedEntries(ctx, tx, g, since)
+	if err != nil {
+		return f, s.err("reading changes", err)
+	}
+	if f.More = len(entries) > feedPage; f.More {
+		entries = entries[:feedPage]
+		f.Head = entries[feedPage-1].seq
+	}
+	f.Changes = make([]edge.Change, len(entries))
+	for i, e := range entries {
+		if f.Changes[i], err = e.change(ctx, tx, g); err != nil {
+			return f, s.err("reading change", err)
+		}
+	}
+	return f, nil
+}
+
+type entry struct {
+	seq, id int64
+	kind    kind
+}
+
+func feedEntries(ctx context.Context, q querier, g Gateway, since int64) ([]entry, error) {
+	find := `SELECT c.seq, c.kind, c.object_id FROM changes c WHERE c.seq > ? AND CASE c.kind
+			WHEN 'profile' THEN ` + g.Scope.in("c.organization_id") + `
+			ELSE EXISTS (SELECT 1 FROM gateway_users s WHERE s.gateway_id = ? AND s.user_id = c.object_id) END
+		ORDER BY c.seq LIMIT ?`
+	rows, err := q.QueryContext(ctx, find, since, g.ID, feedPage+1)
+	return collect(rows, err, func(row scanner) (e entry, err error) {
+		err = row.Scan(&e.seq, &e.kind, &e.id)
+		return e, err
+	})
+}
+
+// change is the object as it is now; one that is gone, or has left the gateway's organisations, is a tombstone.
+func (e entry) change(ctx context.Context, q querier, g Gateway) (edge.Change, error) {
+	if e.kind == profileKind {
+		p, err := scanProfile(q.QueryRowContext(ctx, "SELECT "+profileColumns+" FROM profiles p WHERE p.id = ?", e.id))
+		if err == sql.ErrNoRows {
+			return edge.Change{DeletedProfile: e.id}, nil
+		}
+		return edge.Change{Profile: edgeProfile(p)}, err
+	}
+	a, err := account(ctx, q, g.Scope, e.id)
+	if err == sql.ErrNoRows {
+		return edge.Change{DeletedUserID: e.id}, nil
+	}
+	return edge.Change{Account: &a}, err
+}
+
+func edgeProfile(p gate.AaaProfile) *edge.Profile {
+	return &edge.Profile{ID: p.ID, ShortName: p.ShortName,
+		ReplyAttribute: edgeAttributes(p.ReplyAttribute), CheckAttribute: edgeAttributes(p.CheckAttribute)}
+}
+
+func edgeAttributes(attrs []gate.Attr) []edge.Attribute {
+	list := make([]edge.Attribute, len(attrs))
+	for i, a := range attrs {
+		list[i] = edge.Attribute(a)
+	}
+	return list
+}
+
+func account(ctx context.Context, q querier, scope Scope, id int64) (edge.Account, error) {
+	find := "SELECT " + userColumns + " FROM users u WHERE u.id = ? AND " + scope.in("u.organization_id")
+	u, err := scanUser(q.QueryRowContext(ctx, find, id))
+	if err != nil {
+		return edge.Account{}, err
+	}
+	a := edge.Account{UserID: id, Username: u.Username, Active: u.IsActive, Profiles: u.Profile}
+	if u.Klass != nil {
+		a.Class = *u.Klass
+	}
+	if u.Expiration != nil {
+		a.Expiration = &u.Expiration.Time
+	}
+	var profileIDs string
+	const rest = `SELECT credential_version, (SELECT json_group_array(profile_id ORDER BY position) FROM user_profiles WHERE user_id = ?1)
+		FROM users WHERE id = ?1`
+	if err := q.QueryRowContext(ctx, rest, id).Scan(&a.CredentialVersion, &profileIDs); err != nil {
+		return a, err
+	}
+	err = json.Unmarshal([]byte(profileIDs), &a.ProfileIDs)
+	return a, err
+}
+
+// SeeAccount returns an account of the gateway's organisations and notes, in the same transaction, that the gateway has
+// seen it and will hear of its changes from now on. It returns ErrNotFound when the account is gone or its credential
+// is no longer of the version that was checked.
+func (s *Store) SeeAccount(ctx context.Context, g Gateway, c Credential) (a edge.Account, err error) {
+	seen, err := s.seen(ctx, g, c.UserID)
+	if err != nil {
+		return a, s.err("looking for account", err)
+	}
+	if seen { // no write: what changes after this reading is in the feed
+		a, err = account(ctx, s.db.Read(), g.Scope, c.UserID)
+		err = s.err("reading account", err)
+	} else {
+		err = s.write(ctx, "noting that a gateway has seen an account", func(tx *sql.Tx) (err error) {
+			if a, err = account(context.Background(), tx, g.Scope, c.UserID); err != nil {
+				return err
+			}
+			_, err = tx.Exec("INSERT INTO gateway_users (gateway_id, user_id) VALUES (?, ?) ON CONFLICT DO NOTHING", g.ID, c.UserID)
+			return err
+		})
+	}
+	if err == nil && a.CredentialVersion != c.Version {
+		err = ErrNotFound
+	}
+	return a, err
+}
+
+func (s *Store) seen(ctx context.Context, g Gateway, user int64) (seen bool, err error) {
+	const q = "SELECT EXISTS (SELECT 1 FROM gateway_users WHERE gateway_id = ? AND user_id = ?)"
+	err = s.db.Read().QueryRowContext(ctx, q, g.ID, user).Scan(&seen)
+	return seen, err
+}

@@ -1,0 +1,109 @@
+package store
+
+import (
+	"strings"
+
+	"gatehouse/api/edge"
+)
+
+// The rule by which records of one session become one row, whatever their order and however often they come: what grows
+// takes the greatest, what is said once is taken from the first that says it, and the key never changes. merge does it in
+// memory for the records of one batch, mergeSQL for the batch and what the database has; both know the same fields.
+
+// merge makes into what the two records say together and tells whether that is more than into said before.
+func merge(into, r *edge.Accounting) (more bool) {
+	if r.AcctUpdateTime.After(into.AcctUpdateTime) {
+		into.AcctUpdateTime, more = r.AcctUpdateTime, true
+	}
+	for _, n := range []struct{ to, from *int64 }{
+		{&into.AcctSessionTime, &r.AcctSessionTime},
+		{&into.AcctInterval, &r.AcctInterval},
+	} {
+		if *n.from > *n.to {
+			*n.to, more = *n.from, true
+		}
+	}
+	for _, n := range []struct{ to, from *uint64 }{
+		{&into.AcctInputOctets, &r.AcctInputOctets},
+		{&into.AcctOutputOctets, &r.AcctOutputOctets},
+		{&into.AcctInputPackets, &r.AcctInputPackets},
+		{&into.AcctOutputPackets, &r.AcctOutputPackets},
+	} {
+		if *n.from > *n.to {
+			*n.to, more = *n.from, true
+		}
+	}
+	if into.AcctStopTime == nil && r.AcctStopTime != nil {
+		into.AcctStopTime, more = r.AcctStopTime, true
+	}
+	return fill(into, r) || more
+}
+
+func fill(into, r *edge.Accounting) (more bool) {
+	for _, n := range []struct{ to, from *int64 }{
+		{&into.UserID, &r.UserID},
+		{&into.LocationID, &r.LocationID},
+		{&into.AccessPointID, &r.AccessPointID},
+	} {
+		if *n.to == 0 && *n.from != 0 {
+			*n.to, more = *n.from, true
+		}
+	}
+	to, from := once(into), once(r)
+	for i := range to {
+		if *to[i] == "" && *from[i] != "" {
+			*to[i], more = *from[i], true
+		}
+	}
+	return more
+}
+
+// once are the texts that are said once, in the order of onceColumns.
+func once(a *edge.Accounting) []*string {
+	return []*string{&a.AcctTerminateCause, &a.AcctMultiSessionID, &a.NASIdentifier, &a.NASPortID, &a.NASPortType,
+		&a.AcctAuthentic, &a.CalledStationID, &a.CallingStationID, &a.ServiceType, &a.FramedIPAddress, &a.Class,
+		&a.LocationName, &a.AccessPointName, &a.AccessPointMAC, &a.SSID, &a.UserTransactionID}
+}
+
+func onceColumns() []string {
+	return []string{"acctterminatecause", "acctmultisessionid", "nasidentifier", "nasportid", "nasporttype",
+		"acctauthentic", "calledstationid", "callingstationid", "servicetype", "framedipaddress", "klass",
+		"location_name", "access_point_name", "access_point_mac_addr", "ssid", "user_transaction"}
+}
+
+// values are one record's values in the order of the columns in mergeSQL.
+func values(organization int64, a *edge.Accounting) []any {
+	list := []any{radacctBase(a.AcctStartTime), organization, a.AcctUniqueID, micros(a.AcctStartTime), a.AcctSessionID, a.Username,
+		a.NASIPAddress, micros(a.AcctUpdateTime), a.AcctSessionTime, a.AcctInputOctets, a.AcctOutputOctets,
+		a.AcctInputPackets, a.AcctOutputPackets, number(a.AcctInterval), moment(a.AcctStopTime),
+		number(a.UserID), number(a.LocationID), number(a.AccessPointID)}
+	for _, v := range once(a) {
+		list = append(list, text(*v))
+	}
+	return list
+}
+
+// mergeSQL inserts a session or merges into it. A row that would stay as it is counts as not affected.
+func mergeSQL() string {
+	key := []string{"organization_id", "acctuniqueid", "acctstarttime", "acctsessionid", "username", "nasipaddress"}
+	grows := []string{"acctupdatetime", "acctsessiontime", "acctinputoctets", "acctoutputoctets",
+		"acctinputpackets", "acctoutputpackets"}
+	said := append([]string{"acctstoptime", "user_id", "location_id", "access_point_id"}, onceColumns()...)
+
+	columns := append(append(append([]string{"radacctid"}, key...), grows...), "acctinterval")
+	columns = append(columns, said...)
+	set := []string{"acctinterval = max(coalesce(t.acctinterval, excluded.acctinterval), coalesce(excluded.acctinterval, t.acctinterval))"}
+	differs := []string{"coalesce(excluded.acctinterval, 0) > coalesce(t.acctinterval, 0)"}
+	for _, c := range grows {
+		set = append(set, c+" = max(t."+c+", excluded."+c+")")
+		differs = append(differs, "excluded."+c+" > t."+c)
+	}
+	for _, c := range said {
+		set = append(set, c+" = coalesce(t."+c+", excluded."+c+")")
+		differs = append(differs, "t."+c+" IS NULL AND excluded."+c+" IS NOT NULL")
+	}
+	return "INSERT INTO aaa_accounting AS t (" + strings.Join(columns, ", ") + ") VALUES (" +
+		nextID("aaa_accounting", "radacctid") + strings.Repeat(", ?", len(columns)-1) +
+		") ON CONFLICT (organization_id, acctuniqueid, acctstarttime) DO UPDATE SET " + strings.Join(set, ", ") +
+		" WHERE " + strings.Join(differs, " OR ")
+}

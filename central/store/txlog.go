@@ -1,0 +1,161 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"gatehouse/api/edge"
+	"gatehouse/api/gate"
+)
+
+func insertTransactions(tx *sql.Tx, users *resolver, records []edge.Record, news []bool) error {
+	insert := `INSERT INTO txlog_portal (id, organization_id, edge_id, datetime, type, status, message, user_id, email, external_id,
+			username, session_id, site, page_url, action, location_id, location_name, access_point_id, access_point_name,
+			ssid, user_agent_id, remote_ip, mac)
+		VALUES (` + nextID("txlog_portal", "id") + `, ?2, ?3, ?4, ?5, ?6, ?7, ?8, (SELECT email FROM users WHERE id = ?8),
+			(SELECT external_id FROM users WHERE id = ?8)` + strings.Repeat(", ?", 13) + `)
+		ON CONFLICT (organization_id, edge_id) DO NOTHING`
+	agents := make(map[string]*int64)
+	for i, r := range records {
+		t := r.Transaction
+		if t == nil {
+			continue
+		}
+		user, err := users.id(t.UserID, t.Username)
+		if err != nil {
+			return err
+		}
+		agent, err := agentID(tx, agents, t.UserAgent)
+		if err != nil {
+			return err
+		}
+		done, err := tx.Exec(insert, radacctBase(t.DateTime), users.scope.Own(), t.ID, micros(t.DateTime), t.Type, t.Status,
+			text(t.Message), number(user), text(t.Username), text(t.SessionID), text(t.Site), text(t.PageURL), text(t.Action),
+			number(t.LocationID), text(t.LocationName), number(t.AccessPointID), text(t.AccessPointName), text(t.SSID),
+			agent, text(t.RemoteIP), text(t.MAC))
+		if err != nil {
+			return err
+		}
+		n, err := done.RowsAffected()
+		if err != nil {
+			return err
+		}
+		if news[i] = n > 0; news[i] && user != 0 && (t.Type == "ui" || t.Type == "ai") {
+			if err := noteLogin(tx, user, micros(t.DateTime), micros(t.DateTime)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func agentID(tx *sql.Tx, known map[string]*int64, name string) (*int64, error) {
+	if name == "" {
+		return nil, nil
+	}
+	if id, ok := known[name]; ok {
+		return id, nil
+	}
+	var id int64
+	err := tx.QueryRow("SELECT id FROM user_agents WHERE text = ?", name).Scan(&id)
+	if err == sql.ErrNoRows {
+		err = tx.QueryRow("INSERT INTO user_agents (text) VALUES (?) RETURNING id", name).Scan(&id)
+	}
+	known[name] = &id
+	return &id, err
+}
+
+// TxFilter narrows the transaction log. Zero fields do not.
+type TxFilter struct {
+	From, To                    time.Time // both inclusive
+	User, Location, AccessPoint int64
+	Types, Statuses             []string
+	MatchesNothing              bool
+	Expand                      bool // fill TxLogExpanded
+}
+
+// Transactions lists the transaction log, newest first. more tells whether there is something beyond the page.
+func (s *Store) Transactions(ctx context.Context, scope Scope, f TxFilter, p Page) (list []gate.TxLog, more bool, err error) {
+	if f.MatchesNothing {
+		return []gate.TxLog{}, false, nil
+	}
+	q := keyset{table: "txlog_portal", index: f.index(scope), time: "datetime", id: "id", columns: txColumns}
+	q.and(scope.in("t.organization_id"))
+	q.between("t.datetime", f.From, f.To)
+	q.equal("t.user_id", f.User)
+	q.equal("t.location_id", f.Location)
+	q.equal("t.access_point_id", f.AccessPoint)
+	q.oneOf("t.type", f.Types)
+	q.oneOf("t.status", f.Statuses)
+	text, args := q.sql(p)
+	rows, err := s.db.Read().QueryContext(ctx, text, args...)
+	list, err = collect(rows, err, func(row scanner) (gate.TxLog, error) { return scanTxLog(row, f.Expand) })
+	list, more = cutPage(p, list)
+	return list, more, s.err("listing transactions", err)
+}
+
+func (f *TxFilter) index(scope Scope) string {
+	switch {
+	case f.User != 0:
+		return "txlog_portal_user"
+	case f.AccessPoint != 0:
+		return "txlog_portal_access_point"
+	case f.Location != 0:
+		return "txlog_portal_location"
+	case len(scope) > 1:
+		return "txlog_portal_time"
+	case len(f.Types) == 1:
+		return "txlog_portal_type"
+	}
+	return "txlog_portal_organization"
+}
+
+const txColumns = `t.id, t.datetime, t.type, t.organization_id, t.status, t.message, t.user_id, t.username, t.email,
+	t.external_id, t.session_id, t.site, t.page_url, t.action, t.location_id, t.location_name, t.access_point_id,
+	t.access_point_name, t.ssid, t.user_agent_id, t.remote_ip, t.mac, (SELECT a.text FROM user_agents a WHERE a.id = t.user_agent_id)`
+
+func scanTxLog(row scanner, expand bool) (gate.TxLog, error) {
+	l := gate.TxLog{Source: "u"}
+	x := &gate.TxLogExpanded{}
+	var at int64
+	err := row.Scan(&l.ID, &at, &l.Type, &l.Organization, &l.Status, &l.Message, &l.User, &l.Username, &l.Email,
+		&l.ExternalID, &l.SessionID, &l.Site, &l.PageURL, &l.Action, &l.Location, &l.LocationName, &l.AccessPoint,
+		&l.AccessPointName, &l.SSID, &l.UserAgent, &x.RemoteIP, &x.MAC, &x.UserAgentText)
+	l.DateTime = *gateTime(&at)
+	l.RemoteIPAddr, l.MACAddr = addrNumber(x.RemoteIP), macNumber(x.MAC)
+	l.CapturedIPAddr = l.RemoteIPAddr // the portal sees the station itself, without a proxy between
+	if x.CapturedIP = x.RemoteIP; expand {
+		l.TxLogExpanded = x
+	}
+	return l, err
+}
+
+func addrNumber(s *string) *int64 {
+	if s == nil {
+		return nil
+	}
+	a, err := netip.ParseAddr(*s)
+	if a = a.Unmap(); err != nil || !a.Is4() {
+		return nil
+	}
+	b := a.As4()
+	return new(int64(binary.BigEndian.Uint32(b[:])))
+}
+
+func macNumber(s *string) *int64 {
+	if s == nil {
+		return nil
+	}
+	m, err := net.ParseMAC(*s)
+	if err != nil || len(m) != 6 {
+		return nil
+	}
+	var b [8]byte
+	copy(b[2:], m)
+	return new(int64(binary.BigEndian.Uint64(b[:])))
+}

@@ -1,0 +1,222 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"gatehouse/api/gate"
+)
+
+const userColumns = `u.id, u.username, u.external_id, u.klass, u.email, u.first_name, u.last_name, u.is_active,
+	u.organization_id, u.description, u.date_joined, u.first_login, u.last_login, u.expiration, u.avatar_url,
+	(SELECT json_group_array(p.short_name ORDER BY a.position) FROM user_profiles a JOIN profiles p ON p.id = a.profile_id
+	 WHERE a.user_id = u.id)`
+
+func scanUser(row scanner) (gate.User, error) {
+	var u gate.User
+	var joined int64
+	var first, last, expiration *int64
+	var profile string
+	err := row.Scan(&u.ID, &u.Username, &u.ExternalID, &u.Klass, &u.Email, &u.FirstName, &u.LastName, &u.IsActive,
+		&u.Organization, &u.Description, &joined, &first, &last, &expiration, &u.AvatarURL, &profile)
+	if err != nil {
+		return u, err
+	}
+	u.DateJoined = *gateTime(&joined)
+	u.FirstLogin, u.LastLogin, u.Expiration = gateTime(first), gateTime(last), gateTime(expiration)
+	err = json.Unmarshal([]byte(profile), &u.Profile)
+	return u, err
+}
+
+func gateTime(micros *int64) *gate.Time {
+	if micros == nil {
+		return nil
+	}
+	return &gate.Time{Time: time.UnixMicro(*micros).UTC()}
+}
+
+// UserFilter narrows a list of users. Zero fields do not.
+type UserFilter struct {
+	ID             int64
+	Organization   int64
+	Username       string // part of it, in either case
+	Limit, Offset  int64
+	MatchesNothing bool // a filter's value that no user can have
+}
+
+// Users lists users by id, and says how many there are without the limit.
+func (s *Store) Users(ctx context.Context, scope Scope, f UserFilter) (list []gate.User, count int64, err error) {
+	where, args := "WHERE "+scope.in("u.organization_id"), []any{}
+	if f.ID != 0 {
+		where, args = where+" AND u.id = ?", append(args, f.ID)
+	}
+	if f.Organization != 0 {
+		where, args = where+" AND u.organization_id = ?", append(args, f.Organization)
+	}
+	if f.Username != "" {
+		where, args = where+" AND instr(u.username_folded, ?) > 0", append(args, strings.ToLower(f.Username))
+	}
+	if f.MatchesNothing {
+		return []gate.User{}, 0, nil
+	}
+	if err := s.db.Read().QueryRowContext(ctx, "SELECT count(*) FROM users u "+where, args...).Scan(&count); err != nil {
+		return nil, 0, s.err("counting users", err)
+	}
+	q := "SELECT " + userColumns + " FROM users u " + where + " ORDER BY u.id LIMIT ? OFFSET ?"
+	rows, err := s.db.Read().QueryContext(ctx, q, append(args, f.Limit, f.Offset)...)
+	list, err = collect(rows, err, scanUser)
+	return list, count, s.err("listing users", err)
+}
+
+// User returns one user of the scope by id.
+func (s *Store) User(ctx context.Context, scope Scope, id int64) (gate.User, error) {
+	q := "SELECT " + userColumns + " FROM users u WHERE u.id = ? AND " + scope.in("u.organization_id")
+	u, err := scanUser(s.db.Read().QueryRowContext(ctx, q, id))
+	return u, s.err("reading user", err)
+}
+
+// UserID finds a user of the scope by name: that of the scope's own organisation before those below it.
+func (s *Store) UserID(ctx context.Context, scope Scope, username string) (id int64, err error) {
+	id, _, err = findUser(ctx, s.db.Read(), scope, username)
+	return id, s.err("looking for user", err)
+}
+
+func findUser(ctx context.Context, q querier, scope Scope, username string) (id, organization int64, err error) {
+	const find = `SELECT id, organization_id FROM users WHERE username = ? AND %s ORDER BY organization_id <> ?, organization_id LIMIT 1`
+	err = q.QueryRowContext(ctx, fmt.Sprintf(find, scope.in("organization_id")), username, scope.Own()).Scan(&id, &organization)
+	return id, organization, err
+}
+
+// Credential is what a password is checked against.
+type Credential struct {
+	UserID  int64
+	Hash    string // empty: no password is right
+	Version int64
+}
+
+// Credential returns the credential of a user name, found as UserID finds it.
+func (s *Store) Credential(ctx context.Context, scope Scope, username string) (Credential, error) {
+	id, err := s.UserID(ctx, scope, username)
+	if err != nil {
+		return Credential{}, err
+	}
+	c := Credential{UserID: id}
+	const q = "SELECT coalesce(password_hash, ''), credential_version FROM users WHERE id = ?"
+	err = s.db.Read().QueryRowContext(ctx, q, id).Scan(&c.Hash, &c.Version)
+	return c, s.err("reading credential", err)
+}
+
+// SaveUser writes u: a new user when u.ID is 0, else all of the one that has this id. hash is the new password's hash;
+// nil leaves the password as it is. Its profiles must be of its organisation: others are an *UnknownProfileError. It
+// returns the user as stored, a *DuplicateError when the name is taken, ErrNotFound when there is no such user in scope.
+func (s *Store) SaveUser(ctx context.Context, scope Scope, u gate.User, hash *string) (saved gate.User, err error) {
+	err = s.write(ctx, "saving user", func(tx *sql.Tx) error {
+		id, err := s.putUser(tx, scope, u, hash)
+		if err != nil {
+			return err
+		}
+		if err := assignProfiles(tx, id, *u.Organization, u.Profile); err != nil {
+			return err
+		}
+		if err := changed(tx, userKind, id, *u.Organization); err != nil {
+			return err
+		}
+		saved, err = scanUser(tx.QueryRow("SELECT "+userColumns+" FROM users u WHERE u.id = ?", id))
+		return err
+	})
+	s.wake(err)
+	return saved, err
+}
+
+func (s *Store) putUser(tx *sql.Tx, scope Scope, u gate.User, hash *string) (id int64, err error) {
+	var expiration *int64
+	if u.Expiration != nil {
+		expiration = moment(&u.Expiration.Time)
+	}
+	set := []any{*u.Organization, u.Username, strings.ToLower(u.Username), u.ExternalID, u.Klass, u.Email, u.FirstName,
+		u.LastName, u.IsActive, u.Description, expiration, u.AvatarURL, hash}
+	if u.ID == 0 {
+		const insert = `INSERT INTO users (organization_id, username, username_folded, external_id, klass, email, first_name,
+				last_name, is_active, description, expiration, avatar_url, password_hash, credential_version, date_joined)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?) ON CONFLICT (username, organization_id) DO NOTHING RETURNING id`
+		err = taken("username", tx.QueryRow(insert, append(set, micros(s.now()))...).Scan(&id))
+		return id, err
+	}
+	update := `UPDATE users SET organization_id = ?1, username = ?2, username_folded = ?3, external_id = ?4, klass = ?5,
+			email = ?6, first_name = ?7, last_name = ?8, is_active = ?9, description = ?10, expiration = ?11, avatar_url = ?12,
+			password_hash = coalesce(?13, password_hash), credential_version = credential_version + (?13 IS NOT NULL)
+		WHERE id = ?14 AND ` + scope.in("organization_id") + ` RETURNING id`
+	var other int64
+	err = tx.QueryRow("SELECT id FROM users WHERE username = ? AND organization_id = ? AND id <> ?",
+		u.Username, *u.Organization, u.ID).Scan(&other)
+	if err == nil {
+		return 0, &DuplicateError{Field: "username"}
+	}
+	if err != sql.ErrNoRows {
+		return 0, err
+	}
+	return u.ID, tx.QueryRow(update, append(set, u.ID)...).Scan(&id)
+}
+
+// UnknownProfileError says that a user's organisation has no profile of this short name.
+type UnknownProfileError struct{ ShortName string }
+
+// Error implements error.
+func (e *UnknownProfileError) Error() string {
+	return fmt.Sprintf("there is no profile with short_name %q in the organisation", e.ShortName)
+}
+
+func assignProfiles(tx *sql.Tx, user, organization int64, shortNames []string) error {
+	if _, err := tx.Exec("DELETE FROM user_profiles WHERE user_id = ?", user); err != nil {
+		return err
+	}
+	for i, name := range shortNames {
+		const assign = `INSERT INTO user_profiles (user_id, position, profile_id)
+			SELECT ?, ?, id FROM profiles WHERE organization_id = ? AND short_name = ?`
+		done, err := tx.Exec(assign, user, i, organization, name)
+		if err != nil {
+			return err
+		}
+		if n, err := done.RowsAffected(); err != nil || n == 0 {
+			return orElse(err, &UnknownProfileError{ShortName: name})
+		}
+	}
+	return nil
+}
+
+func orElse(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}
+
+// DeleteUser removes a user of the scope. Gateways that have seen it are told.
+func (s *Store) DeleteUser(ctx context.Context, scope Scope, id int64) error {
+	err := s.write(ctx, "deleting user", func(tx *sql.Tx) error {
+		var organization int64
+		del := "DELETE FROM users WHERE id = ? AND " + scope.in("organization_id") + " RETURNING organization_id"
+		if err := tx.QueryRow(del, id).Scan(&organization); err != nil {
+			return err
+		}
+		return changed(tx, userKind, id, organization)
+	})
+	s.wake(err)
+	return err
+}
+
+// NoteLogin remembers that a user has logged in at the time given.
+func (s *Store) NoteLogin(ctx context.Context, id int64, at time.Time) error {
+	return s.write(ctx, "noting login", func(tx *sql.Tx) error { return noteLogin(tx, id, micros(at), micros(at)) })
+}
+
+func noteLogin(tx *sql.Tx, id, first, last int64) error {
+	const note = `UPDATE users SET first_login = min(coalesce(first_login, ?2), ?2), last_login = max(coalesce(last_login, ?3), ?3)
+		WHERE id = ?1`
+	_, err := tx.Exec(note, id, first, last)
+	return err
+}

@@ -1,0 +1,205 @@
+package central
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+
+	"gatehouse/api/gate"
+	"gatehouse/central/store"
+	"gatehouse/sessions"
+)
+
+// The most characters of a text field.
+const (
+	shortText = 255
+	longText  = 2000
+	urlText   = 2048
+	nameText  = 150
+)
+
+var (
+	usernameForm = regexp.MustCompile(`^[\p{L}\p{N}_.@+:-]{1,150}$`)
+	emailForm    = regexp.MustCompile(`^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$`)
+	urlForm      = regexp.MustCompile(`^https?://[^\s/?#]+\S*$`)
+)
+
+func (s *Server) listUsers(c *call) (int, any, error) {
+	f := store.UserFilter{Username: c.FormQuery("username"), Limit: int64(c.limit()), Offset: c.offset()}
+	if text := c.FormQuery("id"); text != "" {
+		n, ok := parseID(text, gate.UserPrefix)
+		f.ID, f.MatchesNothing = n, !ok || n <= 0
+	}
+	if text := c.FormQuery("organization"); text != "" {
+		id, ok, err := s.organization(c, text)
+		if err != nil {
+			return 0, nil, err
+		}
+		f.Organization, f.MatchesNothing = id, f.MatchesNothing || !ok
+	}
+	list, count, err := s.cfg.Store.Users(c.Context(), c.token.Scope, f)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusOK, offsetPage(c, list, count), nil
+}
+
+// pathUser is the user that the path names, by id or by name.
+func (s *Server) pathUser(c *call) (gate.User, error) {
+	id, ok := parseID(c.PathValue("id"), gate.UserPrefix)
+	if name := c.PathValue("username"); name != "" {
+		var err error
+		if id, err = s.cfg.Store.UserID(c.Context(), c.token.Scope, name); err != nil {
+			return gate.User{}, err
+		}
+	} else if !ok {
+		return gate.User{}, notFound()
+	}
+	return s.cfg.Store.User(c.Context(), c.token.Scope, id)
+}
+
+func (s *Server) getUser(c *call) (int, any, error) {
+	u, err := s.pathUser(c)
+	return http.StatusOK, u, err
+}
+
+func (s *Server) createUser(c *call) (int, any, error) {
+	return s.writeUser(c, gate.User{IsActive: true}, http.StatusCreated, true)
+}
+
+func (s *Server) putUser(c *call) (int, any, error) {
+	u, err := s.pathUser(c)
+	if err != nil {
+		return 0, nil, err
+	}
+	return s.writeUser(c, gate.User{ID: u.ID, Organization: u.Organization, IsActive: true}, http.StatusOK, true)
+}
+
+func (s *Server) patchUser(c *call) (int, any, error) {
+	u, err := s.pathUser(c)
+	if err != nil {
+		return 0, nil, err
+	}
+	return s.writeUser(c, u, http.StatusOK, false)
+}
+
+func (s *Server) deleteUser(c *call) (int, any, error) {
+	u, err := s.pathUser(c)
+	if err != nil {
+		return 0, nil, err
+	}
+	return http.StatusNoContent, nil, s.cfg.Store.DeleteUser(c.Context(), c.token.Scope, u.ID)
+}
+
+// writeUser puts the body's fields into u and saves it. full tells that required fields must be there.
+func (s *Server) writeUser(c *call, u gate.User, status int, full bool) (int, any, error) {
+	f, err := c.readFields()
+	if err != nil {
+		return 0, nil, err
+	}
+	if full || f.has("username") {
+		f.require("username")
+	}
+	if err := s.setOrganization(c, f, &u); err != nil {
+		return 0, nil, err
+	}
+	setUser(f, &u)
+	password := f.text("password", shortText)
+	if err := f.err(); err != nil {
+		return 0, nil, err
+	}
+	var hash *string
+	if password != nil && *password != "" {
+		made, err := s.hash(c.Context(), sessions.Password(*password))
+		if err != nil {
+			return 0, nil, err
+		}
+		hash = &made
+	}
+	saved, err := s.cfg.Store.SaveUser(c.Context(), c.token.Scope, u, hash)
+	var unknown *store.UnknownProfileError
+	var taken *store.DuplicateError
+	switch {
+	case errors.As(err, &unknown):
+		return 0, nil, invalidField("profile", fmt.Sprintf("Object with short_name=%s does not exist.", unknown.ShortName))
+	case errors.As(err, &taken):
+		refused := http.StatusConflict
+		if status != http.StatusCreated {
+			refused = http.StatusBadRequest
+		}
+		return 0, nil, duplicate(refused, taken.Field, "A user with that username already exists.")
+	}
+	return status, saved, err
+}
+
+func (s *Server) setOrganization(c *call, f *fields, u *gate.User) error {
+	text := f.text("organization", shortText)
+	if text == nil || *text == "" {
+		if u.Organization == nil {
+			u.Organization = new(c.token.Scope.Own())
+		}
+		return nil
+	}
+	id, ok, err := s.organization(c, *text)
+	if !ok && err == nil {
+		f.wrong("organization", fmt.Sprintf("Invalid pk %q - object does not exist.", *text))
+	}
+	u.Organization = &id
+	return err
+}
+
+// setUser takes over the fields that the body has.
+func setUser(f *fields, u *gate.User) {
+	if name := f.text("username", nameText); name != nil {
+		u.Username = strings.TrimSpace(*name)
+		if !usernameForm.MatchString(u.Username) && f.errs["username"] == nil {
+			f.wrong("username", "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/:/_ characters.")
+		}
+	}
+	for _, t := range []struct {
+		name  string
+		limit int
+		to    **string
+	}{
+		{"email", shortText, &u.Email},
+		{"first_name", shortText, &u.FirstName},
+		{"last_name", shortText, &u.LastName},
+		{"external_id", shortText, &u.ExternalID},
+		{"klass", shortText, &u.Klass},
+		{"description", longText, &u.Description},
+		{"avatar_url", urlText, &u.AvatarURL},
+	} {
+		if f.has(t.name) {
+			*t.to = f.text(t.name, t.limit)
+		}
+	}
+	if u.Email != nil && *u.Email != "" && !emailForm.MatchString(*u.Email) {
+		f.wrong("email", "Enter a valid email address.")
+	}
+	if u.AvatarURL != nil && *u.AvatarURL != "" && !urlForm.MatchString(*u.AvatarURL) {
+		f.wrong("avatar_url", "Enter a valid URL.")
+	}
+	u.IsActive = f.boolean("is_active", u.IsActive)
+	if f.has("expiration") {
+		u.Expiration = f.moment("expiration")
+	}
+	if f.has("profile") {
+		u.Profile = nil
+		f.list("profile", &u.Profile)
+		u.Profile = distinct(u.Profile)
+	}
+}
+
+// distinct keeps the first of equal names.
+func distinct(names []string) []string {
+	var list []string
+	seen := make(map[string]bool)
+	for _, n := range names {
+		if !seen[n] {
+			seen[n], list = true, append(list, n)
+		}
+	}
+	return list
+}
