@@ -310,10 +310,25 @@ func rows(t *testing.T, j *Journal, tables ...string) []int {
 	return out
 }
 
+// onDisk is a journal on a real disk: the folders of tests may be in memory.
+func onDisk(b *testing.B) *Journal {
+	b.Helper()
+	dir, err := os.MkdirTemp("/var/tmp", "gatehouse-bench-")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			b.Error(err)
+		}
+	})
+	return mustOpen(b, filepath.Join(dir, "journal.db"), Options{})
+}
+
 func BenchmarkCommit(b *testing.B) {
 	for _, callers := range []int{1, 50, 200} {
 		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
-			j := newJournal(b, Options{})
+			j := onDisk(b)
 			b.ResetTimer()
 			var wg sync.WaitGroup
 			for caller := range callers {
@@ -332,7 +347,7 @@ func BenchmarkCommit(b *testing.B) {
 }
 
 func BenchmarkSaveUsage(b *testing.B) {
-	j := newJournal(b, Options{})
+	j := onDisk(b)
 	var all []sessions.Session
 	for n := range 1000 {
 		s := sessionN(n)
