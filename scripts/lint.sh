@@ -30,7 +30,5 @@ done
 scripts=$(grep -rlE '^#!/bin/(ba)?sh' scripts packaging .ci | sort)
 # shellcheck disable=SC2086 # a list of files
 shellcheck $scripts || fail "shellcheck"
-for script in $(grep -rl '^#!/bin/sh' packaging/openwrt); do
-	busybox ash -n "$script" || fail "busybox ash: $script"
-done
+grep -rlZ '^#!/bin/sh' packaging/openwrt | xargs -0 -n1 busybox ash -n || fail "busybox ash"
 exit $status
