@@ -1,0 +1,129 @@
+package nftables_test
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"gatehouse/firewall/nftables"
+	"gatehouse/lab"
+)
+
+func TestCaptive(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, lab.Options{}, guestZone())
+	s := g.station(lab.StationOptions{}) // DHCP and RA work
+	g.wantCaptive(s)
+	for _, router := range []string{lab.GuestGateway4, lab.GuestGateway6, lab.GatewayWAN4, lab.GatewayWAN6} {
+		g.wantPage(s, bracket(router), portalText) // never the router's admin page
+		g.wantPage(s, bracket(router)+":2080", portalText)
+		g.wantTCP(s.Host, router, "22", lab.Refused)
+		g.wantUDP(s.Host, router, "161", lab.Unreachable)
+		if err := s.Ping(t.Context(), router); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, addr := range web {
+		g.wantTCP(s.Host, addr, "853", lab.Refused)
+		if err := s.Ping(t.Context(), addr); err == nil {
+			t.Errorf("a captive station's ping to %s is answered", addr)
+		}
+	}
+	// The web servers of the lab answer no DNS: an answer is the router's.
+	for _, resolver := range []string{lab.WebAddr4, lab.WebAddr6, lab.GuestGateway4} {
+		out, err := s.Run(t.Context(), "busybox", "nslookup", lab.GardenName, resolver)
+		if err != nil || !strings.Contains(out, lab.GardenAddr4) {
+			t.Errorf("DNS by %s: %v %s", resolver, err, out)
+		}
+		g.wantTCP(s.Host, resolver, "53", lab.Connected)
+	}
+	if err := s.Renew(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestManagement(t *testing.T) {
+	t.Parallel()
+	z := guestZone()
+	z.Management = []netip.Prefix{netip.MustParsePrefix("192.168.77.7/32"), netip.MustParsePrefix("2001:db8:77::7/128")}
+	g := newGate(t, lab.Options{}, z)
+	routers := []netip.Addr{netip.MustParseAddr(lab.GuestGateway4), netip.MustParseAddr(lab.GuestGateway6)}
+	owner := g.station(lab.StationOptions{Routers: routers,
+		Static: []netip.Prefix{netip.MustParsePrefix("192.168.77.7/20"), netip.MustParsePrefix("2001:db8:77::7/64")}})
+	other := g.station(lab.StationOptions{Routers: routers,
+		Static: []netip.Prefix{netip.MustParsePrefix("192.168.77.8/20"), netip.MustParsePrefix("2001:db8:77::8/64")}})
+	for _, router := range []string{lab.GuestGateway4, lab.GuestGateway6, lab.GatewayWAN4, lab.GatewayWAN6} {
+		g.wantPage(owner, bracket(router), lab.AdminPageText)
+		g.wantPage(other, bracket(router), portalText)
+	}
+	g.wantCaptive(owner)
+}
+
+// A source address that is not behind the zone's interface goes nowhere, not even into a rejection.
+func TestSpoofedSource(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, lab.Options{}, guestZone())
+	s := g.station(lab.StationOptions{})
+	foreign := map[string]string{lab.WebAddr4: "198.51.100.77", lab.WebAddr6: "2001:db8:bad::1"}
+	for _, addr := range foreign {
+		if out, err := s.Run(t.Context(), "ip", "addr", "add", addr, "dev", lab.PeerInterface, "nodad"); err != nil {
+			t.Fatal(out, err)
+		}
+	}
+	// Masquerade would hide the address, so every ping counts.
+	wan, err := g.WAN.Capture(t.Context(), lab.PeerInterface, func(p lab.Packet) bool {
+		return !p.Sent && slices.Contains(web, p.Dst.Addr().String()) && (p.Protocol == 1 || p.Protocol == 58)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func() {
+		for to, from := range foreign {
+			for _, dst := range []string{to, lab.GuestGateway4, lab.GuestGateway6} {
+				if netip.MustParseAddr(dst).Is4() == netip.MustParseAddr(from).Is4() {
+					_, _ = s.Run(t.Context(), "busybox", "ping", "-c", "1", "-W", "1", "-I", from, dst)
+				}
+			}
+		}
+	}
+	send()
+	g.admit(grant(s, "s1"))
+	send()
+	packets, err := wan.Stop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(packets) > 0 {
+		t.Errorf("%d packets with a foreign source left the router", len(packets))
+	}
+	g.wantOnline(s)
+	if r, _ := g.reading("s1"); r.Usage.InputPackets == 0 {
+		t.Error("nothing was counted of the station's own traffic")
+	}
+}
+
+func TestTwoZones(t *testing.T) {
+	t.Parallel()
+	paid := nftables.Zone{Name: "paid", Interfaces: []string{"br-paid"}, Masquerade: true}
+	g := newGate(t, lab.Options{ExtraBridges: []lab.Bridge{
+		{Name: "br-paid", Net4: netip.MustParsePrefix("192.168.90.1/24"), Net6: netip.MustParsePrefix("2001:db8:77:1::1/64"), DHCP: true},
+	}}, guestZone(), paid)
+	const mac = "02:00:5e:00:00:99"
+	free := g.station(lab.StationOptions{MAC: mac})
+	pay := g.station(lab.StationOptions{MAC: mac, Bridge: "br-paid"})
+	g.admit(grant(free, "free"))
+	g.wantOnline(free)
+	g.wantPage(pay, lab.WebAddr4, portalText)
+	g.wantTCP(pay.Host, lab.WebAddr4, "443", lab.Refused)
+	g.wantTCP(free.Host, pay.Addr4.String(), "443", lab.Refused) // zones do not reach each other
+	g.wantPage(free, pay.Addr4.String(), "Get")                  // a connection error, not the portal
+	r, ok := g.reading("free")
+	if !ok || r.Usage.InputPackets == 0 {
+		t.Fatalf("reading of the free zone's session: %+v", r)
+	}
+	if got := g.cut(free); got.Usage.InputPackets < r.Usage.InputPackets {
+		t.Errorf("the final reading %+v is behind %+v", got, r)
+	}
+	g.wantCaptive(free)
+}

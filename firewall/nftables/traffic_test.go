@@ -1,0 +1,155 @@
+package nftables_test
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"gatehouse/lab"
+)
+
+// traffic is a UDP flow between a station and a host of the internet, a packet every two milliseconds each way, without
+// regard to what arrives.
+type traffic struct {
+	up, down way
+	stop     chan struct{}
+	talkers  sync.WaitGroup
+	once     sync.Once
+	conns    []interface{ Close() error }
+}
+
+// way is one direction, seen where it is sent and where it arrives.
+type way struct {
+	name          string
+	sent, arrived *lab.Capture
+	quiet         chan struct{}
+	once          sync.Once
+}
+
+const (
+	trafficInterval = 2 * time.Millisecond
+	trafficPayload  = 100
+)
+
+// startTraffic begins a flow from a station to an address and port of the internet.
+func (g *gate) startTraffic(s *lab.Station, addr, port string) *traffic {
+	g.t.Helper()
+	to := netip.MustParseAddrPort(net.JoinHostPort(addr, port))
+	capture := func(h *lab.Host, match func(lab.Packet) bool) *lab.Capture {
+		c, err := h.Capture(g.t.Context(), lab.PeerInterface, match)
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		return c
+	}
+	f := &traffic{stop: make(chan struct{}),
+		up: way{name: addr + " up", quiet: make(chan struct{}),
+			sent:    capture(s.Host, func(p lab.Packet) bool { return p.Sent && p.Dst == to }),
+			arrived: capture(g.WAN, func(p lab.Packet) bool { return !p.Sent && p.Dst == to })},
+		down: way{name: addr + " down", quiet: make(chan struct{}),
+			sent:    capture(g.WAN, func(p lab.Packet) bool { return p.Sent && p.Src == to }),
+			arrived: capture(s.Host, func(p lab.Packet) bool { return !p.Sent && p.Src == to })},
+	}
+	listener, err := g.WAN.ListenPacket(g.t.Context(), "udp", to.String())
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	conn, err := s.Dial(g.t.Context(), "udp", to.String())
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	f.conns = append(f.conns, conn, listener)
+	payload := make([]byte, trafficPayload)
+	if _, err := conn.Write(payload); err != nil {
+		g.t.Fatal(err)
+	}
+	_ = listener.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_, peer, err := listener.ReadFrom(make([]byte, 1500))
+	if err != nil {
+		g.t.Fatalf("the first packet does not arrive: %v", err)
+	}
+	f.every(&f.up, func() { _, _ = conn.Write(payload) })
+	f.every(&f.down, func() { _, _ = listener.WriteTo(payload, peer) })
+	g.t.Cleanup(f.end)
+	return f
+}
+
+func (f *traffic) every(w *way, send func()) {
+	f.talkers.Go(func() {
+		tick := time.NewTicker(trafficInterval)
+		defer tick.Stop()
+		for {
+			select {
+			case <-w.quiet:
+				return
+			case <-f.stop:
+				return
+			case <-tick.C:
+				send()
+			}
+		}
+	})
+}
+
+func (f *traffic) ways() []*way { return []*way{&f.up, &f.down} }
+
+// silence stops one direction.
+func (w *way) silence() { w.once.Do(func() { close(w.quiet) }) }
+
+// end stops both directions for good.
+func (f *traffic) end() {
+	f.once.Do(func() {
+		close(f.stop)
+		f.talkers.Wait()
+		for _, c := range f.conns {
+			_ = c.Close()
+		}
+	})
+}
+
+// wantCut checks that what was sent before at arrived and what was sent after it did not, within a tolerance: before and
+// after are how much earlier or later the cut may be. A sender that pauses makes no false alarm.
+func (w *way) wantCut(t *testing.T, at time.Time, before, after time.Duration) {
+	t.Helper()
+	sent, arrived := w.sent.Packets(), len(w.arrived.Packets())
+	if arrived == 0 || arrived >= len(sent) {
+		t.Errorf("%s: %d of %d packets arrived, nothing was cut", w.name, arrived, len(sent))
+		return
+	}
+	lastArrived, firstLost := sent[arrived-1].At.Sub(at), sent[arrived].At.Sub(at)
+	t.Logf("%s: cut between %v and %v", w.name, lastArrived, firstLost)
+	if lastArrived > after {
+		t.Errorf("%s: a packet sent %v after the end arrived", w.name, lastArrived)
+	}
+	if firstLost < -before {
+		t.Errorf("%s: a packet sent %v before the end was lost", w.name, -firstLost)
+	}
+}
+
+// wantLossless checks that every packet arrived, and returns how many there were. The flow must have ended.
+func (w *way) wantLossless(t *testing.T) uint64 {
+	t.Helper()
+	var sent int
+	err := lab.WaitFor(t.Context(), time.Second, func() error {
+		sent = len(w.sent.Packets())
+		if arrived := len(w.arrived.Packets()); arrived != sent {
+			return fmt.Errorf("%s: %d of %d packets arrived", w.name, arrived, sent)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return uint64(sent)
+}
+
+// wait lets time pass.
+func (g *gate) wait(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-g.t.Context().Done():
+	}
+}
