@@ -78,9 +78,13 @@ func (t *texts) duration(d time.Duration) string {
 	return fmt.Sprintf("%d\u00a0%s", d/(24*time.Hour), t.Days)
 }
 
-// wait rounds up to seconds: who comes back when told to must not come too early.
+// wait rounds up: who comes back when told to must not come too early.
 func (t *texts) wait(d time.Duration) string {
-	return t.duration((d + time.Second - 1).Truncate(time.Second))
+	unit := time.Second
+	if d > time.Minute {
+		unit = time.Minute
+	}
+	return t.duration((d + unit - 1).Truncate(unit))
 }
 
 // size writes octets in decimal units, as phones do.

@@ -212,8 +212,12 @@ func TestFigures(t *testing.T) {
 			t.Errorf("size(%d) = %q, want %q", n, got, want)
 		}
 	}
-	if got := english.wait(1100 * time.Millisecond); got != "2\u00a0s" {
-		t.Errorf("wait(1.1s) = %q", got)
+	for d, want := range map[time.Duration]string{
+		0: "0\u00a0s", 1100 * time.Millisecond: "2\u00a0s", time.Minute: "1\u00a0min", 61 * time.Second: "2\u00a0min",
+	} {
+		if got := english.wait(d); got != want {
+			t.Errorf("wait(%v) = %q, want %q", d, got, want)
+		}
 	}
 }
 
