@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -31,8 +32,8 @@ type Authority struct {
 }
 
 // Authenticate returns the account, profile limits joined, if user name and password are right; the mirror has it then.
-// Otherwise sessions.ErrWrongPassword, or sessions.ErrUnreachable with its cause when the centre did not decide; any
-// other error is a fault at this end or in the request.
+// Otherwise sessions.ErrWrongPassword, sessions.ErrUnreachable with its cause when the centre did not decide, or a
+// *sessions.Refusal when it has had too many guesses; any other error is a fault at this end or in the request.
 func (a *Authority) Authenticate(ctx context.Context, c sessions.Credentials, at sessions.Station) (sessions.Account, error) {
 	if a.broken() {
 		return sessions.Account{}, fmt.Errorf("%w: it did not answer a moment ago", sessions.ErrUnreachable)
@@ -53,10 +54,11 @@ func (a *Authority) Authenticate(ctx context.Context, c sessions.Credentials, at
 	case answer.Account == nil || answer.Account.Username == "":
 		return sessions.Account{}, fmt.Errorf("%w: it answered yes, but not who", sessions.ErrUnreachable)
 	}
-	if err := a.mirror.PutAccount(ctx, account(answer.Account), answer.Account.Profiles); err != nil {
+	profiles := profileKeys(answer.Account)
+	if err := a.mirror.PutAccount(ctx, account(answer.Account), profiles); err != nil {
 		return sessions.Account{}, fmt.Errorf("keeping the centre's account: %w", err)
 	}
-	a.fetchProfiles(limited, answer.Account.Profiles)
+	a.fetchProfiles(limited, profiles)
 	acct, err := a.mirror.Account(ctx, answer.Account.Username)
 	if err != nil {
 		return sessions.Account{}, fmt.Errorf("reading the centre's account: %w", err)
@@ -75,8 +77,12 @@ func (a *Authority) undecided(ctx context.Context, err error) error {
 	if ctx.Err() != nil { // whoever asked is gone
 		return ctx.Err()
 	}
+	var answer *AnswerError
 	switch stateOf(err) {
 	case up:
+		if errors.As(err, &answer) && answer.Status == http.StatusTooManyRequests {
+			return &sessions.Refusal{Reason: sessions.RefusedTooOften, RetryAfter: answer.RetryAfter}
+		}
 		return err
 	case away:
 		a.mu.Lock()

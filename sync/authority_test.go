@@ -25,7 +25,7 @@ func (r *rig) login(password string) (sessions.Account, error) {
 		sessions.Station{Zone: "guest", MAC: sessions.MAC{2, 0, 0x5e, 0x10, 0, 0xfe}})
 }
 
-func (r *rig) knowBob(profiles ...string) {
+func (r *rig) knowBob(profiles ...int64) {
 	r.centre.set(func() {
 		r.centre.users["bob/"+secret] = edge.AuthenticateAnswer{Authenticated: true, Account: edgeAccount(7, "bob", profiles...)}
 	})
@@ -63,8 +63,8 @@ func TestCentreThatDoesNotDecide(t *testing.T) {
 			fail(w, 401, "unauthorized")
 			return true
 		},
-		"429": func(w http.ResponseWriter, _ *http.Request, _ []edge.Record) bool {
-			fail(w, 429, "limited")
+		"something in between": func(w http.ResponseWriter, _ *http.Request, _ []edge.Record) bool {
+			_, _ = w.Write([]byte("{}"))
 			return true
 		},
 		"hotel": func(w http.ResponseWriter, _ *http.Request, _ []edge.Record) bool {
@@ -78,7 +78,7 @@ func TestCentreThatDoesNotDecide(t *testing.T) {
 		"silent": silence,
 		"endless": func(w http.ResponseWriter, _ *http.Request, _ []edge.Record) bool {
 			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write([]byte(strings.Repeat(" ", 2*maxAuthAnswer)))
+			_, _ = w.Write([]byte(strings.Repeat(" ", 2*maxAuthAnswer) + `{"authenticated":false}`))
 			return true
 		},
 	} {
@@ -116,6 +116,24 @@ func TestRequestOfOurs(t *testing.T) {
 		var a *AnswerError
 		if _, err := r.login(secret); !errors.As(err, &a) || errors.Is(err, sessions.ErrUnreachable) {
 			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestTooManyGuesses(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.centre.script = func(w http.ResponseWriter, _ *http.Request, _ []edge.Record) bool {
+			w.WriteHeader(http.StatusTooManyRequests)
+			_, _ = w.Write([]byte(`{"code":"too_many_attempts","detail":"slowly","retry_after":40}`))
+			return true
+		}
+		var refusal *sessions.Refusal
+		_, err := r.login("guess")
+		if !errors.As(err, &refusal) || *refusal != (sessions.Refusal{Reason: sessions.RefusedTooOften, RetryAfter: 40 * time.Second}) {
+			t.Errorf("got %v", err)
+		}
+		if r.logs.count("level=") != 0 {
+			t.Errorf("logged: %s", r.logs.buf.String())
 		}
 	})
 }
@@ -180,7 +198,7 @@ func TestGuestWhoGoesAway(t *testing.T) {
 
 func TestProfilesComeBeforeTheAnswer(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
-		r.knowBob("hour")
+		r.knowBob(5)
 		r.run(r.Puller.Run)
 		r.pass(7 * time.Second)
 		// The centre has the profile to tell, but does not wake the poll that is held open.
@@ -201,7 +219,7 @@ func TestProfilesComeBeforeTheAnswer(t *testing.T) {
 
 func TestLoginWithoutItsProfiles(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) { // nobody runs the Puller
-		r.knowBob("hour")
+		r.knowBob(5)
 		began := time.Now()
 		if got, err := r.login(secret); err != nil || got.Username != "bob" || time.Since(began) != 4*time.Second {
 			t.Errorf("%+v, %v after %v", got, err, time.Since(began))

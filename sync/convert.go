@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/md5" //nolint:gosec // FreeRADIUS's key, not a secret
 	"encoding/hex"
+	"strconv"
 	"strings"
 	"time"
 
@@ -125,6 +126,17 @@ func later(t, start time.Time) time.Time {
 
 // seconds is d to the nearest second, as Acct-Session-Time counts (RFC 2866 §5.7).
 func seconds(d time.Duration) int64 { return int64(d.Round(time.Second) / time.Second) }
+
+// profileKey names a profile in the mirror. Its short name would not do: two organisations may use the same one.
+func profileKey(id int64) string { return strconv.FormatInt(id, 10) }
+
+func profileKeys(a *edge.Account) []string {
+	keys := make([]string, len(a.ProfileIDs))
+	for i, id := range a.ProfileIDs {
+		keys[i] = profileKey(id)
+	}
+	return keys
+}
 
 // account converts what the centre says about a user. Profile limits are the mirror's to join.
 func account(a *edge.Account) sessions.Account {

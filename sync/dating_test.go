@@ -8,10 +8,10 @@ import (
 	"gatehouse/sessions"
 )
 
-// sent returns the start, stop (zero: none) and kind of every accounting record that the centre was sent, in order.
 type sentRecord struct {
 	kind        sessions.RecordKind
 	start, stop time.Time
+	update      time.Time
 }
 
 // record puts a record of the session into the outbox.
@@ -22,7 +22,7 @@ func (r *rig) record(kind sessions.RecordKind, s sessions.Session, at sessions.S
 	r.outbox.add(sessions.OutboxEntry{Accounting: &sessions.AccountingRecord{Kind: kind, Session: s, At: at}})
 }
 
-// push drains the outbox as it is now, and returns what was dated.
+// push drains the outbox, and returns what was dated of it.
 func (r *rig) push() []sentRecord {
 	r.t.Helper()
 	entries, _ := r.outbox.Pending(r.t.Context(), 100)
@@ -39,7 +39,7 @@ func (r *rig) push() []sentRecord {
 		if !ok {
 			continue
 		}
-		s := sentRecord{kind: e.Accounting.Kind, start: rec.Accounting.AcctStartTime}
+		s := sentRecord{kind: e.Accounting.Kind, start: rec.Accounting.AcctStartTime, update: rec.Accounting.AcctUpdateTime}
 		if rec.Accounting.AcctStopTime != nil {
 			s.stop = *rec.Accounting.AcctStopTime
 		}
@@ -48,7 +48,7 @@ func (r *rig) push() []sentRecord {
 	return sent
 }
 
-// close tells whether two times are the same but for the rounding of stores.
+// closeTo tells whether two times are the same but for the rounding of stores.
 func closeTo(a, b time.Time) bool { return a.Sub(b).Abs() <= time.Millisecond }
 
 const wrong = -40 * 365 * 24 * time.Hour // a router without a battery: 1960
@@ -115,8 +115,8 @@ func TestStartNeverMoves(t *testing.T) {
 				if !closeTo(first[0].start, truth) {
 					t.Errorf("start %v, want %v", first[0].start, truth)
 				}
-				if second[0].stop.Before(second[0].start) {
-					t.Errorf("stop %v before start %v", second[0].stop, second[0].start)
+				if second[0].stop.Before(second[0].start) || second[0].update.Before(second[0].start) {
+					t.Errorf("stop %v, update %v, before start %v", second[0].stop, second[0].update, second[0].start)
 				}
 				r.settled2(1, 2)
 			})
@@ -190,6 +190,8 @@ func TestBootWithoutAnchorButWithADatedRecord(t *testing.T) {
 // An upgrade makes later dates unbelievable than those that were believed; what was sent with them keeps them.
 func TestUpgradeDoesNotDateAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
+		r.push()                                             // saves the anchor
+		r.clock.set(func() { r.clock.skew = 5 * time.Hour }) // which is wrong, as NTP finds later
 		s := session("S1", r.clock.stamp(true))
 		r.record(sessions.Start, s, s.StartedAt)
 		first := r.push()

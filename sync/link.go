@@ -29,7 +29,7 @@ func stateOf(err error) linkState {
 		return away
 	case a.Status == http.StatusUnauthorized || a.Status == http.StatusForbidden:
 		return refused
-	case a.Code == "" || a.Status >= 500 || a.Status == http.StatusTooManyRequests:
+	case a.Code == "" || a.Status >= 500:
 		return away
 	}
 	return up // it answered, and did not like this one request

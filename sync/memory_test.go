@@ -217,9 +217,7 @@ func (m *memMirror) Sweep(context.Context) (removed []string, err error) {
 			delete(m.profiles, id)
 		}
 	}
-	if removed != nil {
-		m.step("sweep")
-	}
+	m.step("sweep")
 	return removed, nil
 }
 

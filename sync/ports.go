@@ -24,16 +24,16 @@ type Outbox interface {
 
 // AccountWriter takes what the centre says about accounts and profiles.
 type AccountWriter interface {
-	// PutAccount adds or replaces the account with a's UserID; profiles are the short names of its profiles, in order.
+	// PutAccount adds or replaces the account with a's UserID; profiles name its profiles, in order.
 	PutAccount(ctx context.Context, a sessions.Account, profiles []string) error
-	// PutProfile adds or replaces the profile with that id.
-	PutProfile(ctx context.Context, id int64, shortName string, limits sessions.Limits) error
+	// PutProfile adds or replaces the profile with that id, which PutAccount calls by that name.
+	PutProfile(ctx context.Context, id int64, name string, limits sessions.Limits) error
 	// DeleteAccount returns the name of the account that is gone, empty when there was none.
 	DeleteAccount(ctx context.Context, userID int64) (username string, err error)
 	// DeleteProfile is no error when there is no such profile.
 	DeleteProfile(ctx context.Context, id int64) error
 	// UsersOfProfile returns the names of the accounts that list the profile.
-	UsersOfProfile(ctx context.Context, shortName string) ([]string, error)
+	UsersOfProfile(ctx context.Context, name string) ([]string, error)
 }
 
 // Feed is how far the change feed was followed.

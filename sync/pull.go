@@ -153,7 +153,7 @@ func (p *Puller) applyChange(ctx context.Context, c edge.Change) error {
 	switch {
 	case c.Account != nil:
 		p.owe(c.Account.Username)
-		return p.mirror.PutAccount(ctx, account(c.Account), c.Account.Profiles)
+		return p.mirror.PutAccount(ctx, account(c.Account), profileKeys(c.Account))
 	case c.Profile != nil:
 		return p.putProfile(ctx, c.Profile)
 	case c.DeletedUserID != 0:
@@ -161,7 +161,9 @@ func (p *Puller) applyChange(ctx context.Context, c edge.Change) error {
 		p.owe(username)
 		return err
 	case c.DeletedProfile != 0:
-		return p.mirror.DeleteProfile(ctx, c.DeletedProfile)
+		users, err := p.mirror.UsersOfProfile(ctx, profileKey(c.DeletedProfile))
+		p.owe(users...)
+		return errors.Join(err, p.mirror.DeleteProfile(ctx, c.DeletedProfile))
 	}
 	return nil // a later centre's kind of change
 }
@@ -175,10 +177,10 @@ func (p *Puller) putProfile(ctx context.Context, pr *edge.Profile) error {
 			p.log.Warn("an attribute of a profile is ignored", "profile", pr.ShortName, "error", f)
 		}
 	}
-	if err := p.mirror.PutProfile(ctx, pr.ID, pr.ShortName, limits); err != nil {
+	if err := p.mirror.PutProfile(ctx, pr.ID, profileKey(pr.ID), limits); err != nil {
 		return err
 	}
-	users, err := p.mirror.UsersOfProfile(ctx, pr.ShortName)
+	users, err := p.mirror.UsersOfProfile(ctx, profileKey(pr.ID))
 	p.owe(users...)
 	return err
 }

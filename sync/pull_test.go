@@ -16,8 +16,8 @@ import (
 	"gatehouse/sessions"
 )
 
-func edgeAccount(id int64, name string, profiles ...string) *edge.Account {
-	return &edge.Account{UserID: id, Username: name, Active: true, CredentialVersion: 1, Profiles: profiles}
+func edgeAccount(id int64, name string, profiles ...int64) *edge.Account {
+	return &edge.Account{UserID: id, Username: name, Active: true, CredentialVersion: 1, ProfileIDs: profiles}
 }
 
 func hourProfile(value string) *edge.Profile {
@@ -37,13 +37,13 @@ func TestChangesTakeEffectAtOnce(t *testing.T) {
 		r.run(r.Puller.Run)
 		r.pass(7 * time.Second) // into the wait of a poll
 		exp := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
-		bob := edgeAccount(7, "bob", "hour")
+		bob := edgeAccount(7, "bob", 5)
 		bob.Expiration, bob.Class = &exp, "gold"
 		r.centre.publish("", edge.ChangesAnswer{Cursor: "c1", Changes: []edge.Change{
 			{Account: bob}, {Account: edgeAccount(8, "eve")}, {Profile: hourProfile("3600")}}})
 		synctest.Wait() // no time passes
 		want(t, "changed", r.takeChanged(), []string{"bob", "eve"})
-		want(t, "order", r.mirror.takeSteps(), []string{"account bob", "account eve", "profile hour", "cursor c1"})
+		want(t, "order", r.mirror.takeSteps(), []string{"account bob", "account eve", "profile 5", "sweep", "cursor c1"})
 		hour := time.Hour
 		got, err := r.mirror.Account(t.Context(), "bob")
 		if err != nil {
@@ -60,14 +60,17 @@ func TestChangesTakeEffectAtOnce(t *testing.T) {
 			t.Errorf("the malformed attribute was logged %d times", n)
 		}
 
-		r.centre.publish("c2", edge.ChangesAnswer{Cursor: "c3", Changes: []edge.Change{{DeletedUserID: 7}, {DeletedUserID: 99}, {DeletedProfile: 5}, {}}})
+		r.centre.publish("c2", edge.ChangesAnswer{Cursor: "c3", Changes: []edge.Change{{Account: edgeAccount(9, "zoe", 5)}}})
 		synctest.Wait()
-		want(t, "changed by the deletion", r.takeChanged(), []string{"bob"})
+		r.takeChanged()
+		r.centre.publish("c3", edge.ChangesAnswer{Cursor: "c4", Changes: []edge.Change{{DeletedUserID: 7}, {DeletedUserID: 99}, {DeletedProfile: 5}, {}}})
+		synctest.Wait()
+		want(t, "changed by the deletions", r.takeChanged(), []string{"bob", "zoe"})
 		if _, err := r.mirror.Account(t.Context(), "bob"); !errors.Is(err, sessions.ErrNoAccount) {
 			t.Errorf("bob is still there: %v", err)
 		}
 		st, err := r.Status(t.Context())
-		if err != nil || st.Cursor != "c3" || time.Since(st.FeedCurrentAt) > time.Second {
+		if err != nil || st.Cursor != "c4" || time.Since(st.FeedCurrentAt) > time.Second {
 			t.Errorf("status %+v, %v", st, err)
 		}
 	})

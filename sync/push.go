@@ -87,19 +87,16 @@ func (p *Pusher) drain(ctx context.Context) (dated bool, err error) {
 		if err != nil || len(entries) == 0 {
 			return dated, wrap("reading outbox", err)
 		}
-		asked := p.limit
 		lines, err := p.encode(ctx, entries)
 		if err != nil || len(lines) == 0 {
 			return dated, err
 		}
 		done, err := p.push(ctx, lines)
-		switch {
-		case err != nil:
+		if err == nil && done == 0 {
+			err = errNoResults
+		}
+		if err != nil {
 			return dated, err
-		case done == 0:
-			return dated, errNoResults
-		case len(entries) < asked:
-			return dated, nil
 		}
 	}
 }
@@ -139,23 +136,25 @@ func (p *Pusher) encode(ctx context.Context, entries []sessions.OutboxEntry) ([]
 // push sends the lines and returns how many of them are settled. A request that the centre finds invalid or too large as a
 // whole is halved until the culprit is alone, so that it cannot hold up the rest.
 //
-// A culprit is rejected only if the centre has taken something else from us since the start: as long as it refuses
-// everything, the fault is not in the record.
+// A culprit is rejected only if the centre itself said so, and has taken something else from us since the start: as long as
+// it refuses everything, the fault is not in the record. Otherwise it stays and is the error.
 func (p *Pusher) push(ctx context.Context, lines []line) (done int, err error) {
 	var culprits []culprit
 	if done, err = p.send(ctx, lines, &culprits); err != nil {
 		return done, err
 	}
+	var kept error
 	for _, c := range culprits {
-		if !p.proven {
-			return done, c.err
+		if !p.proven || c.err.Code == "" {
+			kept = c.err
+			continue
 		}
 		if err := p.reject(ctx, c.seq, c.err.Code, c.err.Message); err != nil {
 			return done, err
 		}
 		done++
 	}
-	return done, nil
+	return done, kept
 }
 
 type culprit struct {
@@ -175,8 +174,6 @@ func (p *Pusher) send(ctx context.Context, lines []line, culprits *[]culprit) (d
 		return p.settle(ctx, lines, answer)
 	case !errors.As(err, &a) || !atFault(a):
 		return 0, err
-	case len(lines) == 1 && a.Code == "":
-		return 0, err // a proxy's opinion is no reason to drop a record
 	case len(lines) == 1:
 		*culprits = append(*culprits, culprit{lines[0].seq, a})
 		return 0, nil

@@ -68,7 +68,8 @@ func TestPushWhileCentreIsAway(t *testing.T) {
 		r.pass(30 * time.Minute)
 		dials := r.net.dials
 		for i := 1; i < len(dials); i++ {
-			if gap := dials[i].Sub(dials[i-1]); gap < time.Second || gap > time.Minute {
+			step := min(time.Second<<min(i-1, 6), time.Minute)
+			if gap := dials[i].Sub(dials[i-1]); gap < max(step/2, time.Second) || gap > step {
 				t.Errorf("attempt %d came %v after the one before", i, gap)
 			}
 		}
@@ -226,8 +227,7 @@ func TestRecordRejected(t *testing.T) {
 			t.Errorf("left: %v", left)
 		}
 		r.centre.set(func() { r.centre.script = nil })
-		r.Pusher.Wake()
-		synctest.Wait()
+		r.pass(5 * time.Second)
 		r.settled(1)
 	})
 }
@@ -287,12 +287,35 @@ func TestNothingIsRejectedWhileAllIsRefused(t *testing.T) {
 	}
 }
 
+// A proxy that finds one record too large is no reason to give the record up, nor to hold back the others.
+func TestProxyRefusesOneRecord(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.fill(10)
+		r.centre.script = func(w http.ResponseWriter, _ *http.Request, recs []edge.Record) bool {
+			if !slices.ContainsFunc(recs, func(rec edge.Record) bool { return rec.Seq == 6 }) {
+				return false
+			}
+			http.Error(w, "<html>413</html>", http.StatusRequestEntityTooLarge)
+			return true
+		}
+		r.run(r.Pusher.Run)
+		r.pass(10 * time.Minute)
+		if len(r.outbox.rejected) != 0 || r.outbox.depth() != 1 {
+			t.Errorf("rejected %v, %d left", r.outbox.rejected, r.outbox.depth())
+		}
+		r.centre.set(func() { r.centre.script = nil })
+		r.pass(time.Minute)
+		r.settled(10)
+	})
+}
+
 func TestTooLargeIsRemembered(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		r.fill(3000)
-		most := 0
+		most, refused := 0, 0
 		r.centre.script = func(w http.ResponseWriter, _ *http.Request, recs []edge.Record) bool {
 			if len(recs) > 300 { // a proxy, which does not speak our words
+				refused++
 				http.Error(w, "<html>413</html>", http.StatusRequestEntityTooLarge)
 				return true
 			}
@@ -302,8 +325,8 @@ func TestTooLargeIsRemembered(t *testing.T) {
 		r.run(r.Pusher.Run)
 		synctest.Wait()
 		r.settled(3000)
-		if n := len(r.centre.batches); n > 25 || most < 200 {
-			t.Errorf("%d requests for 3000 records, of at most %d", n, most)
+		if n := len(r.centre.batches); n > 25 || refused > 7 || most < 200 {
+			t.Errorf("%d requests for 3000 records, of at most %d, %d refused", n, most, refused)
 		}
 	})
 }
