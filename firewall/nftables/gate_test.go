@@ -3,7 +3,6 @@ package nftables_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/firewall/nftables"
 	"gatehouse/lab"
@@ -28,7 +29,7 @@ var web = []string{lab.WebAddr4, lab.WebAddr6}
 // gate is a lab whose gateway has a firewall and a portal.
 type gate struct {
 	*lab.Lab
-	t   *testing.T
+	t   testing.TB
 	cfg nftables.Config
 	fw  *nftables.Firewall
 	log *bytes.Buffer
@@ -39,7 +40,7 @@ func guestZone() nftables.Zone {
 }
 
 // newGate builds the lab and reconciles the firewall, twice, to no grants.
-func newGate(t *testing.T, options lab.Options, zones ...nftables.Zone) *gate {
+func newGate(t testing.TB, options lab.Options, zones ...nftables.Zone) *gate {
 	t.Helper()
 	lab.RequireKernel(t)
 	l, err := lab.New(t.Context(), options)
@@ -104,8 +105,8 @@ func (g *gate) reconcile(want ...sessions.Grant) {
 		}
 		listings[i] = g.nft("-t", "list", "table", "inet", "gatehouse")
 	}
-	if listings[0] != listings[1] {
-		g.t.Errorf("a second Reconcile changed the rules:\n%s\n%s", listings[0], listings[1])
+	if diff := cmp.Diff(listings[0], listings[1]); diff != "" {
+		g.t.Errorf("a second Reconcile changed the rules (-first +second):\n%s", diff)
 	}
 }
 
@@ -238,11 +239,9 @@ func bracket(addr string) string {
 }
 
 // eventually polls until check returns nil.
-func eventually(ctx context.Context, t *testing.T, check func() error) {
+func eventually(ctx context.Context, t testing.TB, check func() error) {
 	t.Helper()
 	if err := lab.WaitFor(ctx, 10*time.Second, check); err != nil {
 		t.Fatal(err)
 	}
 }
-
-var _ = fmt.Sprint

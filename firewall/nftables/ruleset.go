@@ -99,8 +99,7 @@ func (r *rules) shared(line printer) {
 		"accept")
 	for _, d := range r.idleTimeouts {
 		line.chain(idleChain(d),
-			fmt.Sprintf("update @%s { %s timeout %dms }", setIdle, packetID, d.Milliseconds()),
-			"accept")
+			fmt.Sprintf("update @%s { %s timeout %dms } accept", setIdle, packetID, d.Milliseconds()))
 	}
 	// A flow's first packet, or one of a flow from before our table: whose it is gets written down for the way back.
 	// The whole packet mark is copied, so that the bits that others saved in the conntrack mark stay (DESIGN D1).

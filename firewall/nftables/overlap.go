@@ -1,0 +1,179 @@
+package nftables
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// ErrMarks says that another program uses mark bits of ours (Mask). Its text names table, chain and rule.
+var ErrMarks = errors.New("another program's firewall rule uses mark bits of gatehouse")
+
+const everyBit = 0xffffffff
+
+// checkMarks looks for rules of others that use our bits of the packet mark or the conntrack mark, or that write the
+// whole mark. Rules of iptables do not show their marks here.
+func (f *Firewall) checkMarks(ctx context.Context) error {
+	out, err := f.nft(ctx, "", "-j", "-t", "list", "ruleset")
+	if err != nil {
+		return fmt.Errorf("listing the ruleset: %w", err)
+	}
+	var listing struct {
+		Nftables []struct {
+			Chain *listedChain `json:"chain"`
+			Rule  *listedRule  `json:"rule"`
+		} `json:"nftables"`
+	}
+	if err := json.Unmarshal(out, &listing); err != nil {
+		return fmt.Errorf("reading the list of rules: %w", err)
+	}
+	hooks := map[[3]string]string{}
+	for _, o := range listing.Nftables {
+		if c := o.Chain; c != nil {
+			hooks[[3]string{c.Family, c.Table, c.Name}] = c.Hook
+		}
+	}
+	var errs []error
+	for _, o := range listing.Nftables {
+		r := o.Rule
+		if r == nil || r.Table == tableName {
+			continue
+		}
+		if bits := r.markBits(hooks[[3]string{r.Family, r.Table, r.Chain}]) & Mask; bits != 0 {
+			errs = append(errs, fmt.Errorf("%w: table %s %s, chain %s, rule with handle %d, bits 0x%x (ours are 0x%x)",
+				ErrMarks, r.Family, r.Table, r.Chain, r.Handle, bits, uint32(Mask)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+type listedChain struct{ Family, Table, Name, Hook string }
+
+type listedRule struct {
+	Family, Table, Chain string
+	Handle               int
+	Expr                 []map[string]any
+}
+
+// markBits are the bits of marks that a rule reads or writes. hook is that of its chain, empty where others call it.
+func (r *listedRule) markBits(hook string) (bits uint32) {
+	for _, statement := range r.Expr {
+		if m := object(statement, "mangle"); m != nil {
+			if key := markKind(m["key"]); key != "" && (key == "ct" || !afterUs(hook)) {
+				bits |= written(m["value"], key)
+			}
+		}
+		if hook == "output" { // what the router sends by itself never has a mark of ours
+			continue
+		}
+		if m := object(statement, "match"); m != nil {
+			bits |= compared(m["left"], m["right"])
+		}
+		if m := object(statement, "vmap"); m != nil {
+			bits |= compared(m["key"], m["data"])
+		}
+	}
+	return bits
+}
+
+// afterUs tells whether what a base chain writes into the packet mark comes too late for a station's packet to meet us.
+func afterUs(hook string) bool {
+	return hook == "input" || hook == "output" || hook == "postrouting" || hook == "egress"
+}
+
+// compared are the bits of a mark that a comparison depends on: those of its mask, or else those of its constants.
+func compared(left, right any) uint32 {
+	if markKind(left) != "" {
+		return constants(right)
+	}
+	if operands := operandsOf(left, "&"); operands != nil && markKind(operands[0]) != "" {
+		return constants(operands[1])
+	}
+	return 0
+}
+
+// constants are the bits of all numbers in an expression: of sets their elements, of maps their keys.
+func constants(v any) (bits uint32) {
+	switch v := v.(type) {
+	case float64:
+		return uint32(v)
+	case []any:
+		for _, e := range v {
+			bits |= constants(e)
+		}
+	case map[string]any:
+		for _, kind := range []string{"set", "range", "elem", "val"} {
+			bits |= constants(v[kind])
+		}
+	}
+	return bits
+}
+
+// written are the bits of a mark of a kind that may change when it is set to v.
+func written(v any, kind string) (bits uint32) {
+	if markKind(v) == kind {
+		return 0
+	}
+	if operands := operandsOf(v, "&"); operands != nil {
+		if mask, ok := operands[1].(float64); ok {
+			return written(operands[0], kind) | ^uint32(mask)
+		}
+	}
+	for _, op := range []string{"|", "^"} {
+		operands := operandsOf(v, op)
+		if operands == nil || !touches(operands[0], kind) {
+			continue
+		}
+		return written(operands[0], kind) | added(operands[1])
+	}
+	return everyBit
+}
+
+// touches tells whether an expression starts from the mark itself.
+func touches(v any, kind string) bool {
+	for _, op := range []string{"&", "|", "^"} {
+		if operands := operandsOf(v, op); operands != nil {
+			return touches(operands[0], kind)
+		}
+	}
+	return markKind(v) == kind
+}
+
+// added are the bits that an operand of | or ^ can change.
+func added(v any) uint32 {
+	if n, ok := v.(float64); ok {
+		return uint32(n)
+	}
+	if operands := operandsOf(v, "&"); operands != nil {
+		if mask, ok := operands[1].(float64); ok {
+			return uint32(mask)
+		}
+	}
+	return everyBit
+}
+
+// markKind is "meta" for the packet mark, "ct" for the conntrack mark, and empty for anything else.
+func markKind(v any) string {
+	for _, kind := range []string{"meta", "ct"} {
+		if o := object(v, kind); o != nil && o["key"] == "mark" {
+			return kind
+		}
+	}
+	return ""
+}
+
+func object(v any, key string) map[string]any {
+	m, _ := v.(map[string]any)
+	o, _ := m[key].(map[string]any)
+	return o
+}
+
+// operandsOf are the two operands of an operator, or nil.
+func operandsOf(v any, op string) []any {
+	m, _ := v.(map[string]any)
+	if operands, _ := m[op].([]any); len(operands) == 2 {
+		return operands
+	}
+	return nil
+}

@@ -1,0 +1,50 @@
+package nftables_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"gatehouse/firewall/nftables"
+	"gatehouse/lab"
+)
+
+func TestMarkOverlap(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, lab.Options{}, guestZone())
+	for name, tc := range map[string]struct {
+		chain, rule string
+		wantRefused bool
+	}{
+		"mwan3":                  {"type filter hook prerouting priority mangle;", "meta mark set mark and 0xffffc0ff or 0x100", false},
+		"mwan3 match":            {"type filter hook prerouting priority mangle;", "meta mark and 0x3f00 == 0x100 accept", false},
+		"mwan3 restore":          {"type filter hook prerouting priority mangle;", "ct mark and 0x3f00 == 0x200 meta mark set mark and 0xffffc0ff xor 0x200", false},
+		"pbr":                    {"", "counter mark set mark and 0xff00ffff xor 0x010000 return", false},
+		"pbr match":              {"", "mark and 0xff0000 == 0x20000 accept", false},
+		"own packets":            {"type route hook output priority mangle;", "meta mark set 0xca6c", false},
+		"own packets match":      {"type filter hook output priority mangle;", "meta mark 0x1 accept", false},
+		"late":                   {"type filter hook postrouting priority mangle;", "meta mark set 0x1", false},
+		"no mark":                {"type filter hook forward priority filter;", "tcp dport { 22, 80 } tcp flags & syn == syn accept", false},
+		"kube-proxy":             {"", "meta mark set mark or 0x4000", true},
+		"bit of ours":            {"type filter hook forward priority mangle;", "meta mark set mark and 0xfffffffe or 0x1", true},
+		"whole mark":             {"type filter hook prerouting priority mangle;", "meta mark set 0x100", true},
+		"whole restore":          {"type filter hook prerouting priority mangle;", "meta mark set ct mark", true},
+		"whole save":             {"type filter hook postrouting priority mangle;", "ct mark set meta mark", true},
+		"match of ours":          {"type filter hook forward priority filter;", "meta mark and 0x1 == 0x1 accept", true},
+		"match of the conntrack": {"type filter hook forward priority filter;", "ct mark { 0x1, 0x2 } accept", true},
+		"verdict map":            {"", "meta mark vmap { 0x80 : accept }", true},
+		"by a map":               {"type filter hook prerouting priority mangle;", "meta mark set ip saddr map { 10.0.0.1 : 0x100 }", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g.nft("add table inet other; add chain inet other marks { " + tc.chain + " }; add rule inet other marks " + tc.rule)
+			defer g.nft("delete table inet other")
+			err := g.tryReconcile()
+			if refused := errors.Is(err, nftables.ErrMarks); refused != tc.wantRefused || !refused && err != nil {
+				t.Fatalf("Reconcile says %v", err)
+			}
+			if tc.wantRefused && !strings.Contains(err.Error(), "table inet other, chain marks, rule with handle") {
+				t.Errorf("%q does not name the rule", err)
+			}
+		})
+	}
+}
