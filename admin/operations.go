@@ -22,7 +22,10 @@ func (s *Server) status(ctx context.Context, _ none) (Status, error) {
 		Stations: len(s.cfg.Sessions.Stations()), Sessions: len(running), Outbox: outbox, Zones: s.zones(running),
 	}
 	if s.cfg.Centre != nil {
-		c := s.cfg.Centre()
+		c, err := s.cfg.Centre(ctx)
+		if err != nil {
+			return Status{}, fmt.Errorf("reading sync status: %w", err)
+		}
 		st.Centre = &c
 	}
 	return st, nil

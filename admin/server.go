@@ -31,8 +31,8 @@ type Config struct {
 	Clock    clock.Clock
 	Sessions Sessions
 	Accounts Accounts
-	Outbox   func(ctx context.Context) (int, error) // records that the centre has not merged yet
-	Centre   func() Centre                          // nil: the gateway stands alone
+	Outbox   func(ctx context.Context) (int, error)    // records that the centre has not merged yet
+	Centre   func(ctx context.Context) (Centre, error) // nil: the gateway stands alone
 	Logger   *slog.Logger
 
 	Version string

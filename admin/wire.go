@@ -58,13 +58,16 @@ type Interface struct {
 	State string `json:"state"`
 }
 
-// Centre is how the gateway gets on with its centre.
+// Centre is how the gateway stands with its centre.
 type Centre struct {
-	URL       string    `json:"url"`
-	Reachable bool      `json:"reachable"`
-	LastPush  time.Time `json:"last_push,omitzero"` // when the centre last took records
-	LastPull  time.Time `json:"last_pull,omitzero"` // when it last told of changes
-	LastError string    `json:"last_error,omitempty"`
+	URL           string    `json:"url"`
+	Reachable     bool      `json:"reachable"` // the last request was answered
+	Refused       bool      `json:"refused"`   // and this gateway's token is not accepted
+	LastSuccess   time.Time `json:"last_success,omitzero"`
+	LastError     string    `json:"last_error,omitempty"` // also when it is over
+	LastErrorAt   time.Time `json:"last_error_at,omitzero"`
+	FeedCurrentAt time.Time `json:"feed_current_at,omitzero"` // when all that the centre had to tell was here last
+	ClockBelieved bool      `json:"clock_believed"`           // false: records without a date wait for the clock
 }
 
 // Session is a session as the verbs show it: spans in seconds, traffic in octets seen from the gateway (RFC 2866).

@@ -32,24 +32,11 @@ type Portal struct {
 // Centre is where the gateway reports and asks.
 type Centre struct {
 	URL            *url.URL
-	TokenFile      string
-	Token          Token // read from TokenFile by Load
+	TokenFile      string // Load has seen that it holds a token
 	CAFile         string
 	CA             []byte // PEM, read from CAFile by Load; nil: the system's
 	VerifierMaxAge time.Duration
 }
-
-// Token is the gateway's credential at the centre. It never shows in a log.
-type Token string
-
-// LogValue hides the token.
-func (Token) LogValue() slog.Value { return slog.StringValue("[hidden]") }
-
-// String hides the token from fmt.
-func (Token) String() string { return "[hidden]" }
-
-// Reveal is the token itself, for the one header that carries it.
-func (t Token) Reveal() string { return string(t) }
 
 // OnStop says what becomes of a zone when the daemon stops in order.
 type OnStop string
@@ -58,7 +45,7 @@ type OnStop string
 const (
 	// StopClosed leaves the rules in place: who is in stays in until the kernel's timeout, nobody new gets in.
 	StopClosed OnStop = "closed"
-	// StopOpen takes the zone's rules away: the zone follows the router's own firewall.
+	// StopOpen lets every station of the zone through, uncounted, until the daemon is back.
 	StopOpen OnStop = "open"
 )
 

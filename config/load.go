@@ -29,7 +29,7 @@ func Load(path, hostname string) (*Config, error) {
 		loadTerms(&c.Zones[i], &problems)
 	}
 	if c.Centre != nil {
-		loadToken(c.Centre, &problems)
+		checkToken(c.Centre, &problems)
 		loadCA(c.Centre, &problems)
 	}
 	if len(problems) > 0 {
@@ -57,7 +57,8 @@ func loadTerms(z *Zone, problems *Problems) {
 	}
 }
 
-func loadToken(c *Centre, problems *Problems) {
+// checkToken looks at the token only: it is read anew for every use, so that a new one needs no restart.
+func checkToken(c *Centre, problems *Problems) {
 	text, mode, err := readFile(c.TokenFile)
 	token := strings.TrimSpace(text)
 	switch {
@@ -67,8 +68,6 @@ func loadToken(c *Centre, problems *Problems) {
 		problems.add("centre.token_file", c.TokenFile+" can be read by everybody on this machine", "chmod 0600 "+c.TokenFile)
 	case token == "" || strings.ContainsAny(token, " \t\r\n"):
 		problems.add("centre.token_file", c.TokenFile+" does not hold one token", "write into it what \"gatehouse-central token create --role edge\" printed, and nothing else")
-	default:
-		c.Token = Token(token)
 	}
 }
 
