@@ -2,13 +2,13 @@ package lab_test
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -194,14 +194,24 @@ func TestCrowd(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("200 stations in %v", time.Since(start))
-	for _, i := range []int{0, 199} {
-		for _, addr := range []string{lab.GuestGateway4, lab.GuestGateway6} {
-			if err := stations[i].Ping(t.Context(), addr); err != nil {
-				t.Error(fmt.Errorf("station %d: %w", i, err))
+	var requests sync.WaitGroup
+	for _, s := range stations {
+		requests.Go(func() {
+			for _, host := range []string{lab.GuestGateway4, "[" + lab.GuestGateway6 + "]", "[" + lab.WebAddr6 + "]"} {
+				resp, err := s.HTTPClient().Get("http://" + host + "/")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_ = resp.Body.Close()
 			}
-		}
-		if err := stations[i].Ping(t.Context(), lab.WebAddr6); err != nil {
-			t.Error(err)
-		}
+		})
+	}
+	requests.Wait()
+	if err := stations[0].Leave(); err != nil {
+		t.Error(err)
+	}
+	if err := l.Gateway.Ping(t.Context(), stations[0].Addr4.String()); err == nil {
+		t.Error("a station that left answers")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"unsafe"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -112,6 +113,14 @@ func ipNet(p netip.Prefix) *net.IPNet {
 // connect lays a cable: a veth pair between two hosts with offloads off, so that what is captured is what was sent, and
 // both ends up. bridge may be empty; else the near end becomes its port. mac, for the far end, may be nil.
 func connect(near *Host, nearName, bridge string, far *Host, farName string, mac net.HardwareAddr) error {
+	if err := lay(near, nearName, bridge, far, farName, mac); err != nil {
+		return err
+	}
+	return errors.Join(near.up(nearName), far.up(farName))
+}
+
+// lay is connect with both ends left down.
+func lay(near *Host, nearName, bridge string, far *Host, farName string, mac net.HardwareAddr) error {
 	attrs := netlink.LinkAttrs{Name: nearName}
 	if bridge != "" {
 		index, err := near.index(bridge)
@@ -127,10 +136,44 @@ func connect(near *Host, nearName, bridge string, far *Host, farName string, mac
 	if err := near.offloadsOff(nearName); err != nil {
 		return err
 	}
-	if err := far.offloadsOff(farName); err != nil {
+	return far.offloadsOff(farName)
+}
+
+// unflooded keeps broadcasts and multicasts out of a bridge's port.
+func (h *Host) unflooded(port string) error {
+	index, err := h.index(port)
+	if err != nil {
 		return err
 	}
-	return errors.Join(near.up(nearName), far.up(farName))
+	request := nl.NewNetlinkRequest(unix.RTM_SETLINK, unix.NLM_F_ACK)
+	link := nl.NewIfInfomsg(unix.AF_BRIDGE)
+	link.Index = int32(index)
+	request.AddData(link)
+	settings := nl.NewRtAttr(unix.IFLA_PROTINFO|unix.NLA_F_NESTED, nil)
+	settings.AddRtAttr(nl.IFLA_BRPORT_MCAST_FLOOD, []byte{0})
+	settings.AddRtAttr(nl.IFLA_BRPORT_BCAST_FLOOD, []byte{0})
+	request.AddData(settings)
+	err = h.Do(func() error {
+		_, err := request.Execute(unix.NETLINK_ROUTE, 0)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("keeping floods out of %s of %s: %w", port, h.Name, err)
+	}
+	return nil
+}
+
+// knows enters a neighbour for good.
+func (h *Host) knows(iface string, addr netip.Addr, mac net.HardwareAddr) error {
+	index, err := h.index(iface)
+	if err != nil {
+		return err
+	}
+	err = h.nl.NeighSet(&netlink.Neigh{LinkIndex: index, State: netlink.NUD_PERMANENT, IP: addr.AsSlice(), HardwareAddr: mac})
+	if err != nil {
+		return fmt.Errorf("entering neighbour %s on %s of %s: %w", addr, iface, h.Name, err)
+	}
+	return nil
 }
 
 // offloadsOff switches segmentation offloads and GRO off, as `ethtool -K` does.

@@ -46,14 +46,7 @@ func (l *Lab) AddStation(ctx context.Context, options StationOptions) (*Station,
 	if err != nil {
 		return nil, fmt.Errorf("adding station %d: %w", n, err)
 	}
-	if err = s.awaitCable(ctx); err == nil {
-		if len(options.Static) > 0 {
-			err = s.configure(options)
-		} else {
-			err = s.obtain(ctx, options)
-		}
-	}
-	if err != nil {
+	if err := s.settle(ctx, options); err != nil {
 		return nil, errors.Join(fmt.Errorf("adding station %d: %w", n, err), l.forget(s.Host))
 	}
 	return s, nil
@@ -84,10 +77,29 @@ func (l *Lab) connectStation(n int, options StationOptions) (*Station, error) {
 	if bridge == "" {
 		bridge = GuestBridge
 	}
-	if err := connect(l.Gateway, s.Port, bridge, host, PeerInterface, mac); err != nil {
+	if err := lay(l.Gateway, s.Port, bridge, host, PeerInterface, mac); err != nil {
 		return nil, errors.Join(err, l.forget(host))
 	}
 	return s, nil
+}
+
+// settle plugs a connected station in and waits until it has its addresses.
+func (s *Station) settle(ctx context.Context, options StationOptions) error {
+	if err := s.plugIn(); err != nil {
+		return err
+	}
+	if err := s.awaitCable(ctx); err != nil {
+		return err
+	}
+	if len(options.Static) > 0 {
+		return s.configure(options)
+	}
+	return s.obtain(ctx, options)
+}
+
+// plugIn sets both ends of the station's cable up.
+func (s *Station) plugIn() error {
+	return errors.Join(s.lab.Gateway.up(s.Port), s.up(PeerInterface))
 }
 
 func (s *Station) awaitCable(ctx context.Context) error {
@@ -223,45 +235,12 @@ func (s *Station) Leave() error {
 	if s.dhcp != nil {
 		s.dhcp.Kill()
 	}
-	return s.lab.forget(s.Host)
-}
-
-// AddStaticStations connects n stations with fixed addresses of both families to GuestBridge, quickly, for crowds.
-func (l *Lab) AddStaticStations(ctx context.Context, n int) ([]*Station, error) {
-	routers := []netip.Addr{netip.MustParseAddr(GuestGateway4), netip.MustParseAddr(GuestGateway6)}
-	net4, net6 := netip.MustParsePrefix(GuestNet4), netip.MustParsePrefix(GuestNet6)
-	stations := make([]*Station, 0, n)
-	for range n {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		number := int(l.number.Add(1))
-		options := StationOptions{Routers: routers, Static: []netip.Prefix{
-			netip.PrefixFrom(nth(net4.Addr(), number+9), net4.Bits()),
-			netip.PrefixFrom(nth(net6.Addr(), number+0x5000), net6.Bits()),
-		}}
-		s, err := l.connectStation(number, options)
-		if err == nil {
-			err = s.configure(options)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("adding static station %d: %w", number, err)
-		}
-		stations = append(stations, s)
+	port, err := s.lab.Gateway.nl.LinkByName(s.Port)
+	if err == nil {
+		err = s.lab.Gateway.nl.LinkDel(port)
 	}
-	for _, s := range stations {
-		if err := s.awaitCable(ctx); err != nil {
-			return nil, err
-		}
+	if err != nil {
+		err = fmt.Errorf("removing port %s: %w", s.Port, err)
 	}
-	return stations, nil
-}
-
-// nth is the address n after a, within the last 16 bits.
-func nth(a netip.Addr, n int) netip.Addr {
-	b := a.AsSlice()
-	low := int(b[len(b)-2])<<8 + int(b[len(b)-1]) + n
-	b[len(b)-2], b[len(b)-1] = byte(low>>8), byte(low)
-	addr, _ := netip.AddrFromSlice(b)
-	return addr
+	return errors.Join(err, s.lab.forget(s.Host))
 }

@@ -20,6 +20,8 @@ import (
 type Options struct {
 	Gatehouse string // path of the program
 	Central   string // path of the program; empty: the gateway stands alone
+	// CentreAway configures a centre that cannot be reached, where there is no Central.
+	CentreAway bool
 	// Daemon is the command that runs the gateway's daemon, followed by --config FILE. Default: Gatehouse run.
 	Daemon []string
 	// StateDir is the daemon's. Default: a folder of the lab.
@@ -124,7 +126,7 @@ func (v *Venue) foundCentre(ctx context.Context) error {
 
 func (v *Venue) writeConfig() error {
 	centre := ""
-	if v.options.Central != "" {
+	if v.options.Central != "" || v.options.CentreAway {
 		token := filepath.Join(v.Dir, "token")
 		if err := os.WriteFile(token, []byte(v.edge+"\n"), 0o600); err != nil {
 			return err
@@ -191,6 +193,12 @@ func (v *Venue) serving(ctx context.Context, p *lab.Process, from *lab.Host, url
 	}
 	return ended
 }
+
+// Gatehouse is the path of the gateway's program.
+func (v *Venue) Gatehouse() string { return v.options.Gatehouse }
+
+// SetDaemon changes the command that the next StartGateway runs the daemon with.
+func (v *Venue) SetDaemon(argv []string) { v.options.Daemon = argv }
 
 // Socket is the path of the gateway's control socket.
 func (v *Venue) Socket() string { return filepath.Join(v.runtime, "control.sock") }
