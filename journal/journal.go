@@ -6,6 +6,7 @@ import (
 	_ "embed" // for the schema
 	"encoding/json"
 	"fmt"
+	"log/slog"
 
 	"gatehouse/internal/sqlite"
 	"gatehouse/sessions"
@@ -32,6 +33,8 @@ type Options struct {
 	// waits for them any more. Default 10,000 each.
 	KeepSessions     int
 	KeepTransactions int
+	// Logger hears of rows that cannot be read and of what Run could not do. Default: nobody.
+	Logger *slog.Logger
 	// Step is called at each named point of Commit. Default: nothing.
 	Step func(point string)
 }
@@ -65,6 +68,9 @@ func Open(ctx context.Context, path string, o Options) (*Journal, error) {
 	}
 	if o.KeepTransactions == 0 {
 		o.KeepTransactions = 10_000
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Step == nil {
 		o.Step = func(string) {}

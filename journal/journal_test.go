@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -172,6 +173,19 @@ func TestUsageIsMerged(t *testing.T) {
 
 	j = mustOpen(t, path, Options{})
 	equal(t, "sessions", []sessions.Session{flush(used, time.Minute, stamp(2)), untouched, newer, over}, load(t, j))
+}
+
+func TestUsageOfANewerProgram(t *testing.T) {
+	j := newJournal(t, Options{})
+	s := sessionN(1)
+	must(t, j.Commit(t.Context(), sessions.Batch{Sessions: []sessions.Session{s}}))
+	s.Used = time.Minute
+	must(t, j.SaveUsage(t.Context(), []sessions.Session{s}))
+	must(t, j.db.Write(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.Exec("UPDATE usage SET body = x'02ff'")
+		return err
+	}))
+	equal(t, "sessions", []sessions.Session{sessionN(1)}, load(t, j))
 }
 
 func FuzzUnpackUsage(f *testing.F) {

@@ -49,6 +49,7 @@ func (j *Journal) Pending(ctx context.Context, limit int) ([]sessions.OutboxEntr
 		return nil, fmt.Errorf("reading outbox: %w", j.db.Err(err))
 	}
 	for seq, why := range bad { // one row that cannot be read must not hold up all behind it
+		j.options.Logger.Error("outbox entry put aside", "seq", seq, "error", why)
 		if err := j.Rejected(ctx, seq, unreadable, why.Error()); err != nil {
 			return nil, err
 		}

@@ -1,10 +1,14 @@
 package journal
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"gatehouse/internal/sqlite"
 	"gatehouse/lab"
@@ -34,6 +38,32 @@ func TestPowerCutWithoutSync(t *testing.T) {
 		}
 	}
 	t.Error("with synchronous turned off the disk still had everything at every point")
+}
+
+func TestFullDisk(t *testing.T) {
+	lab.RequireLoop(t)
+	disk, err := lab.NewLoopDisk(t.TempDir(), 16)
+	must(t, err)
+	defer func() { must(t, disk.Close()) }()
+	j, err := Open(t.Context(), filepath.Join(disk.Mountpoint, "journal.db"), Options{})
+	must(t, err)
+	defer func() { must(t, j.Close()) }()
+	filler := filepath.Join(disk.Mountpoint, "filler")
+	if err := os.WriteFile(filler, make([]byte, 16<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("got %v, want ENOSPC", err)
+	}
+	n := 0
+	for ; err == nil && n < 10_000; n++ { // what the log's file has already it goes on using
+		err = j.Commit(t.Context(), login(n))
+	}
+	if !errors.Is(err, sqlite.ErrFull) || !strings.Contains(err.Error(), "make room") {
+		t.Fatalf("after %d commits: got %v, want sqlite.ErrFull", n, err)
+	}
+	if got := len(load(t, j)); got != n-1 {
+		t.Errorf("%d sessions, want the %d that were acknowledged", got, n-1)
+	}
+	must(t, os.Remove(filler))
+	must(t, j.Commit(t.Context(), login(n)))
 }
 
 // cut is what was found on one copy of the disk.

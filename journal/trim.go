@@ -14,9 +14,9 @@ const (
 	trimChunk    = 100 // rows of one transaction, so that a login never waits long for it (DESIGN D7)
 )
 
-// Run keeps the files small until ctx ends: every minute it moves the write-ahead log into the database, so that no commit
-// has to, and trims what is old. It returns nil; what went wrong is passed to failed and tried again.
-func (j *Journal) Run(ctx context.Context, failed func(error)) error {
+// Run keeps the file small until ctx ends: every minute it moves the write-ahead log into the database, so that no commit
+// has to, and trims what is old. What goes wrong is logged and tried again; Run returns nil.
+func (j *Journal) Run(ctx context.Context) error {
 	tick := time.NewTicker(trimInterval)
 	defer tick.Stop()
 	for {
@@ -25,7 +25,7 @@ func (j *Journal) Run(ctx context.Context, failed func(error)) error {
 			return nil
 		case <-tick.C:
 			if err := j.Tidy(ctx); err != nil && ctx.Err() == nil {
-				failed(err)
+				j.options.Logger.Error("journal is not kept small", "error", err)
 			}
 		}
 	}

@@ -28,7 +28,8 @@ func (j *Journal) SaveUsage(ctx context.Context, all []sessions.Session) error {
 	return nil
 }
 
-// mergeUsage brings running sessions up to the last SaveUsage, where that is newer than the session itself.
+// mergeUsage brings running sessions up to the last SaveUsage, where that is newer than the session itself. A row that
+// cannot be read, as a newer program's, counts as never written: a gateway must not stay down for a minute of usage.
 func (j *Journal) mergeUsage(ctx context.Context, all []sessions.Session) error {
 	var body []byte
 	err := j.db.Read().QueryRowContext(ctx, "SELECT body FROM usage").Scan(&body)
@@ -40,7 +41,8 @@ func (j *Journal) mergeUsage(ctx context.Context, all []sessions.Session) error 
 	}
 	saved, err := unpackUsage(body)
 	if err != nil {
-		return err
+		j.options.Logger.Warn("usage since the last record of each session is lost", "error", err)
+		return nil
 	}
 	for i := range all {
 		s := &all[i]

@@ -180,6 +180,13 @@ func TestFull(t *testing.T) {
 	if err := insert(db, "small"); err != nil {
 		t.Errorf("a small write after it: %v", err)
 	}
+	careless := func(tx *sql.Tx) error {
+		_ = put(fmt.Sprintf("%0100000d", 2))(tx) // SQLite undoes the whole transaction here
+		return nil
+	}
+	if err := db.Write(t.Context(), careless); err == nil {
+		t.Error("a write that was undone was acknowledged")
+	}
 }
 
 func TestErrForeignKey(t *testing.T) {

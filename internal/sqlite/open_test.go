@@ -167,7 +167,9 @@ func crashed(t *testing.T) string {
 	t.Helper()
 	live := filepath.Join(t.TempDir(), "live.db")
 	path := filepath.Join(t.TempDir(), "x.db")
-	db := mustOpen(t, live, optionsT())
+	o := optionsT()
+	o.Synchronous = Off // nobody pulls the plug here
+	db := mustOpen(t, live, o)
 	for i := range 2000 {
 		if i == 1900 {
 			if err := db.Checkpoint(t.Context()); err != nil {
