@@ -188,6 +188,33 @@ func TestLayout(t *testing.T) {
 	}
 }
 
+// TestLinkedPackages shows in review what a change makes the gateway's program carry.
+func TestLinkedPackages(t *testing.T) {
+	const path = "cmd/gatehouse/deps.txt"
+	cmd := exec.Command("go", "list", "-deps", "-tags", "nethttpomithttp2", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "./cmd/gatehouse")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	linked := strings.Fields(string(out))
+	slices.Sort(linked)
+	got := strings.Join(linked, "\n") + "\n"
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.Fields(string(want)), linked); diff != "" {
+		t.Errorf("%s is out of date; when the new weight is wanted: go test . -update (-want +got):\n%s", path, diff)
+	}
+}
+
 func TestLayoutFaults(t *testing.T) {
 	l, err := parseLayout(`
 # a comment

@@ -1,6 +1,8 @@
 package packaging_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"os"
@@ -134,6 +136,31 @@ func (m machine) absent(paths ...string) {
 	}
 }
 
+// TestProgramSize holds the router's program to its budget (DESIGN §6).
+func TestProgramSize(t *testing.T) {
+	const budget, compressedBudget = 14_000_000, 6_000_000
+	programs, err := filepath.Glob(filepath.Join(os.Getenv(envPackages), "bin", "*", "gatehouse"))
+	if err != nil || len(programs) != 1 {
+		t.Fatalf("the program under test: %v, %v", programs, err)
+	}
+	text, err := os.ReadFile(programs[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var compressed bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&compressed, gzip.BestCompression) // the level is valid
+	if _, err := z.Write(text); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes, %d compressed", len(text), compressed.Len())
+	if len(text) > budget || compressed.Len() > compressedBudget {
+		t.Errorf("gatehouse has %d bytes, %d compressed; the budget is %d and %d", len(text), compressed.Len(), budget, compressedBudget)
+	}
+}
+
 func TestGatewayPackage(t *testing.T) {
 	lab.RequireLoop(t) // it needs root as this test does: a package's files have many owners
 	m := newMachine(t)
@@ -149,15 +176,20 @@ func TestGatewayPackage(t *testing.T) {
 	m.run("systemd-analyze security --offline=true --threshold=25 /usr/lib/systemd/system/gatehouse.service")
 	m.absent("/etc/systemd/system/multi-user.target.wants/gatehouse.service") // it waits for its configuration
 
-	m.run("echo '# mine' >>/etc/gatehouse/gatehouse.toml")
+	m.run("sed -i 's/^#\\([a-z[]\\)/\\1/; s/^state_dir.*//' /etc/gatehouse/gatehouse.toml")
 	m.run("dpkg -i /mnt/gatehouse_" + version + "_*.deb")
-	m.want("tail -n1 /etc/gatehouse/gatehouse.toml", "# mine")
+	m.run("grep '^nas_ip' /etc/gatehouse/gatehouse.toml && gatehouse check --config /etc/gatehouse/gatehouse.toml")
 
-	m.run("nft add table inet gatehouse && mkdir /var/lib/gatehouse")
+	m.run("ip link add br-guest type bridge && ip address add 192.0.2.1/24 dev br-guest && ip link set br-guest up")
+	stop := m.start("gatehouse.service", "gatehouse run --config /etc/gatehouse/gatehouse.toml")
+	m.run("gatehouse status --json")
+	stop()
+	m.run("nft list table inet gatehouse") // the zone stays closed
+
 	m.run("dpkg -r gatehouse")
 	m.absent("/usr/sbin/gatehouse", "/usr/lib/systemd/system/gatehouse.service")
 	m.want("nft list tables", "")
-	m.want("tail -n1 /etc/gatehouse/gatehouse.toml", "# mine")
+	m.run("grep '^nas_ip' /etc/gatehouse/gatehouse.toml && test -s /var/lib/gatehouse/journal.db")
 	m.run("dpkg -P gatehouse")
 	m.absent("/etc/gatehouse", "/var/lib/gatehouse", "/usr/share/doc/gatehouse")
 }
@@ -168,14 +200,18 @@ func TestCentrePackage(t *testing.T) {
 	m.run("dpkg -i /mnt/gatehouse-central_" + version + "_*.deb")
 	m.want("systemd-analyze verify gatehouse-central.service", "")
 	m.run("systemd-analyze security --offline=true --threshold=20 /usr/lib/systemd/system/gatehouse-central.service")
-	m.run("install -d -o gatehouse-central /var/lib/gatehouse-central")
-	m.run(`. /etc/default/gatehouse-central; setpriv --reuid gatehouse-central --regid gatehouse-central --clear-groups \
-		gatehouse-central migrate --database "$DATABASE"`)
-	m.want("stat -c %U /var/lib/gatehouse-central/central.db", "gatehouse-central")
+
+	const defaults = ". /etc/default/gatehouse-central && "
+	stop := m.start("gatehouse-central.service",
+		defaults+`gatehouse-central migrate --database "$DATABASE" && exec gatehouse-central serve --database "$DATABASE" --listen "$LISTEN"`)
+	m.want(defaults+`gatehouse-central org create --database "$DATABASE" --short-name acme --name Acme`, "1")
+	stop()
+	m.want("stat -c %U /var/lib/gatehouse-central/*", strings.TrimSpace(strings.Repeat("gatehouse-central\n",
+		strings.Count(m.run("ls /var/lib/gatehouse-central"), "\n"))))
 
 	m.run("dpkg -r gatehouse-central")
 	m.absent("/usr/bin/gatehouse-central", "/usr/lib/systemd/system/gatehouse-central.service")
-	m.want("stat -c %U /var/lib/gatehouse-central/central.db", "gatehouse-central")
+	m.run("test -s /var/lib/gatehouse-central/central.db")
 	m.run("dpkg -P gatehouse-central")
 	m.absent("/etc/default/gatehouse-central", "/var/lib/gatehouse-central")
 }

@@ -11,20 +11,16 @@ PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 # program    Debian package    what for
 lab='
 ip           iproute2          namespaces, links, addresses
-tc           iproute2          links of a given speed
 nft          nftables          the ruleset
 dnsmasq      dnsmasq-base      DHCP, DNS and router advertisements of the lab
 udhcpc       udhcpc            DHCP client of the stations
 busybox      busybox           small servers of the stations; scripts of the packages, as a router runs them
 nsenter      util-linux        programs inside the namespaces
-sysctl       procps            bridge and forwarding settings of the namespaces
 '
 checks='
 gcc          gcc               go test -race
 /usr/include/stdlib.h libc6-dev go test -race
 mkfs.ext4    e2fsprogs         the state disk of the power-cut tests
-fsck.ext4    e2fsprogs         the state disk of the power-cut tests
-losetup      mount             the state disk of the power-cut tests
 chromium     chromium          the login as a guest clicks it
 /usr/share/fonts/truetype/dejavu fonts-dejavu-core text in the screenshots
 shellcheck   shellcheck        scripts of the packages
