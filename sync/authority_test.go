@@ -169,6 +169,27 @@ func TestBreaker(t *testing.T) {
 	})
 }
 
+// A centre that restarts, or a balancer, closes kept connections just when they are used again.
+func TestKeptConnectionThatIsDead(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.knowBob()
+		if _, err := r.login(secret); err != nil {
+			t.Fatal(err)
+		}
+		dead := true
+		r.centre.script = func(http.ResponseWriter, *http.Request, []edge.Record) bool {
+			if dead {
+				dead = false
+				panic(http.ErrAbortHandler)
+			}
+			return false
+		}
+		if _, err := r.login(secret); err != nil || dead {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 func TestGuestWhoGoesAway(t *testing.T) {
 	bubble(t, func(t *testing.T, r *rig) {
 		reached := make(chan struct{})

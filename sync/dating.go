@@ -46,32 +46,35 @@ func (d *dates) bind(ctx context.Context, entries []sessions.OutboxEntry) error 
 	if !ok || err != nil {
 		return err
 	}
+	for boot, zero := range zerosOf(entries, here) {
+		_, ok, err := d.zero(ctx, boot)
+		if err == nil && !ok {
+			err = d.save(ctx, boot, zero)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// zerosOf works out when the boots began that the entries have an undated stamp of, if they ended before the moment here.
+func zerosOf(entries []sessions.OutboxEntry, here time.Time) map[string]time.Time {
 	bound := map[string]time.Time{}
 	exact := map[string]time.Time{}
 	for _, s := range stamps(entries) {
-		if s.BootID == d.clock.BootID() {
-			continue
-		}
 		if !s.Wall.IsZero() {
 			exact[s.BootID] = s.Wall.Add(-s.Mono)
 		} else if zero := here.Add(-s.Mono); bound[s.BootID].IsZero() || zero.Before(bound[s.BootID]) {
 			bound[s.BootID] = zero
 		}
 	}
-	for boot, zero := range bound {
-		if _, ok, err := d.zero(ctx, boot); err != nil {
-			return err
-		} else if ok {
-			continue
-		}
-		if e, ok := exact[boot]; ok {
-			zero = e
-		}
-		if err := d.save(ctx, boot, zero); err != nil {
-			return err
+	for boot := range bound {
+		if zero, ok := exact[boot]; ok {
+			bound[boot] = zero
 		}
 	}
-	return nil
+	return bound
 }
 
 // date returns the stamp's wall time in UTC to the microsecond, which is what databases keep; false when it has to wait.

@@ -404,6 +404,9 @@ func TestSomebodyElseAnswers(t *testing.T) {
 				if r.outbox.depth() != 2 || len(r.centre.batches) > 30 {
 					t.Errorf("%d left after %d attempts", r.outbox.depth(), len(r.centre.batches))
 				}
+				if len(r.centre.calls) != len(r.centre.batches) {
+					t.Errorf("followed somebody elsewhere: %v", r.centre.calls)
+				}
 				r.centre.set(func() { r.centre.script = nil })
 				r.pass(2 * time.Minute)
 				r.settled(2)
