@@ -138,7 +138,7 @@ func serve(t *testing.T) (path string, g *gateway, c *clock.Fake) {
 	go func() { done <- server.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
-		if err := <-done; err != nil {
+		if err := errors.Join(<-done, l.Unlock()); err != nil {
 			t.Errorf("server: %v", err)
 		}
 		if _, err := os.Stat(filepath.Join(dir, SocketName)); !os.IsNotExist(err) {
@@ -280,6 +280,12 @@ func TestListenKeepsOthersOut(t *testing.T) {
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := Listen(dir, ""); !errors.Is(err, ErrRunning) {
+		t.Errorf("while the first still writes its journal: %v", err)
+	}
+	if err := first.Unlock(); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := os.Stat(filepath.Join(dir, SocketName)); err != nil {
 		t.Fatalf("the socket is not stale: %v", err)
 	}
@@ -290,7 +296,7 @@ func TestListenKeepsOthersOut(t *testing.T) {
 	if err != nil {
 		t.Fatalf("after a daemon that was killed: %v", err)
 	}
-	if err := second.Close(); err != nil {
+	if err := errors.Join(second.Close(), second.Unlock()); err != nil {
 		t.Error(err)
 	}
 }

@@ -19,7 +19,7 @@ const SocketName = "control.sock"
 // ErrRunning says that another daemon holds the control socket.
 var ErrRunning = errors.New("another gatehouse is running")
 
-// Listener is the control socket, held against other daemons until it is closed.
+// Listener is the control socket. Close removes it; other daemons are kept out until Unlock.
 type Listener struct {
 	net.Listener
 	lock  *os.File
@@ -84,5 +84,5 @@ func (l *Listener) listen(path, group string) error {
 	return nil
 }
 
-// Close removes the socket, then lets the next daemon in.
-func (l *Listener) Close() error { return errors.Join(l.Listener.Close(), l.lock.Close()) }
+// Unlock lets the next daemon in. Call it last, when nothing of this daemon is left to do; Close does not.
+func (l *Listener) Unlock() error { return l.lock.Close() }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -22,35 +23,42 @@ const (
 	exitUnreachable = 3
 )
 
-func verbs() []verb {
+// verbs are all that the program can do. step is called at every named point of a login and a logout by the daemon; it is
+// for tests, which stop there, and nil otherwise.
+func verbs(step func(point string)) []verb {
 	return []verb{
-		runVerb(), checkVerb(), cleanupVerb(), versionVerb(),
+		runVerb(step), checkVerb(), cleanupVerb(), versionVerb(),
 		statusVerb(), stationsVerb(), sessionsVerb(), loginVerb(), logoutVerb(),
 		accountAddVerb(), accountRemoveVerb(), accountListVerb(), accountPasswdVerb(),
 	}
 }
 
 func main() {
-	os.Exit(execute(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+	os.Exit(executeWith(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, nil))
 }
 
-// execute runs one command line and returns the exit code.
-func execute(ctx context.Context, args []string, s streams) int {
+// executeWith runs one command line and returns the exit code.
+func executeWith(ctx context.Context, args []string, s streams, step func(point string)) int {
+	all := verbs(step)
 	if len(args) == 0 {
-		fmt.Fprint(s.err, overview(""))
+		fmt.Fprint(s.err, overview(all, ""))
 		return exitWrongUse
 	}
 	if len(args) == 1 && (isHelp(args[0]) || args[0] == "help") {
-		fmt.Fprint(s.out, overview(""))
+		fmt.Fprint(s.out, overview(all, ""))
 		return exitDone
 	}
-	v, rest, ok := find(args)
-	if !ok && len(args) == 2 && isHelp(args[1]) && overview(args[0]+" ") != overview("none") {
-		fmt.Fprint(s.out, overview(args[0]+" "))
-		return exitDone
+	v, rest, ok := find(all, args)
+	if family := args[0] + " "; !ok && slices.ContainsFunc(all, func(v verb) bool { return strings.HasPrefix(v.name, family) }) {
+		if len(args) == 2 && isHelp(args[1]) {
+			fmt.Fprint(s.out, overview(all, family))
+			return exitDone
+		}
+		fmt.Fprint(s.err, overview(all, family))
+		return exitWrongUse
 	}
 	if !ok {
-		fmt.Fprintf(s.err, "gatehouse: there is no verb %q; \"gatehouse -h\" lists them\n", strings.Join(args[:min(len(args), 2)], " "))
+		fmt.Fprintf(s.err, "gatehouse: there is no verb %q; \"gatehouse -h\" lists them\n", args[0])
 		return exitWrongUse
 	}
 	return report(v.execute(ctx, rest, s), v, s)
@@ -59,10 +67,10 @@ func execute(ctx context.Context, args []string, s streams) int {
 func isHelp(arg string) bool { return arg == "-h" || arg == "-help" || arg == "--help" }
 
 // find splits a command line into its verb, of one word or two, and the rest.
-func find(args []string) (verb, []string, bool) {
+func find(all []verb, args []string) (verb, []string, bool) {
 	for words := min(len(args), 2); words > 0; words-- {
 		name := strings.Join(args[:words], " ")
-		for _, v := range verbs() {
+		for _, v := range all {
 			if v.name == name {
 				return v, args[words:], true
 			}
@@ -90,11 +98,11 @@ func report(err error, v verb, s streams) int {
 }
 
 // overview lists the verbs whose names begin with prefix.
-func overview(prefix string) string {
+func overview(all []verb, prefix string) string {
 	var b strings.Builder
 	b.WriteString("gatehouse lets guests into a network: caught, logged in, accounted, and cut off on time.\n\nUsage:\n")
 	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
-	for _, v := range verbs() {
+	for _, v := range all {
 		if strings.HasPrefix(v.name, prefix) {
 			fmt.Fprintf(w, "  gatehouse %s\t%s\n", strings.TrimSpace(v.name+" "+v.operands), v.short)
 		}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+
+	"gatehouse/firewall/nftables"
+)
+
+func cleanupVerb() verb {
+	return verb{
+		name: "cleanup", short: "remove from the kernel all that gatehouse ever put there",
+		detail: "Needs no daemon, no configuration and no state. Afterwards the zones follow the router's own firewall. A daemon\n" +
+			"that still runs puts its tables back.",
+		bind: func(*flag.FlagSet) action {
+			return func(ctx context.Context, s streams, _ []string) error {
+				if err := mayAdministerNetwork(); err != nil {
+					return err
+				}
+				fw, err := nftables.New(nftables.Config{Logger: slog.New(slog.DiscardHandler)})
+				if err != nil {
+					return fmt.Errorf("opening the firewall: %w", err)
+				}
+				defer fw.Close()
+				return fw.CleanUp(ctx)
+			}
+		},
+	}
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"gatehouse/admin"
+	"gatehouse/config"
+	"gatehouse/firewall/nftables"
+	"gatehouse/internal/clock"
+	"gatehouse/internal/neigh"
+	"gatehouse/journal"
+	"gatehouse/mirror"
+	"gatehouse/portal"
+	"gatehouse/sessions"
+	gwsync "gatehouse/sync"
+)
+
+// daemonOptions are what a daemon needs.
+type daemonOptions struct {
+	Config *config.Config
+	Logger *slog.Logger
+	// Step is called at every named point of a login and a logout. Default: nothing.
+	Step func(point string)
+}
+
+// task is a part of the daemon that runs as long as the daemon does.
+type task interface {
+	fmt.Stringer
+	Run(ctx context.Context) error
+}
+
+// gateway is the daemon put together.
+type gateway struct {
+	daemonOptions
+	clock    clock.Clock
+	control  *admin.Listener
+	firewall *nftables.Firewall
+	journal  *journal.Journal
+	mirror   *mirror.Mirror // nil without a centre
+	sync     *gwsync.Sync   // nil without a centre
+	neigh    *neigh.Table
+	manager  *sessions.Manager
+	doorways []*doorway
+	closers  []func() error // in the order of opening
+}
+
+// daemon is the gateway from start to stop. It returns nil after ctx has ended and everything was brought to its end.
+func daemon(ctx context.Context, o daemonOptions) (err error) {
+	if o.Step == nil {
+		o.Step = func(string) {}
+	}
+	g := &gateway{daemonOptions: o}
+	defer func() { err = errors.Join(err, g.close()) }()
+	// What can fail for a reason outside comes before the first change to the kernel.
+	for _, step := range []func(context.Context) error{
+		g.checkMachine, g.claim, g.openStores, g.openKernel, g.buildSync, g.buildManager, g.openDoorways, g.start,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	if err := g.run(ctx); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(o.Config.Zones, func(z config.Zone) bool { return z.OnStop == config.StopOpen }) {
+		return g.firewall.Open(context.WithoutCancel(ctx))
+	}
+	return nil
+}
+
+// checkMachine finds what the operator has to mend first.
+func (g *gateway) checkMachine(context.Context) error {
+	if err := mayAdministerNetwork(); err != nil {
+		return err
+	}
+	for _, z := range g.Config.Zones {
+		for _, name := range z.Interfaces {
+			if _, err := net.InterfaceByName(name); err != nil {
+				return fmt.Errorf("zone %s: there is no interface %s; make it first, or mend interfaces in the configuration (\"ip link\" lists what there is)", z.Name, name)
+			}
+		}
+	}
+	var err error
+	g.clock, err = clock.System()
+	return err
+}
+
+// claim takes the control socket, and with it the right to be the daemon.
+func (g *gateway) claim(context.Context) (err error) {
+	g.control, err = admin.Listen(g.Config.RuntimeDir, g.Config.ControlGroup)
+	if err == nil {
+		g.onClose(g.control.Unlock)
+		g.onClose(func() error { _ = g.control.Close(); return nil }) // its server has closed it, unless the start failed
+	}
+	return err
+}
+
+func (g *gateway) openStores(ctx context.Context) error {
+	if err := os.MkdirAll(g.Config.StateDir, 0o700); err != nil {
+		return fmt.Errorf("making state_dir: %w", err)
+	}
+	var err error
+	g.journal, err = journal.Open(ctx, filepath.Join(g.Config.StateDir, "journal.db"),
+		journal.Options{Standalone: g.Config.Centre == nil, Logger: g.Logger, Step: g.Step})
+	if err != nil {
+		return err
+	}
+	g.onClose(g.journal.Close)
+	if g.Config.Centre == nil {
+		return nil
+	}
+	if g.mirror, err = mirror.Open(ctx, filepath.Join(g.Config.StateDir, "mirror.db"), g.Logger); err != nil {
+		return err
+	}
+	g.onClose(g.mirror.Close)
+	return nil
+}
+
+func (g *gateway) openKernel(context.Context) (err error) {
+	zones := make([]nftables.Zone, len(g.Config.Zones))
+	var interfaces []string
+	for i, z := range g.Config.Zones {
+		zones[i] = nftables.Zone{Name: z.Name, Interfaces: z.Interfaces, Masquerade: z.Masquerade,
+			OnStop: nftables.OnStop(z.OnStop), Management: z.Management}
+		interfaces = append(interfaces, z.Interfaces...)
+	}
+	g.firewall, err = nftables.New(nftables.Config{Zones: zones, PortalHTTPPort: g.Config.Portal.HTTPPort, Logger: g.Logger})
+	if err != nil {
+		return fmt.Errorf("opening the firewall: %w", err)
+	}
+	g.onClose(g.firewall.Close)
+	g.neigh, err = neigh.New(neigh.Config{Interfaces: interfaces, Changed: g.seen, Log: g.Logger})
+	if err != nil {
+		return err
+	}
+	g.onClose(func() error { g.neigh.Close(); return nil })
+	return nil
+}
+
+func (g *gateway) buildManager(context.Context) error {
+	c := sessions.Config{
+		Clock: g.clock, Enforcer: g.firewall, Store: g.journal, Local: g.journal, Verifiers: g.journal, Logger: g.Logger,
+		Zones: g.domainZones(), NASID: g.Config.NASID, NASIP: g.Config.NASIP.String(),
+		Believable: believable(), PersistInterval: g.Config.PersistInterval, PortOf: g.portOf, Step: g.Step,
+	}
+	if g.sync != nil {
+		c.Mirror, c.Authority, c.Queued = g.mirror, g.sync.Authority, g.sync.Pusher.Wake
+		c.VerifierMaxAge = g.Config.Centre.VerifierMaxAge
+	}
+	g.manager = sessions.New(c)
+	return nil
+}
+
+// loopback is where the router itself, and whoever watches over it there, looks at the portal.
+const loopback = "lo"
+
+// openDoorways opens the portal's port on every interface. Nobody is answered before the tasks run.
+func (g *gateway) openDoorways(ctx context.Context) error {
+	p := portal.New(portal.Config{
+		Manager: g.manager, Identify: g.identify, Forget: g.forget, Clock: g.clock, Logger: g.Logger,
+		PortalAddr: g.addressIn, Venues: g.venues(), Step: g.Step,
+	})
+	interfaces := []string{loopback}
+	for _, z := range g.Config.Zones {
+		interfaces = append(interfaces, z.Interfaces...)
+	}
+	for _, name := range interfaces {
+		d := &doorway{iface: name, port: g.Config.Portal.HTTPPort, portal: p, logger: g.Logger}
+		if err := d.open(ctx); err != nil {
+			return err
+		}
+		g.onClose(func() error { _ = d.close(); return nil }) // closed already, unless the start failed
+		g.doorways = append(g.doorways, d)
+	}
+	return nil
+}
+
+// start changes the kernel: adopts what an earlier run left there.
+func (g *gateway) start(ctx context.Context) error {
+	err := g.manager.Start(ctx)
+	if errors.Is(err, nftables.ErrPermission) {
+		return errNoPermission
+	}
+	return err
+}
+
+// run runs all tasks until ctx ends or one of them fails.
+func (g *gateway) run(ctx context.Context) error {
+	group, running := errgroup.WithContext(ctx)
+	for _, t := range g.tasks() {
+		group.Go(func() error {
+			if err := t.Run(running); err != nil {
+				return fmt.Errorf("%s: %w", t, err)
+			}
+			return nil
+		})
+	}
+	debug.FreeOSMemory() // the start needs more than the run
+	g.Logger.Info("ready", "version", versionName(), "zones", len(g.Config.Zones), "sessions", len(g.manager.Sessions()))
+	notify(stateReady)
+	defer context.AfterFunc(running, func() { notify(stateStopping) })()
+	begun := g.clock.Mono()
+	err := group.Wait()
+	g.Logger.Info("stopped", "after", (g.clock.Mono() - begun).Round(time.Second))
+	return err
+}
+
+func (g *gateway) onClose(f func() error) { g.closers = append(g.closers, f) }
+
+// close closes what was opened, the last first.
+func (g *gateway) close() error {
+	var errs []error
+	for _, f := range slices.Backward(g.closers) {
+		errs = append(errs, f())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"gatehouse/config"
+	"gatehouse/firewall/nftables"
+	"gatehouse/portal"
+	"gatehouse/sessions"
+	gwsync "gatehouse/sync"
+	"gatehouse/web"
+)
+
+// This file joins packages that do not know one another.
+
+// zoneOf is the zone of an interface.
+func (g *gateway) zoneOf(iface string) (config.Zone, bool) {
+	i := slices.IndexFunc(g.Config.Zones, func(z config.Zone) bool { return slices.Contains(z.Interfaces, iface) })
+	if i < 0 {
+		return config.Zone{}, false
+	}
+	return g.Config.Zones[i], true
+}
+
+func (g *gateway) zoneNamed(name string) (config.Zone, bool) {
+	i := slices.IndexFunc(g.Config.Zones, func(z config.Zone) bool { return z.Name == name })
+	if i < 0 {
+		return config.Zone{}, false
+	}
+	return g.Config.Zones[i], true
+}
+
+// seen brings the neighbour table's news to the sessions.
+func (g *gateway) seen(iface string, mac [6]byte, addr netip.Addr) {
+	if z, ok := g.zoneOf(iface); ok {
+		g.manager.Seen(sessions.Station{Zone: z.Name, MAC: mac}, addr)
+	}
+}
+
+// identify tells the portal who is at the other end: the neighbour table of the zones' interfaces knows.
+func (g *gateway) identify(_ context.Context, remote, _ netip.AddrPort) (sessions.Station, bool) {
+	iface, mac, ok := g.neigh.Lookup(remote.Addr())
+	if !ok {
+		return sessions.Station{}, false
+	}
+	z, ok := g.zoneOf(iface)
+	return sessions.Station{Zone: z.Name, MAC: mac}, ok
+}
+
+// forget deletes redirected connections from the kernel's table.
+func (g *gateway) forget(ctx context.Context, flows []portal.Flow) error {
+	out := make([]nftables.Flow, len(flows))
+	for i, f := range flows {
+		out[i] = nftables.Flow(f)
+	}
+	return g.firewall.Forget(ctx, out)
+}
+
+// portOf asks the zone's bridges behind which port a station is.
+func (g *gateway) portOf(st sessions.Station) string {
+	z, _ := g.zoneNamed(st.Zone)
+	for _, iface := range z.Interfaces {
+		if port := g.neigh.BridgePort(iface, st.MAC); port != "" {
+			return port
+		}
+	}
+	return ""
+}
+
+// addressIn is an address of the gateway in the zone that a browser can be sent to; IPv4 where there is one.
+func (g *gateway) addressIn(zone string) netip.Addr {
+	z, _ := g.zoneNamed(zone)
+	var found netip.Addr
+	for _, name := range z.Interfaces {
+		f, err := net.InterfaceByName(name)
+		if err != nil {
+			continue
+		}
+		addrs, err := f.Addrs()
+		if err != nil {
+			continue
+		}
+		for _, a := range addrs {
+			p, err := netip.ParsePrefix(a.String())
+			if err != nil || !p.Addr().IsGlobalUnicast() {
+				continue
+			}
+			if p.Addr().Is4() {
+				return p.Addr()
+			}
+			found = p.Addr()
+		}
+	}
+	return found
+}
+
+func (g *gateway) venues() map[string]web.Venue {
+	venues := make(map[string]web.Venue, len(g.Config.Zones))
+	for _, z := range g.Config.Zones {
+		venues[z.Name] = web.Venue{Name: g.Config.Portal.Venue, Terms: z.Terms}
+	}
+	return venues
+}
+
+// domainZones are the zones with Called-Station-Id filled in where the operator gave none: the interface's own address.
+func (g *gateway) domainZones() []sessions.Zone {
+	zones := g.Config.DomainZones()
+	for i := range zones {
+		p := &zones[i].Place
+		f, err := net.InterfaceByName(p.NASPortID)
+		if p.CalledStationID != "" || err != nil || len(f.HardwareAddr) != 6 {
+			continue
+		}
+		p.CalledStationID = sessions.MAC(f.HardwareAddr).CallingStationID()
+		if p.SSID != "" {
+			p.CalledStationID += ":" + p.SSID
+		}
+	}
+	return zones
+}
+
+func (g *gateway) buildSync(context.Context) (err error) {
+	c := g.Config.Centre
+	if c == nil {
+		return nil
+	}
+	var cas *x509.CertPool
+	if c.CA != nil {
+		cas = x509.NewCertPool()
+		cas.AppendCertsFromPEM(c.CA) // config has seen that it holds certificates
+	}
+	g.sync, err = gwsync.New(gwsync.Config{
+		BaseURL: c.URL.String(), Token: gwsync.TokenFile(c.TokenFile), NASID: g.Config.NASID, CAs: cas, Version: versionName(),
+		Clock: g.clock, Outbox: g.journal, Mirror: g.mirror, Logger: g.Logger, Changed: g.accountChanged, Believable: believable(),
+	})
+	if err != nil {
+		return fmt.Errorf("setting up the centre: %w", err)
+	}
+	return nil
+}
+
+// accountChanged is told by the change feed. A user whom the centre has deleted leaves no proof of a password behind.
+func (g *gateway) accountChanged(ctx context.Context, username string) error {
+	if _, err := g.mirror.Account(ctx, username); errors.Is(err, sessions.ErrNoAccount) {
+		if err := g.journal.DeleteVerifier(ctx, username); err != nil {
+			return err
+		}
+	}
+	return g.manager.AccountChanged(ctx, username)
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"runtime/debug"
+
+	"golang.org/x/sys/unix"
+)
+
+// newLogger logs lines of text, with a time stamp only where nobody else adds one: on a terminal.
+func newLogger(w io.Writer, level slog.Level) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if !onTerminal(w) {
+		options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+func onTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
+
+// tuneMemory trades a little CPU for a small process, as routers want it, unless the operator has chosen by GOGC or
+// GOMEMLIMIT: the heap may grow by half between collections, and an eighth of the machine's memory, but at least
+// 16 MiB, is where the collector begins to work harder.
+func tuneMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil || os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	debug.SetMemoryLimit(max(16<<20, int64(uint64(info.Totalram)*uint64(info.Unit)/8)))
+}
+
+var errNoPermission = errors.New("CAP_NET_ADMIN is missing: run it as root, or give its service AmbientCapabilities=CAP_NET_ADMIN")
+
+// mayAdministerNetwork says beforehand what the kernel would say in the middle of the start.
+func mayAdministerNetwork() error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return fmt.Errorf("reading capabilities: %w", err)
+	}
+	if data[0].Effective&(1<<unix.CAP_NET_ADMIN) == 0 {
+		return errNoPermission
+	}
+	return nil
+}
