@@ -30,10 +30,10 @@ func (p *Portal) hijack(w http.ResponseWriter, r *http.Request, c *conn) {
 	}
 	probe := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if !probe { // nothing that sends a body may be made to send it here; 511 is never the answer to a probe
-		answer(w, r, http.StatusNetworkAuthenticationRequired, "", string(location))
+		answer(w, http.StatusNetworkAuthenticationRequired, "", string(location))
 		return
 	}
-	answer(w, r, http.StatusFound, string(location), string(location))
+	answer(w, http.StatusFound, string(location), string(location))
 }
 
 // passOn sends a station that is online by now, and whose connection was redirected before it was, back to where it
@@ -43,10 +43,11 @@ func passOn(w http.ResponseWriter, r *http.Request, to string) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		code = http.StatusTemporaryRedirect
 	}
-	answer(w, r, code, to, to)
+	answer(w, code, to, to)
 }
 
-func answer(w http.ResponseWriter, r *http.Request, code int, location, link string) {
+// answer lets net/http leave out the body of an answer to HEAD.
+func answer(w http.ResponseWriter, code int, location, link string) {
 	body := web.SignInBody(make([]byte, 0, 512), link)
 	h := w.Header()
 	if location != "" {
@@ -59,7 +60,5 @@ func answer(w http.ResponseWriter, r *http.Request, code int, location, link str
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(code)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // the station may be gone, and nobody else would want to know
-	}
+	_, _ = w.Write(body) // the station may be gone, and nobody else would want to know
 }

@@ -216,6 +216,24 @@ func TestUnknownStationIsRedirectedToo(t *testing.T) {
 	}
 }
 
+// One listener serves both families; each station is sent to the address of its own.
+func TestBothFamilies(t *testing.T) {
+	b := startAt(t, "[::]:0", nil)
+	_, port, err := net.SplitHostPort(b.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b.addr = range []string{"127.0.0.1:" + port, "[::1]:" + port} {
+		got := b.raw("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n")
+		if l := got.header.Get("Location"); l != "http://"+b.addr+"/?u=http%3A%2F%2Fexample.com%2F" {
+			t.Errorf("through %s: to %q", b.addr, l)
+		}
+		if got := b.get("/"); got.status != http.StatusOK {
+			t.Errorf("login page at %s: %d", b.addr, got.status)
+		}
+	}
+}
+
 func TestLinkLocal(t *testing.T) {
 	p := New(Config{PortalAddr: func(zone string) netip.Addr {
 		return map[string]netip.Addr{"guest": netip.MustParseAddr("2001:db8::1")}[zone]

@@ -127,7 +127,5 @@ func (v *visit) render(code int, c templ.Component) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	v.WriteHeader(code)
-	if v.Method != http.MethodHead {
-		_, _ = v.ResponseWriter.Write(b.Bytes()) // the station may be gone, and nobody else would want to know
-	}
+	_, _ = v.ResponseWriter.Write(b.Bytes()) // the station may be gone, and nobody else would want to know
 }

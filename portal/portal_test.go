@@ -78,6 +78,11 @@ type bench struct {
 
 func start(tb testing.TB, change func(*Config)) *bench {
 	tb.Helper()
+	return startAt(tb, "127.0.0.1:0", change)
+}
+
+func startAt(tb testing.TB, addr string, change func(*Config)) *bench {
+	tb.Helper()
 	b := &bench{clock: clock.NewFake(time.Date(2026, 11, 21, 19, 0, 0, 0, time.UTC), "boot"), log: &bytes.Buffer{}}
 	b.T, _ = tb.(*testing.T)
 	b.manager = &manager{zone: sessions.Zone{Name: "guest", TermsVersion: "2026-11", AllowCleartext: true,
@@ -93,7 +98,7 @@ func start(tb testing.TB, change func(*Config)) *bench {
 	if change != nil {
 		change(&cfg)
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		tb.Fatal(err)
 	}

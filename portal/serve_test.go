@@ -47,7 +47,7 @@ func greeted(addr, from string) error {
 }
 
 func TestConnectionLimits(t *testing.T) {
-	b := start(t, func(c *Config) { c.MaxConns, c.MaxConnsPerAddr = 3, 2 })
+	b := start(t, func(c *Config) { c.MaxConnsPerAddr = 2 })
 	one, two := dial(t, b.addr, "127.0.0.2"), dial(t, b.addr, "127.0.0.2")
 	if err := greeted(b.addr, "127.0.0.2"); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the third connection of one address: %v, want a reset", err)
@@ -56,37 +56,70 @@ func TestConnectionLimits(t *testing.T) {
 	if a := b.over(other, "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"); a.status != http.StatusFound {
 		t.Errorf("another address while one is at its limit: %d", a.status)
 	}
-	_ = dial(t, b.addr, "127.0.0.3") // takes the last place
-	waiting := dial(t, b.addr, "127.0.0.4")
-	if _, err := io.WriteString(waiting, "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"); err != nil {
+	one.Close()
+	two.Close()
+	await(t, "the first address to have places again", func() bool {
+		c, err := net.DialTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}, net.TCPAddrFromAddrPort(netip.MustParseAddrPort(b.addr)))
+		if err != nil {
+			return false
+		}
+		defer c.Close()
+		_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n")
+		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		return err == nil && resp.StatusCode == http.StatusFound
+	})
+}
+
+func TestConnectionsWaitForAPlace(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
 		t.Fatal(err)
 	}
-	one.Close() // frees a place
-	if resp, err := http.ReadResponse(bufio.NewReader(waiting), nil); err != nil || resp.StatusCode != http.StatusFound {
-		t.Errorf("one that waited for a place: %v, %v", resp, err)
+	l := newLimitListener(inner, 1, 9)
+	dial(t, inner.Addr().String(), "127.0.0.2")
+	dial(t, inner.Addr().String(), "127.0.0.3")
+	first, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
 	}
-	two.Close()
-	again := dial(t, b.addr, "127.0.0.2")
-	if a := b.over(again, "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"); a.status != http.StatusFound {
-		t.Errorf("the first address after it closed: %d", a.status)
+	accepted := make(chan error, 2)
+	accept := func() { _, err := l.Accept(); accepted <- err }
+	go accept()
+	select {
+	case err := <-accepted:
+		t.Fatalf("the second was accepted beside the first (%v)", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	first.Close()
+	first.Close() // frees its place once only
+	if err := <-accepted; err != nil {
+		t.Errorf("the second, after the first closed: %v", err)
+	}
+	if n := len(l.places); n != 1 {
+		t.Errorf("%d places are taken, want 1", n)
+	}
+	go accept() // waits, as there is no place
+	l.Close()
+	if err := <-accepted; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Accept of a closed listener: %v", err)
 	}
 }
 
 func TestShutdownLetsALoginFinish(t *testing.T) {
 	begun, finish := make(chan struct{}), make(chan struct{})
 	b := start(t, nil)
-	b.manager.login = func(context.Context, sessions.LoginRequest) (sessions.Session, error) {
+	b.manager.login = func(ctx context.Context, _ sessions.LoginRequest) (sessions.Session, error) {
 		close(begun)
 		<-finish
-		return sessions.Session{}, nil
+		return sessions.Session{}, ctx.Err()
 	}
 	c := dial(t, b.addr, "127.0.0.1")
 	if _, err := io.WriteString(c, b.postText("/login", "", values("method", "click", "token", b.token(), "accept", "1"))); err != nil {
 		t.Fatal(err)
 	}
 	<-begun
-	var done sync.WaitGroup
-	done.Go(b.stop)
+	stopped := make(chan struct{})
+	go func() { b.stop(); close(stopped) }()
 	await(t, "the portal to stop accepting", func() bool {
 		c, err := net.Dial("tcp", b.addr)
 		if err == nil {
@@ -94,12 +127,17 @@ func TestShutdownLetsALoginFinish(t *testing.T) {
 		}
 		return err != nil
 	})
+	select {
+	case <-stopped:
+		t.Error("Serve returned before the login had its answer")
+	case <-time.After(50 * time.Millisecond):
+	}
 	close(finish)
 	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil || resp.StatusCode != http.StatusSeeOther {
 		t.Errorf("the login that was running: %v, %v", resp, err)
 	}
-	done.Wait()
+	<-stopped
 }
 
 func TestServeReportsALostListener(t *testing.T) {

@@ -34,7 +34,7 @@ func isOurs(host string, at netip.AddrPort) bool {
 // or when it is too long or not as it should be.
 func original(host string, u *url.URL) string {
 	uri := u.RequestURI()
-	if len(host)+len(uri) > maxURL || !validHost(host) || !strings.HasPrefix(uri, "/") {
+	if !validHost(host) || !strings.HasPrefix(uri, "/") {
 		return ""
 	}
 	return bounded("http://" + host + printable(uri))

@@ -1,8 +1,8 @@
 package web
 
 const (
-	signInHead = `<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Log in to this network</title><p>This network needs a log in. <a href="`
-	signInTail = `">Log in</a></p></html>` + "\n"
+	signInHead = `<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Log in to this network</title><p>To use this network, please <a href="`
+	signInTail = `">log in</a>.</p></html>` + "\n"
 )
 
 // SignInBody appends the small body that goes with a redirect to the portal, or with a 511 (RFC 6585 §6), both sent in
