@@ -41,7 +41,7 @@ type Config struct {
 	PortalAddr func(zone string) netip.Addr
 	// Venues are names and terms by zone. A zone that is not in it shows no name and our own terms.
 	Venues map[string]web.Venue
-	// MaxConns bounds open connections in all, MaxConnsPerAddr those of one address. Defaults: 1024 and 32.
+	// MaxConns bounds open connections in all, MaxConnsPerAddr those of one address. Defaults: 1024 and 64.
 	MaxConns, MaxConnsPerAddr int
 	// Step is called at "portal.before_answer" and "portal.after_answer" of a login and a logout, so that tests can stop
 	// there. Default: nothing.
@@ -64,7 +64,7 @@ func New(cfg Config) *Portal {
 		cfg.MaxConns = 1024
 	}
 	if cfg.MaxConnsPerAddr == 0 {
-		cfg.MaxConnsPerAddr = 32
+		cfg.MaxConnsPerAddr = 64
 	}
 	if cfg.Step == nil {
 		cfg.Step = func(string) {}
