@@ -114,12 +114,15 @@ func TestRejectedIsPutAside(t *testing.T) {
 	if !sameBody {
 		t.Errorf("body of the rejected transaction is %s", body)
 	}
-	for n := range 1200 {
-		commitRecord(t, j, sessions.Start, sessionN(n))
+	var b sessions.Batch
+	for n := range keepRejected {
+		b.Records = append(b.Records, record(sessions.Start, sessionN(n)))
 	}
-	for _, e := range append(pending(t, j), sessions.OutboxEntry{Seq: 1203}) {
+	must(t, j.Commit(t.Context(), b))
+	for _, e := range pending(t, j) {
 		must(t, j.Rejected(t.Context(), e.Seq, "invalid", ""))
 	}
+	equal(t, "rejected", []int{keepRejected + 2}, rows(t, j, "rejected"))
 	must(t, j.Tidy(t.Context()))
 	equal(t, "rejected, bounded", []int{keepRejected}, rows(t, j, "rejected"))
 }
