@@ -66,7 +66,7 @@ func (s *Server) getUser(c *call) (int, any, error) {
 }
 
 func (s *Server) createUser(c *call) (int, any, error) {
-	return s.writeUser(c, gate.User{IsActive: true}, http.StatusCreated, true)
+	return s.writeUser(c, 0, func(u *gate.User) { *u = gate.User{Organization: new(c.token.Scope.Own()), IsActive: true} })
 }
 
 func (s *Server) putUser(c *call) (int, any, error) {
@@ -74,7 +74,7 @@ func (s *Server) putUser(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return s.writeUser(c, gate.User{ID: u.ID, Organization: u.Organization, IsActive: true}, http.StatusOK, true)
+	return s.writeUser(c, u.ID, func(u *gate.User) { *u = gate.User{Organization: u.Organization, IsActive: true} })
 }
 
 func (s *Server) patchUser(c *call) (int, any, error) {
@@ -82,7 +82,7 @@ func (s *Server) patchUser(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	return s.writeUser(c, u, http.StatusOK, false)
+	return s.writeUser(c, u.ID, nil)
 }
 
 func (s *Server) deleteUser(c *call) (int, any, error) {
@@ -93,19 +93,30 @@ func (s *Server) deleteUser(c *call) (int, any, error) {
 	return http.StatusNoContent, nil, s.cfg.Store.DeleteUser(c.Context(), c.token.Scope, u.ID)
 }
 
-// writeUser puts the body's fields into u and saves it. full tells that required fields must be there.
-func (s *Server) writeUser(c *call, u gate.User, status int, full bool) (int, any, error) {
+// writeUser puts the body's fields into the user with this id, or into a new one when it is 0. begin makes of the stored
+// user what the fields are put into; nil for the user as it is, of which no field is required.
+func (s *Server) writeUser(c *call, id int64, begin func(*gate.User)) (int, any, error) {
 	f, err := c.readFields()
 	if err != nil {
 		return 0, nil, err
 	}
-	if full || f.has("username") {
+	if begin != nil || f.has("username") {
 		f.require("username")
 	}
-	if err := s.setOrganization(c, f, &u); err != nil {
+	organization, err := s.bodyOrganization(c, f)
+	if err != nil {
 		return 0, nil, err
 	}
-	setUser(f, &u)
+	change := func(u *gate.User) {
+		if begin != nil {
+			begin(u)
+		}
+		if organization != 0 {
+			u.Organization = &organization
+		}
+		setUser(f, u)
+	}
+	change(new(gate.User)) // finds what is wrong with the fields; that does not depend on the user
 	password := f.text("password", shortText)
 	if err := f.err(); err != nil {
 		return 0, nil, err
@@ -118,36 +129,33 @@ func (s *Server) writeUser(c *call, u gate.User, status int, full bool) (int, an
 		}
 		hash = &made
 	}
-	saved, err := s.cfg.Store.SaveUser(c.Context(), c.token.Scope, u, hash)
+	saved, err := s.cfg.Store.SaveUser(c.Context(), c.token.Scope, id, change, hash)
+	status, refused := http.StatusOK, http.StatusBadRequest
+	if id == 0 {
+		status, refused = http.StatusCreated, http.StatusConflict
+	}
 	var unknown *store.UnknownProfileError
 	var taken *store.DuplicateError
 	switch {
 	case errors.As(err, &unknown):
 		return 0, nil, invalidField("profile", fmt.Sprintf("Object with short_name=%s does not exist.", unknown.ShortName))
 	case errors.As(err, &taken):
-		refused := http.StatusConflict
-		if status != http.StatusCreated {
-			refused = http.StatusBadRequest
-		}
 		return 0, nil, duplicate(refused, taken.Field, "A user with that username already exists.")
 	}
 	return status, saved, err
 }
 
-func (s *Server) setOrganization(c *call, f *fields, u *gate.User) error {
+// bodyOrganization is the organisation that the body names; 0 when it names none.
+func (s *Server) bodyOrganization(c *call, f *fields) (int64, error) {
 	text := f.text("organization", shortText)
 	if text == nil || *text == "" {
-		if u.Organization == nil {
-			u.Organization = new(c.token.Scope.Own())
-		}
-		return nil
+		return 0, nil
 	}
 	id, ok, err := s.organization(c, *text)
 	if !ok && err == nil {
 		f.wrong("organization", fmt.Sprintf("Invalid pk %q - object does not exist.", *text))
 	}
-	u.Organization = &id
-	return err
+	return id, err
 }
 
 // setUser takes over the fields that the body has.

@@ -95,6 +95,9 @@ func open(ctx context.Context, path string, o sqlite.Options, now func() time.Ti
 // lock keeps two processes from making or migrating one database at the same time.
 func lock(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return func() {}, nil // opening the database fails too, and says it better
+	}
 	if err != nil {
 		return nil, fmt.Errorf("locking database: %w", err)
 	}
@@ -123,10 +126,15 @@ func schema() ([]sqlite.Step, error) {
 // Close waits for the write that is running and closes the file.
 func (s *Store) Close() error { return s.db.Close() }
 
-// Ping tells whether the database answers.
+// Ping tells whether the database can be read and written.
 func (s *Store) Ping(ctx context.Context) error {
-	var one int
-	return s.err("asking database", s.db.Read().QueryRowContext(ctx, "SELECT 1 FROM sqlite_schema LIMIT 1").Scan(&one))
+	if _, err := s.FeedEpoch(ctx); err != nil {
+		return err
+	}
+	return s.write(ctx, "asking database", func(tx *sql.Tx) error {
+		_, err := tx.Exec("UPDATE meta SET value = value WHERE key = ?", "nothing")
+		return err
+	})
 }
 
 // Checkpoint keeps the write-ahead log short. Call it every few seconds.

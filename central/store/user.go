@@ -110,56 +110,62 @@ func (s *Store) Credential(ctx context.Context, scope Scope, username string) (C
 	return c, s.err("reading credential", err)
 }
 
-// SaveUser writes u: a new user when u.ID is 0, else all of the one that has this id. hash is the new password's hash;
-// nil leaves the password as it is. Its profiles must be of its organisation: others are an *UnknownProfileError. It
-// returns the user as stored, a *DuplicateError when the name is taken, ErrNotFound when there is no such user in scope.
-func (s *Store) SaveUser(ctx context.Context, scope Scope, u gate.User, hash *string) (saved gate.User, err error) {
+// SaveUser changes the user of the scope with this id as change says, or makes a new one when id is 0; hash is the new
+// password's hash, nil leaves the password as it is. Its profiles must be of its organisation: another one is an
+// *UnknownProfileError. It returns the user as stored, a *DuplicateError when the name is taken, ErrNotFound when there is
+// no such user. change must be quick and must not use the store.
+func (s *Store) SaveUser(ctx context.Context, scope Scope, id int64, change func(*gate.User), hash *string) (saved gate.User, err error) {
 	err = s.write(ctx, "saving user", func(tx *sql.Tx) error {
-		id, err := s.putUser(tx, scope, u, hash)
-		if err != nil {
+		var u gate.User
+		if id != 0 {
+			q := "SELECT " + userColumns + " FROM users u WHERE u.id = ? AND " + scope.in("u.organization_id")
+			if u, err = scanUser(tx.QueryRow(q, id)); err != nil {
+				return err
+			}
+		}
+		change(&u)
+		if u.ID, err = s.putUser(tx, id, u, hash); err != nil {
 			return err
 		}
-		if err := assignProfiles(tx, id, *u.Organization, u.Profile); err != nil {
+		if err := assignProfiles(tx, u.ID, *u.Organization, u.Profile); err != nil {
 			return err
 		}
-		if err := changed(tx, userKind, id, *u.Organization); err != nil {
+		if err := changed(tx, userKind, u.ID, *u.Organization); err != nil {
 			return err
 		}
-		saved, err = scanUser(tx.QueryRow("SELECT "+userColumns+" FROM users u WHERE u.id = ?", id))
+		saved, err = scanUser(tx.QueryRow("SELECT "+userColumns+" FROM users u WHERE u.id = ?", u.ID))
 		return err
 	})
 	s.wake(err)
 	return saved, err
 }
 
-func (s *Store) putUser(tx *sql.Tx, scope Scope, u gate.User, hash *string) (id int64, err error) {
+func (s *Store) putUser(tx *sql.Tx, id int64, u gate.User, hash *string) (int64, error) {
+	var taken int64
+	err := tx.QueryRow("SELECT id FROM users WHERE username = ? AND organization_id = ? AND id <> ?",
+		u.Username, *u.Organization, id).Scan(&taken)
+	if err != sql.ErrNoRows {
+		return 0, orElse(err, &DuplicateError{Field: "username"})
+	}
 	var expiration *int64
 	if u.Expiration != nil {
 		expiration = moment(&u.Expiration.Time)
 	}
 	set := []any{*u.Organization, u.Username, strings.ToLower(u.Username), u.ExternalID, u.Klass, u.Email, u.FirstName,
 		u.LastName, u.IsActive, u.Description, expiration, u.AvatarURL, hash}
-	if u.ID == 0 {
+	if id == 0 {
 		const insert = `INSERT INTO users (organization_id, username, username_folded, external_id, klass, email, first_name,
 				last_name, is_active, description, expiration, avatar_url, password_hash, credential_version, date_joined)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?) ON CONFLICT (username, organization_id) DO NOTHING RETURNING id`
-		err = taken("username", tx.QueryRow(insert, append(set, micros(s.now()))...).Scan(&id))
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?) RETURNING id`
+		err = tx.QueryRow(insert, append(set, micros(s.now()))...).Scan(&id)
 		return id, err
 	}
-	update := `UPDATE users SET organization_id = ?1, username = ?2, username_folded = ?3, external_id = ?4, klass = ?5,
+	const update = `UPDATE users SET organization_id = ?1, username = ?2, username_folded = ?3, external_id = ?4, klass = ?5,
 			email = ?6, first_name = ?7, last_name = ?8, is_active = ?9, description = ?10, expiration = ?11, avatar_url = ?12,
 			password_hash = coalesce(?13, password_hash), credential_version = credential_version + (?13 IS NOT NULL)
-		WHERE id = ?14 AND ` + scope.in("organization_id") + ` RETURNING id`
-	var other int64
-	err = tx.QueryRow("SELECT id FROM users WHERE username = ? AND organization_id = ? AND id <> ?",
-		u.Username, *u.Organization, u.ID).Scan(&other)
-	if err == nil {
-		return 0, &DuplicateError{Field: "username"}
-	}
-	if err != sql.ErrNoRows {
-		return 0, err
-	}
-	return u.ID, tx.QueryRow(update, append(set, u.ID)...).Scan(&id)
+		WHERE id = ?14`
+	_, err = tx.Exec(update, append(set, id)...)
+	return id, err
 }
 
 // UnknownProfileError says that a user's organisation has no profile of this short name.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"gatehouse/api/edge"
 	"gatehouse/central"
 	"gatehouse/central/store"
 	"gatehouse/internal/clock"
@@ -21,6 +23,7 @@ import (
 const (
 	drainTime       = 10 * time.Second // what running requests get at the end
 	checkpointEvery = 5 * time.Second
+	longest         = (edge.MaxWait + 30) * time.Second // a request for changes, held open
 )
 
 func serve(ctx context.Context, args []string, _ io.Writer) error {
@@ -48,12 +51,20 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
+	server := newServer(centre, log)
+	if *cert != "" {
+		pair, err := tls.LoadX509KeyPair(*cert, *key)
+		if err != nil {
+			return fmt.Errorf("reading certificate: %w", err)
+		}
+		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}}
+	}
 	ln, err := net.Listen("tcp", *listen)
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
 	log.Info("serving", "addr", ln.Addr().String(), "tls", *cert != "")
-	return tasks(ctx, centre, db, ln, log, *cert, *key)
+	return tasks(ctx, server, ln, centre, db, log)
 }
 
 // newLog writes to standard error, without the time where systemd adds its own.
@@ -73,21 +84,24 @@ func newLog(verbose bool) *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, o))
 }
 
-// tasks runs the server until ctx ends, then lets the requests that are running come to their end.
-func tasks(ctx context.Context, centre *central.Server, db *store.Store, ln net.Listener, log *slog.Logger, cert, key string) error {
-	server := &http.Server{
+func newServer(centre *central.Server, log *slog.Logger) *http.Server {
+	return &http.Server{
 		Handler:           centre.Handler(),
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       60 * time.Second,
-		WriteTimeout:      150 * time.Second, // a request for changes is held open for up to 60 s
+		ReadTimeout:       longest, // its end would cut off a request that is held open
+		WriteTimeout:      2 * longest,
 		IdleTimeout:       120 * time.Second,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // what strangers send is no error of ours
 	}
+}
+
+// tasks runs the server until ctx ends, then lets the requests that are running come to their end.
+func tasks(ctx context.Context, server *http.Server, ln net.Listener, centre *central.Server, db *store.Store, log *slog.Logger) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		var err error
-		if cert != "" {
-			err = server.ServeTLS(ln, cert, key)
+		if server.TLSConfig != nil {
+			err = server.ServeTLS(ln, "", "")
 		} else {
 			err = server.Serve(ln)
 		}
