@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"gatehouse/sessions"
@@ -33,18 +34,14 @@ func (f *Firewall) admit(ctx context.Context, grants []sessions.Grant) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	plan, err := f.plan(grants)
+	var t transaction
+	idle := f.idle.clone()
+	plan, err := f.plan(&t, &idle, grants)
 	if err != nil {
 		return fmt.Errorf("admitting: %w", err)
 	}
-	var t transaction
-	fresh := map[time.Duration]bool{}
 	var gone, come elementsOf
 	for i, a := range plan {
-		if d := a.now.idle; d > 0 && !f.idles[d] && !fresh[d] {
-			fresh[d] = true
-			t.idleChain(d)
-		}
 		if a.old != nil && !a.old.cut {
 			gone.admission(a.old, 0)
 		}
@@ -58,9 +55,7 @@ func (f *Firewall) admit(ctx context.Context, grants []sessions.Grant) error {
 	if err := f.socket.transact(&t.messages); err != nil {
 		return fmt.Errorf("admitting: %w", err)
 	}
-	for d := range fresh {
-		f.idles[d] = true
-	}
+	f.idle = idle
 	for _, a := range plan {
 		f.admitted(a)
 	}
@@ -75,7 +70,8 @@ func timeoutOf(d time.Duration) time.Duration {
 	return whole(d)
 }
 
-func (f *Firewall) plan(grants []sessions.Grant) ([]admission, error) {
+// plan finds ids and classes for grants. Chains and classes that are new go into the transaction.
+func (f *Firewall) plan(t *transaction, idle *idleState, grants []sessions.Grant) ([]admission, error) {
 	plan := make([]admission, 0, len(grants))
 	taken, seen := map[id]bool{}, map[sessions.Station]bool{}
 	for i := range grants {
@@ -97,6 +93,9 @@ func (f *Firewall) plan(grants []sessions.Grant) ([]admission, error) {
 			}
 			taken[a.now.id] = true
 		}
+		a.now.class = idle.classFor(t, a.now.idle, func(c class) bool {
+			return slices.ContainsFunc(plan, func(p admission) bool { return p.now.class == c }) || f.hasClass(c)
+		})
 		plan = append(plan, a)
 	}
 	return plan, nil
@@ -116,9 +115,18 @@ func (f *Firewall) admitted(a admission) {
 		f.dropFlows(a.old)
 		return
 	}
-	if (a.old.idle > 0) != (a.now.idle > 0) {
+	if (a.old.class == 0) != (a.now.class == 0) {
 		f.dropFlows(a.now) // their conntrack marks say that it has an idle timeout, or that it has none
 	}
+}
+
+func (f *Firewall) hasClass(c class) bool {
+	for _, g := range f.grants {
+		if g.class == c {
+			return true
+		}
+	}
+	return false
 }
 
 // dropFlows deletes a grant's connections. What stays because of an error is closed all the same, and Release tries again.
@@ -215,11 +223,11 @@ func (f *Firewall) isLive(g *grant) (bool, error) {
 	if g.cut {
 		return false, nil
 	}
-	_, live, err := f.socket.readElement(setSessions, markKey(g.id))
-	if err != nil || !live || g.idle == 0 {
+	_, live, err := f.socket.readElement(setSessions, markKey(g.id.mark()))
+	if err != nil || !live || g.class == 0 {
 		return live, err
 	}
-	_, live, err = f.socket.readElement(setIdle, markKey(g.id))
+	_, live, err = f.socket.readElement(setIdle, markKey(g.id.mark()))
 	return live, err
 }
 
@@ -233,6 +241,7 @@ func (f *Firewall) release(ended []*grant) error {
 	for _, g := range ended {
 		if g.flowless {
 			gone.counters(g)
+			gone.idle = append(gone.idle, element{key: markKey(g.id.mark())}) // of a grant adopted after its end
 		} else {
 			kept++
 		}

@@ -92,8 +92,9 @@ func enforcerContract(t *testing.T, restart func() sessions.Enforcer, stations [
 	short.Timeout = 50 * time.Millisecond
 	must(e.Admit(ctx, short))
 	eventually(ctx, t, func() error { return liveness(ctx, e, "c", false, false) })
-	must(e.Admit(ctx, short)) // an ended session goes on
+	must(e.Admit(ctx, c)) // an ended session goes on
 	must(liveness(ctx, e, "c", true, false))
+	must(e.Admit(ctx, short))
 	eventually(ctx, t, func() error { return liveness(ctx, e, "c", false, false) })
 	must(e.Release(ctx, c.Station))
 

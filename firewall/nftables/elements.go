@@ -15,7 +15,8 @@ const (
 	tableName      = "gatehouse"
 	setSessions    = "sess"       // ids that are admitted; the timeout is the session's
 	setIdle        = "idle"       // ids that spoke within their idle timeout
-	setIdleClass   = "idle_class" // id : the chain that renews its element in idle
+	setIdleChain   = "idle_chain" // class : the chain that renews an id's element in idle
+	setIdleClass   = "idle_class" // id : the same, for ids of otherClass
 	setUp          = "up"         // counters by id, what the station sent; the comment says whose they are
 	setDown        = "down"       // counters by id, what it was sent
 	stationsPrefix = "stations_"
@@ -27,10 +28,11 @@ const elementExpressions = 0x11
 // userdataComment is libnftables' type of an element's comment (NFTNL_UDATA_SET_ELEM_COMMENT).
 const userdataComment = 0
 
-// element is one element of a set or map, as it is written and read.
+// element is one element of a set or map, as it is written and read. Small: thousands of them are read at a time.
 type element struct {
-	key     []byte
-	data    []byte        // of a map
+	key     key
+	isMap   bool          // mark is its data
+	mark    uint32        // of a map to marks
 	chain   string        // of a verdict map: where to go
 	timeout time.Duration // zero: for ever
 	left    time.Duration // read only
@@ -39,10 +41,28 @@ type element struct {
 	packets uint64 // read only
 }
 
-func markKey(i id) []byte { return markData(i.mark()) }
+// key is a mark, as nftables keeps it: four bytes in the processor's order; or a MAC.
+type key struct {
+	bytes  [6]byte
+	length int8
+}
 
-// markData is a mark as nftables keeps it: in the processor's byte order.
-func markData(mark uint32) []byte { return binary.NativeEndian.AppendUint32(nil, mark) }
+func markKey(mark uint32) (k key) {
+	binary.NativeEndian.PutUint32(k.bytes[:], mark)
+	k.length = 4
+	return k
+}
+
+func macKey(m sessions.MAC) key { return key{bytes: m, length: int8(len(m))} }
+
+// mark is the key in a set of marks.
+func (k key) mark() uint32 { return binary.NativeEndian.Uint32(k.bytes[:]) }
+
+// id is the station id in the key of a set of marks.
+func (k key) id() id { return idOf(k.mark()) }
+
+// mac is the key in a set of stations.
+func (k key) mac() sessions.MAC { return k.bytes }
 
 // transaction collects changes of our table that become true together.
 type transaction struct{ messages }
@@ -81,14 +101,14 @@ func (t *transaction) elements(kind, flags uint16, set string, elements []elemen
 
 func (m *messages) element(e element) {
 	at := m.begin(unix.NFTA_LIST_ELEM)
-	m.value(unix.NFTA_SET_ELEM_KEY, e.key)
+	m.value(unix.NFTA_SET_ELEM_KEY, e.key.bytes[:e.key.length])
 	switch {
 	case e.chain != "":
 		data := m.begin(unix.NFTA_SET_ELEM_DATA)
 		m.verdict(unix.NFTA_DATA_VERDICT, unix.NFT_GOTO, e.chain)
 		m.end(data)
-	case e.data != nil:
-		m.value(unix.NFTA_SET_ELEM_DATA, e.data)
+	case e.isMap:
+		m.value(unix.NFTA_SET_ELEM_DATA, binary.NativeEndian.AppendUint32(nil, e.mark))
 	}
 	if e.timeout > 0 {
 		m.timeout(unix.NFTA_SET_ELEM_TIMEOUT, e.timeout)
@@ -108,14 +128,15 @@ func (m *messages) verdict(kind uint16, code int32, chain string) {
 	m.end(at)
 }
 
-// readSet calls f with every element of a set, in no order.
-func (s *socket) readSet(set string) (elements []element, err error) {
+// readSet appends every element of a set to space, which may be nil, in no order.
+func (s *socket) readSet(set string, space []element) (elements []element, err error) {
 	var m messages
 	m.add(getElement, 0, unix.NFPROTO_INET, 0)
 	m.text(unix.NFTA_SET_ELEM_LIST_TABLE, tableName)
 	m.text(unix.NFTA_SET_ELEM_LIST_SET, set)
-	err = s.dump(&m, func() { elements = elements[:0] }, func(body []byte) error {
-		return listed(body, func(e element) { elements = append(elements, e) })
+	elements = space
+	err = s.dump(&m, func() { elements = space }, func(body []byte) error {
+		return listed(body, func(e *element) { elements = append(elements, *e) })
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading set %s: %w", set, err)
@@ -124,16 +145,16 @@ func (s *socket) readSet(set string) (elements []element, err error) {
 }
 
 // readElement reads one element of a set; ok is false when it is not there.
-func (s *socket) readElement(set string, key []byte) (found element, ok bool, err error) {
+func (s *socket) readElement(set string, k key) (found element, ok bool, err error) {
 	var m messages
 	m.add(getElement, 0, unix.NFPROTO_INET, 0)
 	m.text(unix.NFTA_SET_ELEM_LIST_TABLE, tableName)
 	m.text(unix.NFTA_SET_ELEM_LIST_SET, set)
 	list := m.begin(unix.NFTA_SET_ELEM_LIST_ELEMENTS)
-	m.element(element{key: key})
+	m.element(element{key: k})
 	m.end(list)
 	err = s.get(&m, func(body []byte) error {
-		return listed(body, func(e element) { found, ok = e, true })
+		return listed(body, func(e *element) { found, ok = *e, true })
 	})
 	if isMissing(err) {
 		return element{}, false, nil
@@ -145,17 +166,18 @@ func (s *socket) readElement(set string, key []byte) (found element, ok bool, er
 }
 
 // listed calls f with each element of an answer.
-func listed(body []byte, f func(element)) error {
+func listed(body []byte, f func(*element)) error {
+	var e element
 	return attributes(body, func(kind uint16, b []byte) error {
 		if kind != unix.NFTA_SET_ELEM_LIST_ELEMENTS {
 			return nil
 		}
 		return attributes(b, func(_ uint16, b []byte) error {
-			var e element
+			e = element{}
 			if err := attributes(b, e.attribute); err != nil {
 				return err
 			}
-			f(e)
+			f(&e)
 			return nil
 		})
 	})
@@ -164,7 +186,7 @@ func listed(body []byte, f func(element)) error {
 func (e *element) attribute(kind uint16, b []byte) error {
 	switch kind {
 	case unix.NFTA_SET_ELEM_KEY:
-		return attributes(b, keep(unix.NFTA_DATA_VALUE, &e.key))
+		return attributes(b, e.keyAttribute)
 	case unix.NFTA_SET_ELEM_DATA:
 		return attributes(b, e.dataAttribute)
 	case unix.NFTA_SET_ELEM_TIMEOUT:
@@ -183,10 +205,19 @@ func (e *element) attribute(kind uint16, b []byte) error {
 	return nil
 }
 
+func (e *element) keyAttribute(kind uint16, b []byte) error {
+	if kind == unix.NFTA_DATA_VALUE {
+		e.key.length = int8(copy(e.key.bytes[:], b))
+	}
+	return nil
+}
+
 func (e *element) dataAttribute(kind uint16, b []byte) error {
 	switch kind {
 	case unix.NFTA_DATA_VALUE:
-		e.data = append([]byte(nil), b...)
+		if len(b) == 4 {
+			e.isMap, e.mark = true, binary.NativeEndian.Uint32(b)
+		}
 	case unix.NFTA_DATA_VERDICT:
 		return attributes(b, func(kind uint16, b []byte) error {
 			if kind == unix.NFTA_VERDICT_CHAIN {
@@ -215,41 +246,10 @@ func (e *element) expression(kind uint16, b []byte) error {
 	})
 }
 
-func keep(want uint16, to *[]byte) func(uint16, []byte) error {
-	return func(kind uint16, b []byte) error {
-		if kind == want {
-			*to = append([]byte(nil), b...)
-		}
-		return nil
-	}
-}
-
 func milliseconds(b []byte, to *time.Duration) error {
 	if len(b) != 8 {
 		return errTruncated
 	}
 	*to = time.Duration(binary.BigEndian.Uint64(b)) * time.Millisecond
 	return nil
-}
-
-// id is the element's key, in a set of marks.
-func (e *element) id() id {
-	if len(e.key) != 4 {
-		return 0
-	}
-	return idOf(binary.NativeEndian.Uint32(e.key))
-}
-
-// mac is the element's key, in a set of stations.
-func (e *element) mac() (m sessions.MAC) {
-	copy(m[:], e.key)
-	return m
-}
-
-// mark is the element's data, in a map to marks.
-func (e *element) mark() uint32 {
-	if len(e.data) != 4 {
-		return 0
-	}
-	return binary.NativeEndian.Uint32(e.data)
 }

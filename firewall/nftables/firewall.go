@@ -40,7 +40,7 @@ type Firewall struct {
 	grants map[id]*grant
 	// of are a station's grants, the one that it got last at the end; those before it have ended and wait for Release.
 	of     map[sessions.Station][]*grant
-	idles  map[time.Duration]bool // idle timeouts that have a chain
+	idle   idleState
 	lastID id
 }
 
@@ -72,7 +72,8 @@ func (f *Firewall) Close() error {
 
 func (f *Firewall) forgetState() {
 	f.ready, f.known = false, false
-	f.grants, f.of, f.idles = map[id]*grant{}, map[sessions.Station][]*grant{}, map[time.Duration]bool{}
+	f.grants, f.of = map[id]*grant{}, map[sessions.Station][]*grant{}
+	f.idle = idleState{chains: map[time.Duration]bool{}}
 }
 
 // Open is for a clean stop: it lets every station of the zones with OnStop Open through, and leaves the others, and all

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"gatehouse/sessions"
 )
 
@@ -19,18 +17,14 @@ type grant struct {
 	station sessions.Station
 	session string
 	idle    time.Duration // in whole milliseconds; zero: none
+	class   class         // that goes with idle
 	// cut: its elements of admission are gone. Those of a grant that is not cut may have expired.
 	cut bool
 	// flowless: no conntrack entry has its id.
 	flowless bool
 }
 
-func (g *grant) mark() uint32 {
-	if g.idle > 0 {
-		return g.id.mark() | idleFlag
-	}
-	return g.id.mark()
-}
+func (g *grant) mark() uint32 { return g.id.mark() | g.class.mark() }
 
 // comment is how the kernel keeps whose grant it is.
 func (g *grant) comment() string {
@@ -56,22 +50,24 @@ type elementsOf struct {
 
 // admission adds the elements that let the grant through; zero timeouts for those to be removed.
 func (e *elementsOf) admission(g *grant, timeout time.Duration) {
-	key := markKey(g.id)
+	key := markKey(g.id.mark())
 	if e.stations == nil {
 		e.stations = map[string][]element{}
 	}
 	zone := g.station.Zone
-	e.stations[zone] = append(e.stations[zone], element{key: g.station.MAC[:], data: markData(g.mark()), timeout: timeout})
+	e.stations[zone] = append(e.stations[zone], element{key: macKey(g.station.MAC), isMap: true, mark: g.mark(), timeout: timeout})
 	e.sessions = append(e.sessions, element{key: key, timeout: timeout})
-	if g.idle > 0 {
+	if g.class != 0 {
 		e.idle = append(e.idle, element{key: key, timeout: g.idle})
+	}
+	if g.class == otherClass {
 		e.class = append(e.class, element{key: key, chain: idleChain(g.idle)})
 	}
 }
 
 func (e *elementsOf) counters(g *grant) {
-	e.up = append(e.up, element{key: markKey(g.id), comment: g.comment()})
-	e.dn = append(e.dn, element{key: markKey(g.id)})
+	e.up = append(e.up, element{key: markKey(g.id.mark()), comment: g.comment()})
+	e.dn = append(e.dn, element{key: markKey(g.id.mark())})
 }
 
 // each calls f with every set that has elements.
@@ -84,53 +80,6 @@ func (e *elementsOf) each(f func(set string, elements ...element)) {
 	f(setIdleClass, e.class...)
 	f(setUp, e.up...)
 	f(setDown, e.dn...)
-}
-
-// idleChain adds the chain that renews the idle timeout of whoever is sent through it.
-func (t *transaction) idleChain(d time.Duration) {
-	t.add(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWCHAIN, unix.NLM_F_CREATE, unix.NFPROTO_INET, 0)
-	t.text(unix.NFTA_CHAIN_TABLE, tableName)
-	t.text(unix.NFTA_CHAIN_NAME, idleChain(d))
-
-	t.add(unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWRULE, unix.NLM_F_CREATE|unix.NLM_F_APPEND, unix.NFPROTO_INET, 0)
-	t.text(unix.NFTA_RULE_TABLE, tableName)
-	t.text(unix.NFTA_RULE_CHAIN, idleChain(d))
-	rule := t.begin(unix.NFTA_RULE_EXPRESSIONS)
-	t.expression("meta", func() {
-		t.u32(unix.NFTA_META_DREG, unix.NFT_REG_1)
-		t.u32(unix.NFTA_META_KEY, unix.NFT_META_MARK)
-	})
-	t.expression("bitwise", func() {
-		t.u32(unix.NFTA_BITWISE_SREG, unix.NFT_REG_1)
-		t.u32(unix.NFTA_BITWISE_DREG, unix.NFT_REG_1)
-		t.u32(unix.NFTA_BITWISE_LEN, 4)
-		t.value(unix.NFTA_BITWISE_MASK, markData(idMask))
-		t.value(unix.NFTA_BITWISE_XOR, markData(0))
-	})
-	t.expression("dynset", func() {
-		t.text(unix.NFTA_DYNSET_SET_NAME, setIdle)
-		t.u32(unix.NFTA_DYNSET_OP, unix.NFT_DYNSET_OP_UPDATE)
-		t.u32(unix.NFTA_DYNSET_SREG_KEY, unix.NFT_REG_1)
-		t.timeout(unix.NFTA_DYNSET_TIMEOUT, d)
-	})
-	t.expression("immediate", func() {
-		t.u32(unix.NFTA_IMMEDIATE_DREG, unix.NFT_REG_VERDICT)
-		data := t.begin(unix.NFTA_IMMEDIATE_DATA)
-		t.verdict(unix.NFTA_DATA_VERDICT, netfilterAccept, "")
-		t.end(data)
-	})
-	t.end(rule)
-}
-
-const netfilterAccept = 1 // NF_ACCEPT
-
-func (t *transaction) expression(name string, data func()) {
-	at := t.begin(unix.NFTA_LIST_ELEM)
-	t.text(unix.NFTA_EXPR_NAME, name)
-	inner := t.begin(unix.NFTA_EXPR_DATA)
-	data()
-	t.end(inner)
-	t.end(at)
 }
 
 // whole rounds a duration up to what the kernel's elements can hold.

@@ -2,7 +2,6 @@ package nftables
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"strings"
 )
@@ -19,7 +18,7 @@ func (f *Firewall) migrate(ctx context.Context, found inspection) error {
 		if !made(set) {
 			continue
 		}
-		elements, err := f.socket.readSet(set)
+		elements, err := f.socket.readSet(set, nil)
 		if err != nil {
 			return err
 		}
@@ -35,9 +34,9 @@ func (f *Firewall) migrate(ctx context.Context, found inspection) error {
 func (e *element) text(set string) string {
 	var b strings.Builder
 	if strings.HasPrefix(set, stationsPrefix) {
-		b.WriteString(e.mac().String())
+		b.WriteString(e.key.mac().String())
 	} else {
-		fmt.Fprintf(&b, "0x%08x", binary.NativeEndian.Uint32(e.key))
+		fmt.Fprintf(&b, "0x%08x", e.key.mark())
 	}
 	if set == setUp || set == setDown {
 		fmt.Fprintf(&b, " counter packets %d bytes %d", e.packets, e.octets)
@@ -51,8 +50,8 @@ func (e *element) text(set string) string {
 	switch {
 	case e.chain != "":
 		fmt.Fprintf(&b, " : goto %s", e.chain)
-	case e.data != nil:
-		fmt.Fprintf(&b, " : 0x%08x", e.mark())
+	case e.isMap:
+		fmt.Fprintf(&b, " : 0x%08x", e.mark)
 	}
 	return b.String()
 }

@@ -100,29 +100,34 @@ func (f *Firewall) settle(want []sessions.Grant) (missing []sessions.Grant, err 
 
 func grantKey(s sessions.Station, session string) string { return s.String() + " " + session }
 
-// sweep removes elements that belong to no grant: nobody could end them.
+// sweep removes elements that belong to no grant, because nobody could end them, and frees classes.
 func (f *Firewall) sweep() error {
 	found, err := f.socket.inspect()
 	if err != nil {
 		return err
 	}
 	var t transaction
+	for c := class(1); c < otherClass; c++ {
+		if !f.hasClass(c) {
+			f.idle.free(&t, c)
+		}
+	}
 	for _, set := range found.sets {
 		isStations := strings.HasPrefix(set, stationsPrefix)
 		if !isStations && !slices.Contains([]string{setSessions, setIdle, setIdleClass, setUp, setDown}, set) {
 			continue
 		}
-		elements, err := f.socket.readSet(set)
+		elements, err := f.socket.readSet(set, nil)
 		if err != nil {
 			return err
 		}
 		for _, e := range elements {
-			owner := e.id()
+			owner := e.key.id()
 			if isStations {
-				owner = idOf(e.mark())
+				owner = idOf(e.mark)
 			}
 			if f.grants[owner] == nil {
-				t.remove(set, element{key: e.key, data: e.data, chain: e.chain})
+				t.remove(set, element{key: e.key, isMap: e.isMap, mark: e.mark, chain: e.chain})
 			}
 		}
 	}
@@ -136,21 +141,20 @@ func (f *Firewall) install(ctx context.Context, opened bool) error {
 		return err
 	}
 	r := f.rules(opened)
-	for _, g := range f.grants {
-		if g.idle > 0 {
-			r.idleTimeouts = append(r.idleTimeouts, g.idle)
-		}
+	inUse := map[time.Duration]bool{}
+	for _, d := range f.idle.classes {
+		inUse[d] = d > 0
 	}
-	slices.Sort(r.idleTimeouts)
-	r.idleTimeouts = slices.Compact(r.idleTimeouts)
+	for _, g := range f.grants {
+		inUse[g.idle] = g.idle > 0
+	}
+	delete(inUse, 0)
+	r.idleTimeouts = slices.Sorted(maps.Keys(inUse))
 	r.staleChains, r.staleSets = found.stale(r.text())
 	if _, err := f.nft(ctx, r.text(), "-f", "-"); err != nil {
 		return fmt.Errorf("loading the ruleset: %w", err)
 	}
-	f.idles = map[time.Duration]bool{}
-	for _, d := range r.idleTimeouts {
-		f.idles[d] = true
-	}
+	f.idle.chains = inUse
 	return nil
 }
 

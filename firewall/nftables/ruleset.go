@@ -74,6 +74,7 @@ func (r *rules) sets(line printer) {
 	}
 	line("\tset %s { type mark; flags timeout; size %d; }", setSessions, setSize)
 	line("\tset %s { type mark; flags dynamic,timeout; size %d; }", setIdle, setSize)
+	line("\tmap %s { type mark : verdict; size %d; elements = { 0x%08x : goto idle_other }; }", setIdleChain, otherClass, otherClass.mark())
 	line("\tmap %s { type mark : verdict; size %d; }", setIdleClass, setSize)
 	line("\tset %s { type mark; size %d; counter; }", setUp, setSize)
 	line("\tset %s { type mark; size %d; counter; }", setDown, setSize)
@@ -82,9 +83,9 @@ func (r *rules) sets(line printer) {
 // Parts of rules. The id is masked out of a mark wherever it is asked for: the other bits are other people's.
 var (
 	packetID   = fmt.Sprintf("meta mark and 0x%08x", idMask)
-	packetIdle = fmt.Sprintf("meta mark and 0x%08x", idleFlag)
+	packetIdle = fmt.Sprintf("meta mark and 0x%08x", uint32(classMask))
 	flowID     = fmt.Sprintf("ct mark and 0x%08x", idMask)
-	flowIdle   = fmt.Sprintf("ct mark and 0x%08x", idleFlag)
+	flowIdle   = fmt.Sprintf("ct mark and 0x%08x", uint32(classMask))
 )
 
 // shared prints the chains that all zones use.
@@ -95,6 +96,9 @@ func (r *rules) shared(line printer) {
 		"reject with icmpx type admin-prohibited")
 	line.chain("admitted",
 		packetIdle+" == 0 accept",
+		packetIdle+" vmap @"+setIdleChain,
+		"accept")
+	line.chain("idle_other",
 		packetID+" vmap @"+setIdleClass,
 		"accept")
 	for _, d := range r.idleTimeouts {

@@ -3,6 +3,7 @@ package nftables_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,7 +138,36 @@ func TestSessionTimeout(t *testing.T) {
 
 func TestIdleTimeout(t *testing.T) {
 	t.Parallel()
+	testIdleTimeout(t, newGate(t, lab.Options{}, guestZone()))
+}
+
+// So many different idle timeouts that some stations have theirs alone; also after a restart.
+func TestIdleTimeouts(t *testing.T) {
+	t.Parallel()
 	g := newGate(t, lab.Options{}, guestZone())
+	var others []sessions.Grant
+	for i := range 8 {
+		other := crowd(i)
+		other.IdleTimeout = time.Duration(i+1) * time.Minute
+		others = append(others, other)
+		g.admit(other)
+	}
+	g.restart()
+	g.reconcile(others...)
+	for _, other := range others {
+		r, _ := g.reading(other.AcctSessionID)
+		if left := other.IdleTimeout - r.IdleLeft; !r.Live || left < 0 || left > 20*time.Second {
+			t.Errorf("of %v are left: %+v", other.IdleTimeout, r)
+		}
+	}
+	testIdleTimeout(t, g)
+	g.reconcile(others[7])
+	if chains := g.nft("list", "table", "inet", "gatehouse"); strings.Count(chains, "chain idle_") != 2 {
+		t.Errorf("chains of idle timeouts that nobody has: %s", chains)
+	}
+}
+
+func testIdleTimeout(t *testing.T, g *gate) {
 	silent, talking := g.station(lab.StationOptions{}), g.station(lab.StationOptions{})
 	const idle = 1500 * time.Millisecond
 	for i, s := range []*lab.Station{silent, talking} {

@@ -73,7 +73,12 @@ func (g *gate) startTraffic(s *lab.Station, addr, port string) *traffic {
 	}
 	f.every(&f.up, func() { _, _ = conn.Write(payload) })
 	f.every(&f.down, func() { _, _ = listener.WriteTo(payload, peer) })
-	g.t.Cleanup(f.end)
+	g.t.Cleanup(func() {
+		f.end()
+		for _, c := range f.conns {
+			_ = c.Close()
+		}
+	})
 	return f
 }
 
@@ -99,15 +104,10 @@ func (f *traffic) ways() []*way { return []*way{&f.up, &f.down} }
 // silence stops one direction.
 func (w *way) silence() { w.once.Do(func() { close(w.quiet) }) }
 
-// end stops both directions for good.
+// end stops both directions for good. The sockets stay open, because a late packet would be answered by an ICMP error.
 func (f *traffic) end() {
-	f.once.Do(func() {
-		close(f.stop)
-		f.talkers.Wait()
-		for _, c := range f.conns {
-			_ = c.Close()
-		}
-	})
+	f.once.Do(func() { close(f.stop) })
+	f.talkers.Wait()
 }
 
 // wantCut checks that what was sent before at arrived and what was sent after it did not, within a tolerance: before and

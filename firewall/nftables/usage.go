@@ -3,7 +3,7 @@ package nftables
 import (
 	"context"
 	"fmt"
-	"time"
+	"strings"
 
 	"gatehouse/sessions"
 )
@@ -25,52 +25,48 @@ func (f *Firewall) Usage(ctx context.Context) ([]sessions.Reading, error) {
 
 // readAll reads what every grant has used, and whether it still holds.
 func (f *Firewall) readAll() ([]sessions.Reading, error) {
-	sets := [4][]element{}
-	for i, name := range [4]string{setUp, setDown, setSessions, setIdle} {
-		var err error
-		if sets[i], err = f.socket.readSet(name); err != nil {
-			return nil, err
-		}
-	}
 	readings := make([]sessions.Reading, 0, len(f.grants))
 	place := make(map[id]int, len(f.grants))
-	for i := range sets[0] {
-		e := &sets[0][i]
-		g := f.grants[e.id()]
-		if g == nil {
-			continue
+	space := make([]element, 0, len(f.grants))
+	for _, step := range []struct {
+		set  string
+		take func(*element, *sessions.Reading)
+	}{
+		{setUp, func(e *element, r *sessions.Reading) {
+			r.Usage.InputOctets, r.Usage.InputPackets = e.octets, e.packets
+		}},
+		{setDown, func(e *element, r *sessions.Reading) {
+			r.Usage.OutputOctets, r.Usage.OutputPackets = e.octets, e.packets
+		}},
+		{setSessions, func(_ *element, r *sessions.Reading) { r.Live = true }},
+		{setIdle, func(e *element, r *sessions.Reading) { r.IdleLeft = e.left }},
+	} {
+		elements, err := f.socket.readSet(step.set, space[:0])
+		if err != nil {
+			return nil, err
 		}
-		place[g.id] = len(readings)
-		readings = append(readings, sessions.Reading{Station: g.station, AcctSessionID: g.session, IdleLeft: -1,
-			Usage: sessions.Usage{InputOctets: e.octets, InputPackets: e.packets}})
-	}
-	at := func(e *element) *sessions.Reading {
-		if i, ok := place[e.id()]; ok {
-			return &readings[i]
+		space = elements
+		for i := range elements {
+			e := &elements[i]
+			g := f.grants[e.key.id()]
+			if g == nil {
+				continue
+			}
+			n, ok := place[g.id]
+			if !ok {
+				n = len(readings)
+				place[g.id] = n
+				readings = append(readings, sessions.Reading{Station: g.station, AcctSessionID: g.session, IdleLeft: -1})
+			}
+			step.take(e, &readings[n])
 		}
-		return &sessions.Reading{} // of nobody
-	}
-	for i := range sets[1] {
-		e := &sets[1][i]
-		r := at(e)
-		r.Usage.OutputOctets, r.Usage.OutputPackets = e.octets, e.packets
-	}
-	for i := range sets[2] {
-		at(&sets[2][i]).Live = true
-	}
-	spoken := make(map[id]time.Duration, len(sets[3]))
-	for i := range sets[3] {
-		spoken[sets[3][i].id()] = sets[3][i].left
 	}
 	for i, n := range place {
 		r := &readings[n]
-		if !r.Live || f.grants[i].idle == 0 {
-			continue
-		}
-		if left, ok := spoken[i]; ok {
-			r.IdleLeft = left
-		} else {
-			r.Live, r.Idled = false, true
+		idled := r.Live && f.grants[i].class != 0 && r.IdleLeft < 0
+		r.Live, r.Idled = r.Live && !idled, idled
+		if !r.Live || f.grants[i].class == 0 {
+			r.IdleLeft = -1
 		}
 	}
 	return readings, nil
@@ -78,11 +74,11 @@ func (f *Firewall) readAll() ([]sessions.Reading, error) {
 
 // readUsage reads the counters of one id.
 func (f *Firewall) readUsage(i id) (u sessions.Usage, err error) {
-	up, _, err := f.socket.readElement(setUp, markKey(i))
+	up, _, err := f.socket.readElement(setUp, markKey(i.mark()))
 	if err != nil {
 		return u, err
 	}
-	down, _, err := f.socket.readElement(setDown, markKey(i))
+	down, _, err := f.socket.readElement(setDown, markKey(i.mark()))
 	if err != nil {
 		return u, err
 	}
@@ -108,31 +104,25 @@ func (f *Firewall) adopt() (there bool, err error) {
 }
 
 func (f *Firewall) adoptGrants(found inspection) error {
-	owners, err := f.socket.readSet(setUp)
+	owners, err := f.socket.readSet(setUp, nil)
 	if err != nil {
 		return err
 	}
 	for i := range owners {
-		if g, ok := fromComment(owners[i].id(), owners[i].comment); ok {
+		if g, ok := fromComment(owners[i].key.id(), owners[i].comment); ok {
 			f.grants[g.id] = g
 			f.lastID = max(f.lastID, g.id)
 		}
 	}
-	classes, err := f.socket.readSet(setIdleClass)
-	if err != nil {
+	if err := f.adoptIdle(found); err != nil {
 		return err
 	}
-	for i := range classes {
-		if g := f.grants[classes[i].id()]; g != nil {
-			g.idle, g.cut = idleOfChain(classes[i].chain), false
-		}
-	}
-	admitted, err := f.socket.readSet(setSessions)
+	admitted, err := f.socket.readSet(setSessions, nil)
 	if err != nil {
 		return err
 	}
 	for i := range admitted {
-		if g := f.grants[admitted[i].id()]; g != nil {
+		if g := f.grants[admitted[i].key.id()]; g != nil {
 			g.cut = false
 		}
 	}
@@ -144,8 +134,51 @@ func (f *Firewall) adoptGrants(found inspection) error {
 			}
 		}
 	}
+	return nil
+}
+
+// adoptIdle finds which idle timeouts there are, and which grant has which.
+func (f *Firewall) adoptIdle(found inspection) error {
 	for _, d := range found.idles {
-		f.idles[d] = true
+		f.idle.chains[d] = true
+	}
+	shared, err := f.socket.readSet(setIdleChain, nil)
+	if err != nil {
+		return err
+	}
+	for i := range shared {
+		if c := classOf(shared[i].key.mark()); c < otherClass {
+			f.idle.classes[c] = idleOfChain(shared[i].chain)
+		}
+	}
+	for _, set := range found.sets {
+		if !strings.HasPrefix(set, stationsPrefix) {
+			continue
+		}
+		stations, err := f.socket.readSet(set, nil)
+		if err != nil {
+			return err
+		}
+		for i := range stations {
+			mark := stations[i].mark
+			g := f.grants[idOf(mark)]
+			if g == nil {
+				continue
+			}
+			g.class, g.cut = classOf(mark), false
+			if g.class < otherClass {
+				g.idle = f.idle.classes[g.class]
+			}
+		}
+	}
+	others, err := f.socket.readSet(setIdleClass, nil)
+	if err != nil {
+		return err
+	}
+	for i := range others {
+		if g := f.grants[others[i].key.id()]; g != nil {
+			g.class, g.idle, g.cut = otherClass, idleOfChain(others[i].chain), false
+		}
 	}
 	return nil
 }
