@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"strings"
 
 	"gatehouse/config"
 )
@@ -25,7 +26,11 @@ func checkVerb() verb {
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(s.out, "%s is right: %d zones\n", *path, len(c.Zones))
+				names := make([]string, len(c.Zones))
+				for i, z := range c.Zones {
+					names[i] = z.Name
+				}
+				fmt.Fprintf(s.out, "%s is right; zones: %s\n", *path, strings.Join(names, ", "))
 				return nil
 			}
 		},

@@ -108,7 +108,7 @@ func (g *gateway) claim(context.Context) (err error) {
 
 func (g *gateway) openStores(ctx context.Context) error {
 	if err := os.MkdirAll(g.Config.StateDir, 0o700); err != nil {
-		return fmt.Errorf("making state_dir: %w", err)
+		return fmt.Errorf("making state_dir: %w; name a folder that this user may write", err)
 	}
 	var err error
 	g.journal, err = journal.Open(ctx, filepath.Join(g.Config.StateDir, "journal.db"),
@@ -189,8 +189,11 @@ func (g *gateway) openDoorways(ctx context.Context) error {
 // start changes the kernel: adopts what an earlier run left there.
 func (g *gateway) start(ctx context.Context) error {
 	err := g.manager.Start(ctx)
-	if errors.Is(err, nftables.ErrPermission) {
+	switch {
+	case errors.Is(err, nftables.ErrPermission):
 		return errNoPermission
+	case errors.Is(err, nftables.ErrNoNFT):
+		return errors.New("the nft program is not installed: install the package nftables")
 	}
 	return err
 }

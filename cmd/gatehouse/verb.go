@@ -65,12 +65,12 @@ func (v verb) execute(ctx context.Context, args []string, s streams) error {
 
 func (v verb) help(flags *flag.FlagSet) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "gatehouse %s: %s\n\nUsage: gatehouse %[1]s [flags] %[3]s\n", v.name, v.short, v.operands)
+	fmt.Fprintf(&b, "gatehouse %s: %s\n\nUsage: %s\n", v.name, v.short, strings.TrimSpace("gatehouse "+v.name+" [flags] "+v.operands))
 	if v.detail != "" {
 		b.WriteString("\n" + v.detail + "\n")
 	}
+	b.WriteString("\nFlags:\n  -h\n    \tprint this text\n")
 	flags.SetOutput(&b)
-	b.WriteString("\nFlags:\n")
 	flags.PrintDefaults()
 	return b.String()
 }
