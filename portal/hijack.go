@@ -14,18 +14,19 @@ func (p *Portal) hijack(w http.ResponseWriter, r *http.Request, c *conn) {
 	ctx := r.Context()
 	to := original(r.Host, r.URL)
 	st, known := p.cfg.Identify(ctx, c.remote, c.local)
+	base := p.base(c, st.Zone)
+	ours := isOurs(r.Host, base) // the router's own address, where guests find the portal and nothing else
 	if known {
 		p.cfg.Manager.Seen(st, c.remote.Addr())
-		if v := p.cfg.Manager.View(st); to != "" && online(v) && p.predates(c, v.Session) {
+		if v := p.cfg.Manager.View(st); to != "" && !ours && online(v) && p.predates(c, v.Session) {
 			passOn(w, r, to)
 			return
 		}
 		p.flows.add(st, Flow{Client: c.remote, Portal: c.local}, p.cfg.Clock.Mono())
 	}
-	base := p.base(c, st.Zone)
 	location := append(make([]byte, 0, 256), "http://"...)
 	location = append(base.AppendTo(location), '/')
-	if to != "" && !isOurs(r.Host, base) {
+	if to != "" && !ours {
 		location = append(append(location, "?u="...), url.QueryEscape(to)...)
 	}
 	probe := r.Method == http.MethodGet || r.Method == http.MethodHead

@@ -121,6 +121,9 @@ func (d *stage) adminPortClosed(ctx context.Context, when string) error {
 		if err == nil && strings.Contains(p.Body, lab.AdminPageText) {
 			return fmt.Errorf("%s the router's admin page is served to a guest at %s", when, addr)
 		}
+		if when == "after login" && addr == lab.GuestGateway4 && (err != nil || !strings.HasPrefix(p.Location, "http://"+lab.GuestGateway4+":2080/")) {
+			return fmt.Errorf("%s a guest does not find the portal at the router's address: %d, Location %q (%v)", when, p.Status, p.Location, err)
+		}
 		what := "refused"
 		if err == nil {
 			what = fmt.Sprintf("%d, Location %s", p.Status, p.Location)
