@@ -38,6 +38,8 @@ func (c *centre) spoil() {
 
 func TestDatabaseSpoiledUnderTheServer(t *testing.T) {
 	c := newCentre(t)
+	c.token("acme admin")
+	c.token("acme edge")
 	c.spoil()
 	got := c.want(http.StatusInternalServerError, ask{who: "acme admin", method: "GET", path: "/api/v1/user/"}, nil)
 	wantErrorBody(t, got)
@@ -52,6 +54,8 @@ func TestDatabaseSpoiledUnderTheServer(t *testing.T) {
 // goes on, and once it is free everything is as before.
 func TestDatabaseHeldByAnother(t *testing.T) {
 	c := newCentre(t)
+	c.token("acme admin")
+	c.token("acme edge")
 	other, err := sqlite.Open(t.Context(), c.path, sqlite.Options{Schema: []sqlite.Step{{}}})
 	if err != nil {
 		t.Fatal(err)

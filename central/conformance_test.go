@@ -328,8 +328,9 @@ func provoke429(t *testing.T, r row) reply {
 // provoke500 spoils the database's file under the server.
 func provoke500(t *testing.T, r row) reply {
 	s := newStage(t)
+	a := s.ask(r)
 	s.spoil()
-	return s.do(s.ask(r))
+	return s.do(a)
 }
 
 func wantErrorBody(t *testing.T, got reply) {

@@ -78,7 +78,6 @@ func (c *centre) walk(who, path, idField string, query url.Values) []string {
 
 // oracleRow is what the oracle knows of a row.
 type oracleRow struct {
-	id                          string
 	at                          time.Time
 	active                      bool
 	org, typ, status            string

@@ -178,7 +178,7 @@ func readUser(user int64) ask {
 
 func TestAuthorizationHeader(t *testing.T) {
 	c := newCentre(t)
-	token := c.tokens["acme admin"]
+	token := c.token("acme admin")
 	tests := map[string]struct {
 		header string
 		status int

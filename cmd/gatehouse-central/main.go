@@ -56,7 +56,10 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	}
 	err := v(ctx, rest, out)
 	switch {
-	case err == nil || errors.Is(err, flag.ErrHelp):
+	case err == nil:
+		return exitDone
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(out, usage)
 		return exitDone
 	case errors.Is(err, errUsage):
 		fmt.Fprintf(errOut, "gatehouse-central: %v\n%s", err, usage)
