@@ -126,7 +126,10 @@ func (v *Venue) foundCentre(ctx context.Context) error {
 
 func (v *Venue) writeConfig() error {
 	centre := ""
-	if v.options.Central != "" || v.options.CentreAway {
+	if v.options.CentreAway {
+		v.edge = "0123456789abcdef0123456789abcdef"
+	}
+	if v.edge != "" {
 		token := filepath.Join(v.Dir, "token")
 		if err := os.WriteFile(token, []byte(v.edge+"\n"), 0o600); err != nil {
 			return err
