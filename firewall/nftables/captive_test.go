@@ -71,9 +71,11 @@ func TestSpoofedSource(t *testing.T) {
 			t.Fatal(out, err)
 		}
 	}
-	// Masquerade would hide the address, so every ping counts.
+	// Masquerade would hide the address, so every ping counts; so does an answer of the router to the foreign address.
 	wan, err := g.WAN.Capture(t.Context(), lab.PeerInterface, func(p lab.Packet) bool {
-		return !p.Sent && slices.Contains(web, p.Dst.Addr().String()) && (p.Protocol == 1 || p.Protocol == 58)
+		dst := p.Dst.Addr().String()
+		reached := slices.Contains(web, dst) || dst == foreign[lab.WebAddr4] || dst == foreign[lab.WebAddr6]
+		return !p.Sent && reached && (p.Protocol == 1 || p.Protocol == 58)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +97,7 @@ func TestSpoofedSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(packets) > 0 {
-		t.Errorf("%d packets with a foreign source left the router", len(packets))
+		t.Errorf("%d packets with a foreign source went through or were answered: %v", len(packets), packets)
 	}
 	g.wantOnline(s)
 	if r, _ := g.reading("s1"); r.Usage.InputPackets == 0 {

@@ -82,10 +82,10 @@ func (r *rules) sets(line printer) {
 
 // Parts of rules. The id is masked out of a mark wherever it is asked for: the other bits are other people's.
 var (
-	packetID   = fmt.Sprintf("meta mark and 0x%08x", idMask)
-	packetIdle = fmt.Sprintf("meta mark and 0x%08x", uint32(classMask))
-	flowID     = fmt.Sprintf("ct mark and 0x%08x", idMask)
-	flowIdle   = fmt.Sprintf("ct mark and 0x%08x", uint32(classMask))
+	packetID    = fmt.Sprintf("meta mark and 0x%08x", idMask)
+	packetClass = fmt.Sprintf("meta mark and 0x%08x", uint32(classMask))
+	flowID      = fmt.Sprintf("ct mark and 0x%08x", idMask)
+	flowClass   = fmt.Sprintf("ct mark and 0x%08x", uint32(classMask))
 )
 
 // shared prints the chains that all zones use.
@@ -94,9 +94,8 @@ func (r *rules) shared(line printer) {
 		"meta l4proto tcp reject with tcp reset",
 		"udp dport 443 reject with icmpx type port-unreachable",
 		"reject with icmpx type admin-prohibited")
-	line.chain("admitted",
-		packetIdle+" == 0 accept",
-		packetIdle+" vmap @"+setIdleChain,
+	line.chain("talking",
+		packetClass+" vmap @"+setIdleChain,
 		"accept")
 	line.chain("idle_other",
 		packetID+" vmap @"+setIdleClass,
@@ -113,17 +112,24 @@ func (r *rules) shared(line printer) {
 	}
 	line.chain("unowned", append(unowned,
 		"ct mark set meta mark",
-		packetID+" @"+setUp+" goto admitted",
+		packetID+" @"+setUp+" goto talking",
 		"goto closed")...)
 	line.chain("captive",
 		"fib saddr . iif oif missing drop",
 		"goto closed")
+	// The common case comes first, for a packet pays for every rule on its way: a flow that is known, and no idle timeout.
+	known := fmt.Sprintf("ct mark and 0x%08x != 0 %s @%s", uint32(Mask), packetID, setUp)
 	line.chain("uplink",
-		fmt.Sprintf("ct mark and 0x%08x != 0 %s @%s goto admitted", uint32(Mask), packetID, setUp),
+		packetClass+" != 0 goto uplink_idle",
+		known+" accept",
 		packetID+" == 0 goto captive",
 		"goto unowned")
+	line.chain("uplink_idle",
+		packetID+" != @"+setIdle+" goto captive", // silent for too long
+		known+" goto talking",
+		"goto unowned")
 	line.chain("downlink",
-		flowIdle+" != 0 "+flowID+" != @"+setIdle+" goto closed",
+		flowClass+" != 0 "+flowID+" != @"+setIdle+" goto closed",
 		flowID+" != @"+setSessions+" goto closed",
 		flowID+" @"+setDown+" accept",
 		"goto closed")
@@ -132,16 +138,16 @@ func (r *rules) shared(line printer) {
 // capture prints how a zone's stations are told apart, and where captive ones are led.
 func (r *rules) capture(line printer, z *Zone) {
 	line.chain("enter_"+z.Name,
-		fmt.Sprintf("meta mark and 0x%08x != 0 meta mark set 0", uint32(Mask)),
-		"meta mark set ether saddr map @"+z.stations(),
-		packetIdle+" != 0 "+packetID+" != @"+setIdle+" meta mark set 0") // silent for too long: captive again
+		"meta mark set ether saddr map @"+z.stations()+" accept",
+		fmt.Sprintf("meta mark and 0x%08x != 0 meta mark set 0", uint32(Mask))) // not ours: somebody else's leftovers
 	var redirect []string
 	for _, m := range z.management() {
 		redirect = append(redirect, m+" fib daddr type local return")
 	}
 	line.chain("redirect_"+z.Name, append(redirect,
 		fmt.Sprintf("fib daddr type local tcp dport 80 redirect to :%d", r.http),
-		packetID+" != 0 return",
+		packetClass+" != 0 "+packetID+" @"+setIdle+" return",
+		packetClass+" == 0 "+packetID+" != 0 return",
 		"fib daddr type != local meta l4proto { tcp, udp } th dport 53 redirect to :53",
 		fmt.Sprintf("tcp dport 80 redirect to :%d", r.http))...)
 }

@@ -84,10 +84,10 @@ func TestRevoked(t *testing.T) {
 	g.cut(s)
 	g.wait(300 * time.Millisecond)
 	for _, f := range flows {
+		f.end()
 		for _, w := range f.ways() {
 			w.wantCut(t, before, 10*time.Millisecond, 100*time.Millisecond)
 		}
-		f.end()
 	}
 	g.wantCaptive(s)
 	g.admit(grant(s, "s2"))
@@ -118,10 +118,10 @@ func TestSessionTimeout(t *testing.T) {
 	}
 	g.wait(timeout + 500*time.Millisecond)
 	for _, f := range flows {
+		f.end()
 		for _, w := range f.ways() {
 			w.wantCut(t, before.Add(timeout), 10*time.Millisecond, 10*time.Millisecond+took)
 		}
-		f.end()
 	}
 	g.fw = nil
 	g.restart()

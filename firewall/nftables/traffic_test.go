@@ -1,10 +1,12 @@
 package nftables_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,6 +27,7 @@ type traffic struct {
 type way struct {
 	name          string
 	sent, arrived *lab.Capture
+	writes        atomic.Int64 // packets that the sender gave to its kernel
 	quiet         chan struct{}
 	once          sync.Once
 }
@@ -71,8 +74,9 @@ func (g *gate) startTraffic(s *lab.Station, addr, port string) *traffic {
 	if err != nil {
 		g.t.Fatalf("the first packet does not arrive: %v", err)
 	}
-	f.every(&f.up, func() { _, _ = conn.Write(payload) })
-	f.every(&f.down, func() { _, _ = listener.WriteTo(payload, peer) })
+	f.up.writes.Add(1)
+	f.every(&f.up, func() error { _, err := conn.Write(payload); return err })
+	f.every(&f.down, func() error { _, err := listener.WriteTo(payload, peer); return err })
 	g.t.Cleanup(func() {
 		f.end()
 		for _, c := range f.conns {
@@ -82,7 +86,7 @@ func (g *gate) startTraffic(s *lab.Station, addr, port string) *traffic {
 	return f
 }
 
-func (f *traffic) every(w *way, send func()) {
+func (f *traffic) every(w *way, send func() error) {
 	f.talkers.Go(func() {
 		tick := time.NewTicker(trafficInterval)
 		defer tick.Stop()
@@ -93,7 +97,9 @@ func (f *traffic) every(w *way, send func()) {
 			case <-f.stop:
 				return
 			case <-tick.C:
-				send()
+				if send() == nil {
+					w.writes.Add(1)
+				}
 			}
 		}
 	})
@@ -114,7 +120,12 @@ func (f *traffic) end() {
 // after are how much earlier or later the cut may be. A sender that pauses makes no false alarm.
 func (w *way) wantCut(t *testing.T, at time.Time, before, after time.Duration) {
 	t.Helper()
-	sent, arrived := w.sent.Packets(), len(w.arrived.Packets())
+	sent, err := w.sent.Stop()
+	got, err2 := w.arrived.Stop()
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	arrived := len(got)
 	if arrived == 0 || arrived >= len(sent) {
 		t.Errorf("%s: %d of %d packets arrived, nothing was cut", w.name, arrived, len(sent))
 		return
@@ -132,18 +143,17 @@ func (w *way) wantCut(t *testing.T, at time.Time, before, after time.Duration) {
 // wantLossless checks that every packet arrived, and returns how many there were. The flow must have ended.
 func (w *way) wantLossless(t *testing.T) uint64 {
 	t.Helper()
-	var sent int
-	err := lab.WaitFor(t.Context(), time.Second, func() error {
-		sent = len(w.sent.Packets())
-		if arrived := len(w.arrived.Packets()); arrived != sent {
-			return fmt.Errorf("%s: %d of %d packets arrived", w.name, arrived, sent)
+	want := int(w.writes.Load())
+	err := lab.WaitFor(t.Context(), 5*time.Second, func() error {
+		if sent, arrived := len(w.sent.Packets()), len(w.arrived.Packets()); arrived != sent || sent != want {
+			return fmt.Errorf("%s: of %d packets %d were seen to leave, %d to arrive", w.name, want, sent, arrived)
 		}
 		return nil
 	})
 	if err != nil {
 		t.Error(err)
 	}
-	return uint64(sent)
+	return uint64(want)
 }
 
 // wait lets time pass.
