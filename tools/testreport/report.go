@@ -113,6 +113,9 @@ func (r *report) printFailure(pkg string) {
 		}
 	}
 	for _, l := range r.output[pkg] {
+		if l.test == "" && strings.HasPrefix(l.text, "FAIL") {
+			continue // the verdict is ours to print
+		}
 		if !marker.MatchString(l.text) && !verdict[l.test] {
 			fmt.Fprint(r.w, l.text)
 		}
