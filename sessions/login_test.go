@@ -164,7 +164,7 @@ func TestAccountChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &centre{password: "pw", account: sessions.Account{Source: sessions.SourceCentre, UserID: 7, Username: "carl", CredentialVersion: 1, Active: true}}
 		r := newRig(t, zone(sessions.Limits{SessionTimeout: ptr(time.Hour)}), func(cfg *sessions.Config) { cfg.Authority = c })
-		defer r.stop()
+		defer func() { r.stop() }()
 		c.mirror = r.mirror
 		if _, reason := r.password(t, stationA, "carl", "pw"); reason != "" {
 			t.Fatal(reason)
@@ -200,6 +200,15 @@ func TestAccountChanged(t *testing.T) {
 		}
 		if rec := r.disk.last(); rec.Session.TerminateCause != sessions.AdminReset {
 			t.Errorf("cause %v, want Admin-Reset", rec.Session.TerminateCause)
+		}
+		if _, reason := r.password(t, stationA, "carl", "pw"); reason != "" {
+			t.Fatal(reason)
+		}
+		r.stop()
+		delete(r.mirror, "carl") // the daemon died before it could act on it
+		r.start(t)
+		if r.kernel.live(stationA) || !r.kernel.live(stationB) {
+			t.Errorf("deleted while the daemon was away: A %v, B %v; want B only", r.kernel.live(stationA), r.kernel.live(stationB))
 		}
 	})
 }

@@ -29,6 +29,22 @@ func (m *Manager) Start(ctx context.Context) error {
 	if err := m.cfg.Enforcer.Reconcile(ctx, m.grants()); err != nil {
 		return fmt.Errorf("reconciling the kernel: %w", err)
 	}
+	return m.recheckAccounts(ctx)
+}
+
+// recheckAccounts looks at the accounts of adopted sessions: the daemon may have died between learning that an account
+// had changed and acting on it.
+func (m *Manager) recheckAccounts(ctx context.Context) error {
+	looked := map[string]bool{}
+	for _, s := range m.Sessions() {
+		if s.Source == SourceGuest || looked[s.Username] {
+			continue
+		}
+		looked[s.Username] = true
+		if err := m.AccountChanged(ctx, s.Username); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
