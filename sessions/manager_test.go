@@ -104,6 +104,7 @@ func TestInterimAndPersist(t *testing.T) {
 		r := newRig(t, zone(sessions.Limits{InterimInterval: ptr(5 * time.Minute)}))
 		defer r.stop()
 		r.click(t, stationA)
+		time.Sleep(30 * time.Second) // so that traffic and interim records never fall together
 		for range 11 {
 			r.kernel.traffic(stationA, 100, 1000)
 			time.Sleep(time.Minute)
