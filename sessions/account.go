@@ -80,4 +80,6 @@ type Authority interface {
 type Verifiers interface {
 	Verifier(ctx context.Context, username string) (Verifier, error)
 	SaveVerifier(ctx context.Context, v Verifier) error
+	// DeleteVerifier forgets the proof. That there is none is no error.
+	DeleteVerifier(ctx context.Context, username string) error
 }

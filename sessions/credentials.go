@@ -134,6 +134,9 @@ func (m *Manager) AccountChanged(ctx context.Context, username string) error {
 		return fmt.Errorf("looking at the changed account: %w", err)
 	}
 	var failed error
+	if errors.Is(err, ErrNoAccount) { // a router keeps no proof of somebody who is no user any more
+		failed = m.cfg.Verifiers.DeleteVerifier(ctx, username)
+	}
 	for _, s := range m.Sessions() {
 		switch {
 		case s.Username != username || s.Source == SourceGuest:

@@ -286,6 +286,11 @@ func (v verifiers) Verifier(_ context.Context, username string) (sessions.Verifi
 	return sessions.Verifier{}, sessions.ErrNoAccount
 }
 
+func (v verifiers) DeleteVerifier(_ context.Context, username string) error {
+	delete(v, username)
+	return nil
+}
+
 func (v verifiers) SaveVerifier(_ context.Context, got sessions.Verifier) error {
 	v[got.Username] = got
 	return nil

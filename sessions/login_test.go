@@ -198,6 +198,9 @@ func TestAccountChanged(t *testing.T) {
 		if r.kernel.live(stationA) || !r.kernel.live(stationB) {
 			t.Errorf("after the account was deleted: A %v, B %v; want B only", r.kernel.live(stationA), r.kernel.live(stationB))
 		}
+		if len(r.verifiers) != 0 {
+			t.Error("the verifier of a deleted account is kept")
+		}
 		if rec := r.disk.last(); rec.Session.TerminateCause != sessions.AdminReset {
 			t.Errorf("cause %v, want Admin-Reset", rec.Session.TerminateCause)
 		}
