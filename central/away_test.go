@@ -53,6 +53,7 @@ func TestDatabaseSpoiledUnderTheServer(t *testing.T) {
 // TestDatabaseHeldByAnother has somebody else keep the database locked: what must be written is refused with 503, reading
 // goes on, and once it is free everything is as before.
 func TestDatabaseHeldByAnother(t *testing.T) {
+	t.Parallel() // it waits for SQLite to give up waiting
 	c := newCentre(t)
 	c.token("acme admin")
 	c.token("acme edge")

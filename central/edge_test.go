@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -232,17 +233,24 @@ func TestLongFeedComesInPages(t *testing.T) {
 	}
 }
 
-// held starts a request for changes that waits, and returns where its answer comes.
-func (c *centre) held(who, cursor string) <-chan edge.ChangesAnswer {
+// held starts a request for changes that waits, and returns where its answer comes, once it has read the feed and found
+// nothing.
+func (c *centre) held(who, cursor, id string) <-chan edge.ChangesAnswer {
 	answer := make(chan edge.ChangesAnswer, 1)
 	go func() {
-		r := c.do(ask{who: who, method: "GET", path: edge.ChangesPath + "?wait=60&cursor=" + cursor})
+		r := c.do(ask{who: who, method: "GET", path: edge.ChangesPath + "?wait=60&cursor=" + cursor, header: map[string]string{"X-Request-Id": id}})
 		var a edge.ChangesAnswer
 		if err := json.Unmarshal([]byte(r.text), &a); err != nil || r.status != http.StatusOK {
 			c.t.Errorf("held request: %d %s", r.status, r.text)
 		}
 		answer <- a
 	}()
+	for end := time.Now().Add(10 * time.Second); !strings.Contains(c.log.String(), `msg="changes read" request=`+id); {
+		if time.Now().After(end) {
+			c.t.Fatal("the request never read the feed")
+		}
+		runtime.Gosched()
+	}
 	return answer
 }
 
@@ -262,7 +270,7 @@ func TestHeldRequestIsWoken(t *testing.T) {
 	ann := c.user("acme", "ann", "right")
 	c.login("acme edge", "ann", "right")
 	a := c.changes("acme edge", "")
-	answer := c.held("acme edge", a.Cursor)
+	answer := c.held("acme edge", a.Cursor, "first")
 	c.user("acme", "bob", "") // wakes it, but is none of its business
 	c.profile("globex", "theirs")
 	c.want(http.StatusNoContent, ask{who: "acme admin", method: "DELETE", path: "/api/v1/user/username/ann/"}, nil)
@@ -270,7 +278,7 @@ func TestHeldRequestIsWoken(t *testing.T) {
 	if diff := cmp.Diff([]edge.Change{{DeletedUserID: ann}}, got.Changes); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	answer = c.held("acme edge", got.Cursor)
+	answer = c.held("acme edge", got.Cursor, "second")
 	c.server.Drain()
 	if last := within(t, 2*time.Second, answer); len(last.Changes) != 0 || last.Reset {
 		t.Errorf("at the end: %+v", last)
@@ -285,7 +293,7 @@ func TestHeldRequestHearsOtherProcesses(t *testing.T) {
 	cursor := c.changes("acme edge", "").Cursor
 	watching := make(chan error, 1)
 	go func() { watching <- c.store.Watch(t.Context()) }()
-	answer := c.held("acme edge", cursor)
+	answer := c.held("acme edge", cursor, "other")
 	other, err := store.Open(t.Context(), c.path, time.Now)
 	if err != nil {
 		t.Fatal(err)

@@ -73,6 +73,7 @@ func (s *Server) changes(c *call) (int, any, error) {
 			return 0, nil, err
 		}
 		since = f.Head
+		s.cfg.Log.Debug("changes read", "request", requestID(c.Request), "gateway", gw.ID, "changes", len(f.Changes))
 		if len(f.Changes) > 0 || !known || !s.hold(ctx, woken) {
 			return http.StatusOK, edge.ChangesAnswer{Cursor: s.feedCursor(gw.ID, f.Head), Reset: !known, More: f.More, Changes: f.Changes}, nil
 		}

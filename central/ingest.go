@@ -126,11 +126,8 @@ func checkAccounting(a *edge.Accounting) error {
 			return fmt.Errorf("%s must have 1 to %d characters", name, shortText)
 		}
 	}
-	if max(a.AcctInputOctets, a.AcctOutputOctets, a.AcctInputPackets, a.AcctOutputPackets) > math.MaxInt64 {
-		return errors.New("a counter is beyond 63 bits")
-	}
-	if min(a.AcctSessionTime, a.AcctInterval, a.UserID, a.LocationID, a.AccessPointID) < 0 {
-		return errors.New("a number is below zero")
+	if err := checkNumbers(a); err != nil {
+		return err
 	}
 	if a.AcctUpdateTime.IsZero() {
 		a.AcctUpdateTime = a.AcctStartTime
@@ -143,6 +140,16 @@ func checkAccounting(a *edge.Accounting) error {
 		stop = *a.AcctStopTime
 	}
 	return checkTimes(a.AcctStartTime, a.AcctUpdateTime, stop)
+}
+
+func checkNumbers(a *edge.Accounting) error {
+	if max(a.AcctInputOctets, a.AcctOutputOctets, a.AcctInputPackets, a.AcctOutputPackets) > math.MaxInt64 {
+		return errors.New("a counter is beyond 63 bits")
+	}
+	if min(a.AcctSessionTime, a.AcctInterval, a.UserID, a.LocationID, a.AccessPointID) < 0 {
+		return errors.New("a number is below zero")
+	}
+	return nil
 }
 
 func checkTransaction(t *edge.Transaction) error {

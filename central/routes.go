@@ -12,14 +12,14 @@ func (s *Server) gateRoutes() []route {
 	read := roles{store.RoleAdmin, store.RoleStaff, store.RoleReadonly}
 	write := roles{store.RoleAdmin, store.RoleStaff}
 	device := roles{store.RoleAdmin, store.RoleStaff, store.RolePortal}
-	any := append(roles{store.RolePortal}, read...)
+	portals := append(roles{store.RolePortal}, read...)
 	return []route{
 		{"GET", "/aaa_accounting/", read, s.listAccounting},
 		{"GET", "/aaa_accounting/{radacctid}/", read, s.getAccounting},
 		{"GET", "/aaa_profile/", read, s.listProfiles},
 		{"POST", "/aaa_profile/", write, s.createProfile},
 		{"POST", "/device_app_user_authenticate/", device, s.deviceAuthenticate},
-		{"GET", "/me/organization/", any, s.myOrganization},
+		{"GET", "/me/organization/", portals, s.myOrganization},
 		{"GET", "/txlog_portal/", read, s.listTransactions},
 		{"GET", "/user/", read, s.listUsers},
 		{"POST", "/user/", write, s.createUser},

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"time"
 
 	"golang.org/x/time/rate"
 
@@ -15,6 +16,9 @@ import (
 	"gatehouse/internal/clock"
 	"gatehouse/sessions"
 )
+
+// readyWithin is how long the database may take to be called ready.
+const readyWithin = 2 * time.Second
 
 // Config is what a Server is made of.
 type Config struct {
@@ -93,7 +97,9 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	default:
 	}
-	if err := s.cfg.Store.Ping(r.Context()); err != nil {
+	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
+	defer cancel()
+	if err := s.cfg.Store.Ping(ctx); err != nil {
 		s.cfg.Log.Error("not ready", "err", err)
 		writeText(w, http.StatusServiceUnavailable, "database away\n")
 		return

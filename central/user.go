@@ -117,17 +117,9 @@ func (s *Server) writeUser(c *call, id int64, begin func(*gate.User)) (int, any,
 		setUser(f, u)
 	}
 	change(new(gate.User)) // finds what is wrong with the fields; that does not depend on the user
-	password := f.text("password", shortText)
-	if err := f.err(); err != nil {
+	hash, err := s.bodyPassword(c, f)
+	if err != nil {
 		return 0, nil, err
-	}
-	var hash *string
-	if password != nil && *password != "" {
-		made, err := s.hash(c.Context(), sessions.Password(*password))
-		if err != nil {
-			return 0, nil, err
-		}
-		hash = &made
 	}
 	saved, err := s.cfg.Store.SaveUser(c.Context(), c.token.Scope, id, change, hash)
 	status, refused := http.StatusOK, http.StatusBadRequest
@@ -143,6 +135,17 @@ func (s *Server) writeUser(c *call, id int64, begin func(*gate.User)) (int, any,
 		return 0, nil, duplicate(refused, taken.Field, "A user with that username already exists.")
 	}
 	return status, saved, err
+}
+
+// bodyPassword is the hash of the password in the body, nil when there is none. All that is wrong with the body is told
+// before it is made.
+func (s *Server) bodyPassword(c *call, f *fields) (*string, error) {
+	password := f.text("password", shortText)
+	if err := f.err(); err != nil || password == nil || *password == "" {
+		return nil, err
+	}
+	hash, err := s.hash(c.Context(), sessions.Password(*password))
+	return &hash, err
 }
 
 // bodyOrganization is the organisation that the body names; 0 when it names none.
