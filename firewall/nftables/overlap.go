@@ -19,13 +19,18 @@ func (f *Firewall) checkMarks(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listing the ruleset: %w", err)
 	}
+	return foreignMarks(out)
+}
+
+// foreignMarks judges what nft lists.
+func foreignMarks(list []byte) error {
 	var listing struct {
 		Nftables []struct {
 			Chain *listedChain `json:"chain"`
 			Rule  *listedRule  `json:"rule"`
 		} `json:"nftables"`
 	}
-	if err := json.Unmarshal(out, &listing); err != nil {
+	if err := json.Unmarshal(list, &listing); err != nil {
 		return fmt.Errorf("reading the list of rules: %w", err)
 	}
 	hooks := map[[3]string]string{}
@@ -34,18 +39,26 @@ func (f *Firewall) checkMarks(ctx context.Context) error {
 			hooks[[3]string{c.Family, c.Table, c.Name}] = c.Hook
 		}
 	}
-	var errs []error
+	var first error
+	more := 0
 	for _, o := range listing.Nftables {
 		r := o.Rule
 		if r == nil || r.Table == tableName {
 			continue
 		}
 		if bits := r.markBits(hooks[[3]string{r.Family, r.Table, r.Chain}]) & Mask; bits != 0 {
-			errs = append(errs, fmt.Errorf("%w: table %s %s, chain %s, rule with handle %d, bits 0x%x (ours are 0x%x)",
-				ErrMarks, r.Family, r.Table, r.Chain, r.Handle, bits, uint32(Mask)))
+			if first != nil {
+				more++
+				continue
+			}
+			first = fmt.Errorf("%w: table %s %s, chain %s, rule with handle %d, bits 0x%x (ours are 0x%x)",
+				ErrMarks, r.Family, r.Table, r.Chain, r.Handle, bits, uint32(Mask))
 		}
 	}
-	return errors.Join(errs...)
+	if more > 0 {
+		return fmt.Errorf("%w, and %d rules more", first, more)
+	}
+	return first
 }
 
 type listedChain struct{ Family, Table, Name, Hook string }

@@ -2,8 +2,10 @@ package nftables_test
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/firewall/nftables"
 	"gatehouse/lab"
@@ -47,4 +49,53 @@ func TestMarkOverlap(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Another owner's bits, in the packet mark and in the conntrack mark, go through beside ours.
+func TestForeignMarks(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, lab.Options{}, guestZone())
+	g.nft(`table inet mwan {
+		chain prerouting {
+			type filter hook prerouting priority mangle;
+			ct mark and 0x3f00 == 0x100 meta mark set mark and 0xffffc0ff or 0x100
+			ct state new ct mark and 0x3f00 == 0 ct mark set ct mark and 0xffffc0ff or 0x100
+			meta mark and 0x3f00 == 0 meta mark set mark and 0xffffc0ff or 0x100
+		}
+		chain early { type filter hook prerouting priority raw; meta mark set mark and 0xff00ffff or 0x20000; }
+		chain postrouting {
+			type filter hook postrouting priority mangle;
+			iifname "br-guest" oifname "wan0" meta mark and 0x3f00 == 0x100 counter comment "kept"
+			iifname "br-guest" oifname "wan0" meta mark and 0x3f00 != 0x100 counter comment "lost"
+		}
+	}`)
+	g.reconcile()
+	s := g.station(lab.StationOptions{})
+	g.wantCaptive(s)
+	for _, idle := range []time.Duration{0, time.Minute} {
+		one := grant(s, "s1")
+		one.IdleTimeout = idle
+		g.admit(one)
+		g.wantOnline(s)
+	}
+	rules := g.nft("list", "chain", "inet", "mwan", "postrouting")
+	if !strings.Contains(rules, `0x00000100 counter packets 0 bytes 0 comment "lost"`) || strings.Contains(rules, `packets 0 bytes 0 comment "kept"`) {
+		t.Errorf("another owner's bits of the packet mark: %s", rules)
+	}
+	for _, family := range []string{"ipv4", "ipv6"} {
+		out, err := g.Gateway.Run(t.Context(), "conntrack", "-L", "-f", family, "-p", "tcp", "--dport", "443")
+		if err != nil || !strings.Contains(out, "mark=") {
+			t.Fatal(out, err)
+		}
+		for line := range strings.Lines(out) {
+			_, after, ok := strings.Cut(line, "mark=")
+			mark, _, _ := strings.Cut(after, " ")
+			n, err := strconv.ParseUint(mark, 10, 32)
+			if ok && (err != nil || n&0x3f00 != 0x100 || n&nftables.Mask == 0) {
+				t.Errorf("conntrack mark %#x: %s", n, line)
+			}
+		}
+	}
+	g.cut(s)
+	g.wantCaptive(s)
 }

@@ -75,7 +75,7 @@ func (r *rules) sets(line printer) {
 	line("\tset %s { type mark; flags timeout; size %d; }", setSessions, setSize)
 	line("\tset %s { type mark; flags dynamic,timeout; size %d; }", setIdle, setSize)
 	line("\tmap %s { type mark : verdict; size %d; elements = { 0x%08x : goto idle_other }; }", setIdleChain, otherClass, otherClass.mark())
-	line("\tmap %s { type mark : verdict; size %d; }", setIdleClass, setSize)
+	line("\tmap %s { type mark : verdict; }", setIdleClass) // without a size the kernel keeps no room for what is rare
 	line("\tset %s { type mark; size %d; counter; }", setUp, setSize)
 	line("\tset %s { type mark; size %d; counter; }", setDown, setSize)
 }

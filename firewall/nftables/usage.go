@@ -152,22 +152,9 @@ func (f *Firewall) adoptIdle(found inspection) error {
 		}
 	}
 	for _, set := range found.sets {
-		if !strings.HasPrefix(set, stationsPrefix) {
-			continue
-		}
-		stations, err := f.socket.readSet(set, nil)
-		if err != nil {
-			return err
-		}
-		for i := range stations {
-			mark := stations[i].mark
-			g := f.grants[idOf(mark)]
-			if g == nil {
-				continue
-			}
-			g.class, g.cut = classOf(mark), false
-			if g.class < otherClass {
-				g.idle = f.idle.classes[g.class]
+		if strings.HasPrefix(set, stationsPrefix) {
+			if err := f.adoptStations(set); err != nil {
+				return err
 			}
 		}
 	}
@@ -178,6 +165,24 @@ func (f *Firewall) adoptIdle(found inspection) error {
 	for i := range others {
 		if g := f.grants[others[i].key.id()]; g != nil {
 			g.class, g.idle, g.cut = otherClass, idleOfChain(others[i].chain), false
+		}
+	}
+	return nil
+}
+
+// adoptStations finds the classes of the grants of one zone.
+func (f *Firewall) adoptStations(set string) error {
+	stations, err := f.socket.readSet(set, nil)
+	if err != nil {
+		return err
+	}
+	for i := range stations {
+		mark := stations[i].mark
+		if g := f.grants[idOf(mark)]; g != nil {
+			g.class, g.cut = classOf(mark), false
+			if g.class < otherClass {
+				g.idle = f.idle.classes[g.class]
+			}
 		}
 	}
 	return nil

@@ -51,36 +51,45 @@ var (
 func (c *Config) check() error {
 	var errs []error
 	zones, interfaces := map[string]bool{}, map[string]string{}
-	for _, z := range c.Zones {
-		if !zoneName.MatchString(z.Name) || len(z.Name) > maxNameLen {
-			errs = append(errs, fmt.Errorf("zone %q: a name is up to %d letters, digits, '_', '-' and '.'", z.Name, maxNameLen))
-		}
+	for i := range c.Zones {
+		z := &c.Zones[i]
+		errs = append(errs, z.check()...)
 		if zones[z.Name] {
 			errs = append(errs, fmt.Errorf("zone %q: it is there twice", z.Name))
 		}
 		zones[z.Name] = true
-		if len(z.Interfaces) == 0 {
-			errs = append(errs, fmt.Errorf("zone %q: it has no interface", z.Name))
-		}
-		if z.OnStop != "" && z.OnStop != Open && z.OnStop != Closed {
-			errs = append(errs, fmt.Errorf("zone %q: on_stop is closed or open, not %q", z.Name, z.OnStop))
-		}
-		for _, i := range z.Interfaces {
-			if !interfaceName.MatchString(i) || len(i) > maxInterfaceLen {
-				errs = append(errs, fmt.Errorf("zone %q: %q cannot be the name of an interface", z.Name, i))
+		for _, name := range z.Interfaces {
+			if other, taken := interfaces[name]; taken {
+				errs = append(errs, fmt.Errorf("zone %q: interface %s is in zone %q already", z.Name, name, other))
 			}
-			if other, taken := interfaces[i]; taken {
-				errs = append(errs, fmt.Errorf("zone %q: interface %s is in zone %q already", z.Name, i, other))
-			}
-			interfaces[i] = z.Name
-		}
-		for _, p := range z.Management {
-			if !p.IsValid() {
-				errs = append(errs, fmt.Errorf("zone %q: an address of management is not valid", z.Name))
-			}
+			interfaces[name] = z.Name
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func (z *Zone) check() (errs []error) {
+	wrong := func(format string, args ...any) {
+		errs = append(errs, fmt.Errorf("zone %q: "+format, append([]any{z.Name}, args...)...))
+	}
+	if !zoneName.MatchString(z.Name) || len(z.Name) > maxNameLen {
+		wrong("a name is up to %d letters, digits, '_', '-' and '.'", maxNameLen)
+	}
+	if len(z.Interfaces) == 0 {
+		wrong("it has no interface")
+	}
+	for _, name := range z.Interfaces {
+		if !interfaceName.MatchString(name) || len(name) > maxInterfaceLen {
+			wrong("%q cannot be the name of an interface", name)
+		}
+	}
+	if !slices.Contains([]OnStop{"", Open, Closed}, z.OnStop) {
+		wrong("on_stop is closed or open, not %q", z.OnStop)
+	}
+	if slices.ContainsFunc(z.Management, func(p netip.Prefix) bool { return !p.IsValid() }) {
+		wrong("an address of management is not valid")
+	}
+	return errs
 }
 
 // MissingInterfaces are the interfaces of zones that do not exist now, in order. Rules go by name and hold as soon as
