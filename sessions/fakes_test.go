@@ -57,6 +57,7 @@ type kernel struct {
 	mu     sync.Mutex
 	grants map[sessions.Station]*held
 	fail   error // next Admit
+	gone   bool  // the rules were removed, and nobody is held back
 	calls  []string
 }
 
@@ -133,6 +134,9 @@ func (k *kernel) live(st sessions.Station) bool {
 
 func (k *kernel) wipe() { k.mu.Lock(); defer k.mu.Unlock(); clear(k.grants) }
 
+func (k *kernel) remove()       { k.mu.Lock(); defer k.mu.Unlock(); clear(k.grants); k.gone = true }
+func (k *kernel) removed() bool { k.mu.Lock(); defer k.mu.Unlock(); return k.gone }
+
 func (k *kernel) Cut(_ context.Context, stations ...sessions.Station) ([]sessions.Reading, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -164,6 +168,9 @@ func (k *kernel) Release(_ context.Context, stations ...sessions.Station) error 
 func (k *kernel) Usage(context.Context) ([]sessions.Reading, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.gone {
+		return nil, sessions.ErrEnforcerLost
+	}
 	var out []sessions.Reading
 	for _, h := range k.grants {
 		out = append(out, h.reading())
@@ -175,6 +182,7 @@ func (k *kernel) Reconcile(_ context.Context, want []sessions.Grant) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.calls = append(k.calls, "reconcile")
+	k.gone = false
 	wanted := map[sessions.Station]bool{}
 	for _, g := range want {
 		wanted[g.Station] = true

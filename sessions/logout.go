@@ -103,7 +103,7 @@ func (m *Manager) endOf(r *live, cause TerminateCause) (Stamp, TerminateCause) {
 }
 
 // takeReading takes one reading of the kernel into the session. The kernel's counters begin anew when its tables were
-// deleted; what was counted before is kept in Base.
+// deleted; what was counted before is kept in Base, and should nobody have noticed, less than before tells.
 func (m *Manager) takeReading(r *live, reading Reading) {
 	if reading.AcctSessionID != r.AcctSessionID {
 		return

@@ -208,6 +208,29 @@ func TestLostTables(t *testing.T) {
 	})
 }
 
+func TestRemovedRules(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, zone(sessions.Limits{}))
+		defer r.stop()
+		r.kernel.remove()
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		if r.kernel.removed() {
+			t.Fatal("the rules stay away while nobody has a session")
+		}
+		r.click(t, stationA)
+		r.kernel.traffic(stationA, 1, 2)
+		time.Sleep(6 * time.Second)
+		r.kernel.remove()
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		r.kernel.traffic(stationA, 1, 2)
+		if s, err := r.Logout(t.Context(), stationA, sessions.UserRequest); err != nil || s.Usage.OutputOctets != 4 {
+			t.Errorf("usage over the removal %+v (%v), want 4 octets out", s.Usage, err)
+		}
+	})
+}
+
 func TestStrayGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, zone(sessions.Limits{}))

@@ -2,6 +2,7 @@ package sessions
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -24,6 +25,9 @@ type Reading struct {
 	IdleLeft time.Duration
 }
 
+// ErrEnforcerLost says that somebody took the enforcer's rules away. Reconcile puts them back.
+var ErrEnforcerLost = errors.New("the enforcer's rules were removed by somebody else")
+
 // Enforcer holds back or lets through the packets of stations. All calls are safe for concurrent use.
 // The order of calls at a login is Admit; at an end Cut, then Release once the Stop is durable.
 type Enforcer interface {
@@ -40,7 +44,7 @@ type Enforcer interface {
 	// Release forgets the counters of stations that were cut or have timed out. A live grant is not touched.
 	Release(ctx context.Context, stations ...Station) error
 	// Usage reads all grants, also those that the kernel has ended and that were not released; before the first
-	// Reconcile it reads what an earlier run left behind.
+	// Reconcile it reads what an earlier run left behind. After it, ErrEnforcerLost says that the rules are gone.
 	Usage(ctx context.Context) ([]Reading, error)
 	// CleanUp removes everything that the enforcer ever put into the kernel. It needs no state.
 	CleanUp(ctx context.Context) error

@@ -2,6 +2,7 @@ package sessions
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/netip"
 	"slices"
@@ -102,6 +103,11 @@ func (m *Manager) endAll(ctx context.Context, cause TerminateCause, stations []S
 func (m *Manager) poll(ctx context.Context) {
 	asked := m.cfg.Clock.Mono()
 	readings, err := m.cfg.Enforcer.Usage(ctx)
+	if errors.Is(err, ErrEnforcerLost) {
+		m.takeReadings(asked, nil)
+		m.restore(ctx, err)
+		return
+	}
 	if err != nil {
 		m.cfg.Logger.Error("reading usage", "err", err)
 		return
@@ -109,12 +115,18 @@ func (m *Manager) poll(ctx context.Context) {
 	idle, strays, lost := m.takeReadings(asked, readings)
 	m.endAll(ctx, IdleTimeout, idle)
 	m.removeStrays(ctx, strays)
-	if !lost {
-		return
+	if lost {
+		m.restore(ctx, errLostSession)
 	}
-	m.cfg.Logger.Warn("the kernel lost sessions; restoring them")
+}
+
+var errLostSession = errors.New("the kernel does not know a running session")
+
+// restore puts rules and sessions back into the kernel.
+func (m *Manager) restore(ctx context.Context, why error) {
+	m.cfg.Logger.Warn("restoring the kernel's rules and sessions", "why", why)
 	if err := m.cfg.Enforcer.Reconcile(ctx, m.grants()); err != nil {
-		m.cfg.Logger.Error("restoring sessions", "err", err)
+		m.cfg.Logger.Error("restoring the kernel's rules and sessions", "err", err)
 	}
 }
 
@@ -168,7 +180,7 @@ func (m *Manager) takeReadings(asked time.Duration, readings []Reading) (idle, s
 	}
 	for st, r := range m.running {
 		if !known[st] && m.busy[st] == nil && r.cutAt == nil && !m.nearlyOver(r) && r.StartedAt.Mono < asked {
-			lost = true
+			lost, r.Base = true, r.Usage // its counters will begin anew
 		}
 	}
 	return idle, strays, lost

@@ -83,7 +83,7 @@ func (f *Firewall) plan(t *transaction, idle *idleState, grants []sessions.Grant
 			return nil, fmt.Errorf("station %s: two grants at once", g.Station.Zone)
 		}
 		seen[g.Station] = true
-		a := admission{old: f.latest(g.Station), now: &grant{station: g.Station, session: g.AcctSessionID, idle: whole(g.IdleTimeout)}}
+		a := admission{old: f.latest(g.Station), now: &grant{station: g.Station, session: g.AcctSessionID, idle: whole(max(0, g.IdleTimeout))}}
 		if a.old != nil && a.old.session == g.AcctSessionID {
 			a.now.id = a.old.id
 		} else {

@@ -16,7 +16,7 @@
 //
 // How it fails: an error of Admit leaves the stations captive. Without the daemon the kernel goes on enforcing: sessions
 // end on time, captive stations stay captive. When another program removes the table, zones follow the router's own
-// firewall until the next Reconcile.
+// firewall until the next Reconcile; Usage tells (sessions.ErrEnforcerLost).
 //
 // Entry points: New, Firewall.Reconcile, Firewall.Admit, Firewall.Open, Firewall.CleanUp.
 package nftables

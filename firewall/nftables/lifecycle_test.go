@@ -15,6 +15,7 @@ import (
 
 	"gatehouse/firewall/nftables"
 	"gatehouse/lab"
+	"gatehouse/sessions"
 )
 
 // Traffic between interfaces that are in no zone passes before, during and after.
@@ -107,6 +108,24 @@ func TestCleanUp(t *testing.T) {
 	if err := g.fw.Admit(t.Context(), idling); !errors.Is(err, nftables.ErrNotReady) {
 		t.Errorf("Admit before Reconcile: %v", err)
 	}
+}
+
+// TestRemoved takes the table away as another program's flush does.
+func TestRemoved(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, lab.Options{}, guestZone())
+	s, captive := g.station(lab.StationOptions{}), g.station(lab.StationOptions{})
+	g.admit(grant(s, "s1"))
+	g.nft("flush", "ruleset")
+	if _, err := g.fw.Usage(t.Context()); !errors.Is(err, sessions.ErrEnforcerLost) {
+		t.Fatalf("usage without the table: %v", err)
+	}
+	if err := g.fw.Admit(t.Context(), grant(captive, "s2")); !errors.Is(err, nftables.ErrNotReady) {
+		t.Errorf("Admit without the table: %v", err)
+	}
+	g.reconcile(grant(s, "s1"))
+	g.wantOnline(s)
+	g.wantCaptive(captive)
 }
 
 func TestOnStop(t *testing.T) {

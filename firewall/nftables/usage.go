@@ -20,7 +20,12 @@ func (f *Firewall) Usage(ctx context.Context) ([]sessions.Reading, error) {
 			return nil, err
 		}
 	}
-	return f.readAll()
+	readings, err := f.readAll()
+	if isMissing(err) && f.ready {
+		f.forgetState()
+		err = fmt.Errorf("%w: %w", sessions.ErrEnforcerLost, err)
+	}
+	return readings, err
 }
 
 // readAll reads what every grant has used, and whether it still holds.
