@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -298,6 +299,59 @@ func TestListenKeepsOthersOut(t *testing.T) {
 	}
 	if err := errors.Join(second.Close(), second.Unlock()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestStranger: whoever the kernel does not vouch for is refused, before any operation is looked at.
+func TestStranger(t *testing.T) {
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := NewServer(Config{
+		Listener: &Listener{Listener: tcp, group: -1}, Clock: clock.NewFake(noon, "boot"), Sessions: &gateway{}, Accounts: &gateway{},
+		Logger: slog.New(slog.DiscardHandler), Outbox: func(context.Context) (int, error) { return 0, nil },
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- server.Run(ctx) }()
+	resp, err := http.Get("http://" + tcp.Addr().String() + "/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var e Error
+	if err := json.NewDecoder(resp.Body).Decode(&e); err != nil || resp.StatusCode != http.StatusForbidden || e.Code != CodeForbidden {
+		t.Errorf("answered %s %+v, %v", resp.Status, e, err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPeer: the kernel's word over a real socket, for this very process.
+func TestPeer(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "peer.sock")
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	near, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer near.Close()
+	far, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	cred, err := peerOf(far)
+	want := &unix.Ucred{Pid: int32(os.Getpid()), Uid: uint32(os.Geteuid()), Gid: uint32(os.Getegid())}
+	if diff := cmp.Diff(want, cred); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
 

@@ -34,13 +34,9 @@ func onTerminal(w io.Writer) bool {
 	return err == nil
 }
 
-// tuneMemory trades a little CPU for a small process, as routers want it, unless the operator has chosen by GOGC or
-// GOMEMLIMIT: the heap may grow by half between collections, and an eighth of the machine's memory, but at least
-// 16 MiB, is where the collector begins to work harder.
+// tuneMemory lets the collector work harder above an eighth of the machine's memory, but at least 16 MiB, unless the
+// operator has chosen by GOMEMLIMIT. GOGC stays: 50 saved 1 MB of 21 with 1,000 sessions, and logins pay for it.
 func tuneMemory() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
-	}
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil || os.Getenv("GOMEMLIMIT") != "" {
 		return
