@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/http"
+	"net/netip"
 	"os"
 	"strings"
-	"sync"
 	"time"
 
 	"gatehouse/lab"
@@ -56,9 +54,14 @@ func loginRounds(ctx context.Context, p programs, r *report, slow bool) error {
 	if err != nil {
 		return err
 	}
-	guests := make([]*venue.Guest, len(stations))
+	all, err := phones(stations)
+	defer closePhones(all)
+	if err != nil {
+		return err
+	}
+	guests := make([]guest, len(stations))
 	for i, s := range stations {
-		guests[i] = v.GuestAt(s)
+		guests[i] = guest{v.GuestAt(s), all[i]}
 	}
 	for _, atOnce := range []int{1, 50, 200} {
 		rounds := max(200/atOnce, 2)
@@ -86,58 +89,56 @@ func loginRounds(ctx context.Context, p programs, r *report, slow bool) error {
 	return nil
 }
 
-// loginAtOnce opens the page with every guest, then lets all submit at the same moment.
-func loginAtOnce(ctx context.Context, guests []*venue.Guest) ([]time.Duration, time.Duration, error) {
-	sheets := make([]venue.Page, len(guests))
+type guest struct {
+	*venue.Guest
+	phone phone
+}
+
+// loginAtOnce opens the page with every guest, then lets all submit at the same moment; each connects to the internet as
+// soon as it has its answer.
+func loginAtOnce(ctx context.Context, guests []guest) ([]time.Duration, time.Duration, error) {
+	took := make([]time.Duration, len(guests))
+	calls := make([]*call, len(guests))
 	for i, g := range guests {
-		var err error
-		if sheets[i], err = g.Sheet(ctx); err != nil {
+		sheet, err := g.Sheet(ctx)
+		if err != nil {
+			return nil, 0, err
+		}
+		if calls[i], err = submit(g.phone, sheet, func(t time.Duration) { took[i] = t }); err != nil {
 			return nil, 0, err
 		}
 	}
-	took, errs := make([]time.Duration, len(guests)), make([]error, len(guests))
-	start := make(chan struct{})
-	var wg sync.WaitGroup
-	for i, g := range guests {
-		wg.Go(func() {
-			// One thread per guest from before the start, as each phone has a processor of its own.
-			errs[i] = g.Do(func() error {
-				<-start
-				begun := time.Now()
-				err := submitAndPass(ctx, sheets[i])
-				took[i] = time.Since(begun)
-				return err
-			})
-		})
-	}
 	begun := time.Now()
-	close(start)
-	wg.Wait()
-	return took, time.Since(begun), errors.Join(errs...)
+	err := crowd{}.run(calls)
+	return took, time.Since(begun), err
 }
 
-// submitAndPass posts the click-through form and connects to the internet. It runs on a thread inside the station.
-func submitAndPass(ctx context.Context, sheet venue.Page) error {
+// submit posts the click-through form and then asks the internet for generate_204.
+func submit(from phone, sheet venue.Page, done func(took time.Duration)) (*call, error) {
 	fields, err := venue.Fields(sheet.Body, "click")
 	if err != nil {
-		return err
+		return nil, err
+	}
+	to, err := netip.ParseAddrPort(sheet.URL.Host)
+	if err != nil {
+		return nil, err
 	}
 	body := fields.Encode()
-	answer, err := exchange(ctx, sheet.URL.Host, fmt.Sprintf("POST /login HTTP/1.1\r\nHost: %s\r\nOrigin: http://%s\r\n"+
-		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s",
-		sheet.URL.Host, sheet.URL.Host, len(body), body))
-	if err != nil {
-		return err
+	post := &call{phone: from, to: to, request: fmt.Sprintf("POST /login HTTP/1.1\r\nHost: %s\r\nOrigin: http://%[1]s\r\n"+
+		"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", sheet.URL.Host, len(body), body)}
+	get := &call{phone: from, to: webPort, request: "GET /generate_204 HTTP/1.1\r\nHost: " + lab.WebAddr4 + "\r\nConnection: close\r\n\r\n"}
+	post.then = func(answer string, _ time.Duration) (*call, error) {
+		if !strings.HasPrefix(answer, "HTTP/1.1 303") {
+			return nil, fmt.Errorf("the form is answered %.200q", answer)
+		}
+		return get, nil
 	}
-	if !strings.HasPrefix(answer, "HTTP/1.1 303") {
-		return fmt.Errorf("the form is answered %.200q", answer)
+	get.then = func(answer string, _ time.Duration) (*call, error) {
+		if !strings.HasPrefix(answer, "HTTP/1.1 204") {
+			return nil, fmt.Errorf("the first request after the login is answered %.200q", answer)
+		}
+		done(time.Since(post.begun))
+		return nil, nil
 	}
-	answer, err = exchange(ctx, lab.WebAddr4+":80", "GET /generate_204 HTTP/1.1\r\nHost: "+lab.WebAddr4+"\r\nConnection: close\r\n\r\n")
-	if err != nil {
-		return err
-	}
-	if !strings.HasPrefix(answer, fmt.Sprintf("HTTP/1.1 %d", http.StatusNoContent)) {
-		return fmt.Errorf("the first request after the login is answered %.200q", answer)
-	}
-	return nil
+	return post, nil
 }

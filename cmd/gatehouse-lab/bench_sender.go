@@ -46,8 +46,7 @@ type sender struct {
 // mmsghdr is the kernel's struct of sendmmsg(2) on 64-bit machines.
 type mmsghdr struct {
 	hdr unix.Msghdr
-	len uint32
-	_   [4]byte
+	_   [8]byte // the length sent, and padding
 }
 
 func (p *packetPath) senders(context.Context) (err error) {

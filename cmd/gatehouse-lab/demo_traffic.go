@@ -266,7 +266,7 @@ func (d *stage) wrongPassword(ctx context.Context) error {
 	}
 	seen("the page says: %s", alert(p.Body))
 	if p, err = d.c.Probe(ctx); err != nil || p.Status != http.StatusFound {
-		return fmt.Errorf("C's next probe is answered %d (%v)", p.Status, err)
+		return fmt.Errorf("the next probe of C is answered %d (%v)", p.Status, err)
 	}
 	seen("C stays captive")
 	return nil
