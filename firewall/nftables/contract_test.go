@@ -237,7 +237,13 @@ func TestRouterStates(t *testing.T) {
 		},
 		"restart":  func() { g.restart(); g.reconcile(want...) },
 		"clean up": func() { _ = g.fw.CleanUp(t.Context()); g.reconcile(want...) },
-		"vanish":   func() { g.nft("flush", "ruleset"); g.reconcile(want...) },
+		"vanish": func() {
+			g.nft("flush", "ruleset")
+			if _, err := g.fw.Usage(t.Context()); !errors.Is(err, sessions.ErrEnforcerLost) {
+				t.Errorf("usage without a table: %v", err)
+			}
+			g.reconcile(want...)
+		},
 	}
 	names := []string{"admit", "extend", "cut", "release", "time out", "restart", "clean up", "vanish"}
 	var path []string

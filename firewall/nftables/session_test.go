@@ -200,6 +200,24 @@ func testIdleTimeout(t *testing.T, g *gate) {
 	}
 }
 
+// An idle timeout that a running session gets holds for the flows that it has.
+func TestIdleTimeoutAdded(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, lab.Options{}, guestZone())
+	s := g.station(lab.StationOptions{})
+	g.admit(grant(s, "s1"))
+	f := g.startTraffic(s, lab.WebAddr6, "9000")
+	idling := grant(s, "s1")
+	idling.IdleTimeout = time.Second
+	g.admit(idling)
+	g.wait(200 * time.Millisecond)
+	f.up.silence()
+	g.wait(idling.IdleTimeout + 300*time.Millisecond)
+	f.end()
+	up := f.up.sent.Packets()
+	f.down.wantCut(t, up[len(up)-1].At.Add(idling.IdleTimeout), 10*time.Millisecond, 10*time.Millisecond)
+}
+
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	g := newGate(t, lab.Options{}, guestZone())
