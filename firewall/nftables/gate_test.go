@@ -3,6 +3,7 @@ package nftables_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -169,6 +170,20 @@ func (g *gate) reading(session string) (sessions.Reading, bool) {
 		}
 	}
 	return sessions.Reading{}, false
+}
+
+// steady waits until nothing more is counted for a session: connections close after the page is read.
+func (g *gate) steady(session string) (r sessions.Reading) {
+	g.t.Helper()
+	eventually(g.t.Context(), g.t, func() error {
+		before, _ := g.reading(session)
+		g.wait(200 * time.Millisecond)
+		if r, _ = g.reading(session); r.Usage != before.Usage {
+			return errors.New("the station goes on sending")
+		}
+		return nil
+	})
+	return r
 }
 
 // fetch gets a page and returns its first bytes, or how it failed.

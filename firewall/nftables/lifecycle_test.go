@@ -208,8 +208,7 @@ func TestSchema(t *testing.T) {
 	g.admit(one, two)
 	g.wantOnline(s)
 	g.wantOnline(idle)
-	before1, _ := g.reading("s1")
-	before2, _ := g.reading("s2")
+	before1, before2 := g.steady("s1"), g.steady("s2")
 
 	g.nft("add chain inet gatehouse schema_9")
 	g.restart()

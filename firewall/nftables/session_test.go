@@ -37,6 +37,7 @@ func TestAdmitted(t *testing.T) {
 	g.wantPage(s, lab.GuestGateway4, portalText) // the router stays closed
 	g.wantTCP(s.Host, lab.GatewayWAN4, "22", lab.Refused)
 	g.wantCaptive(other)
+	g.steady("s1")
 	r := g.settled("s1", count)
 	if !r.Live || r.Idled || r.IdleLeft >= 0 || r.Station != in("guest", s) {
 		t.Errorf("reading is %+v", r)
