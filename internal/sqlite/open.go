@@ -54,7 +54,8 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// DB is one open database file: one connection that writes, a few that read. Safe for concurrent use.
+// DB is one open database file: one connection that writes, a few that read; on MIPS one that does both. Safe for concurrent
+// use.
 type DB struct {
 	path    string
 	options Options
@@ -95,8 +96,14 @@ func open(ctx context.Context, path string, o Options) (*DB, error) {
 	if err := migrate(ctx, db.writer, path, o.Schema); err != nil {
 		return nil, errors.Join(err, db.writer.Close())
 	}
-	if db.reader, err = pool(path, reads, o, o.Readers); err != nil {
+	if err := syncDir(filepath.Dir(path)); err != nil { // the log is there since the first statement; not every driver makes its name durable
 		return nil, errors.Join(err, db.writer.Close())
+	}
+	db.reader = db.writer
+	if readersApart {
+		if db.reader, err = pool(path, reads, o, o.Readers); err != nil {
+			return nil, errors.Join(err, db.writer.Close())
+		}
 	}
 	return db, nil
 }
@@ -182,8 +189,8 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// check looks for damage through a connection that cannot write: the last writer to leave would move the log into the
-// database, and with it what could still be rescued.
+// check looks for damage through a connection that leaves the files as they are: the last writer to leave would move the
+// log into the database, and with it what could still be rescued.
 func check(ctx context.Context, path string, o Options) error {
 	db, err := pool(path, inspects, o, 1)
 	if err != nil {
@@ -200,7 +207,9 @@ func check(ctx context.Context, path string, o Options) error {
 // Path is the file's name.
 func (db *DB) Path() string { return db.path }
 
-// Read is the pool for queries. Statements that write fail on it. Errors gain their meaning by Err.
+// Read is the pool for queries. Use up one's rows before the next Read or Write: where readers have no connections of their
+// own that one waits for them. Statements that write do not belong here and fail where they have. Errors gain their meaning
+// by Err.
 func (db *DB) Read() *sql.DB { return db.reader }
 
 // Checkpoint moves the write-ahead log into the database file. It neither waits for anybody nor holds anybody up; what

@@ -56,30 +56,32 @@ func TestPragmasOfEveryConnection(t *testing.T) {
 	db := mustOpen(t, filepath.Join(t.TempDir(), "a b%?#.db"), Options{Schema: []Step{{SQL: schemaT}}, Readers: 3})
 	want := map[string]string{
 		"journal_mode": "wal", "synchronous": "2", "busy_timeout": "5000", "foreign_keys": "1", "cache_size": "-512",
-		"mmap_size": "0", "wal_autocheckpoint": "2000", "query_only": "1",
+		"mmap_size": "0", "wal_autocheckpoint": "2000", "query_only": "0", "locking_mode": "exclusive",
 	}
-	var conns []*sql.Conn
-	for range 3 { // all at once, so that they are three
-		c, err := db.Read().Conn(t.Context())
-		if err != nil {
-			t.Fatal(err)
+	pools := map[*sql.DB]int{db.writer: 1}
+	if readersApart {
+		want["locking_mode"] = "normal"
+		pools[db.Read()] = 3
+	}
+	for pool, n := range pools {
+		var conns []*sql.Conn
+		for range n { // all at once, so that they are so many
+			c, err := pool.Conn(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			conns = append(conns, c)
 		}
-		defer c.Close()
-		conns = append(conns, c)
-	}
-	for _, c := range conns {
-		if diff := cmp.Diff(want, pragmas(t, c, want)); diff != "" {
-			t.Errorf("reader (-want +got):\n%s", diff)
+		if pool != db.writer {
+			want["query_only"] = "1"
 		}
-	}
-	w, err := db.writer.Conn(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	want["query_only"] = "0"
-	if diff := cmp.Diff(want, pragmas(t, w, want)); diff != "" {
-		t.Errorf("writer (-want +got):\n%s", diff)
+		for _, c := range conns {
+			if diff := cmp.Diff(want, pragmas(t, c, want)); diff != "" {
+				t.Errorf("%d connections (-want +got):\n%s", n, diff)
+			}
+		}
+		want["query_only"] = "0"
 	}
 }
 
@@ -97,12 +99,16 @@ func pragmas(t *testing.T, c *sql.Conn, names map[string]string) map[string]stri
 }
 
 func TestOnlyTheOwnerReadsTheFiles(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "x.db")
+	path := filepath.Join(t.TempDir(), "a b+&%?#.db")
 	db := mustOpen(t, path, optionsT())
 	if err := insert(db, "a"); err != nil {
 		t.Fatal(err)
 	}
-	for _, suffix := range []string{"", "-wal", "-shm"} {
+	suffixes := []string{"", "-wal"}
+	if readersApart {
+		suffixes = append(suffixes, "-shm")
+	}
+	for _, suffix := range suffixes {
 		info, err := os.Stat(path + suffix)
 		if err != nil {
 			t.Fatal(err)
@@ -137,6 +143,9 @@ func TestMigration(t *testing.T) {
 	}
 	if _, err := db.Read().Exec("SELECT w FROM t, u"); err != nil {
 		t.Errorf("new schema: %v", err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
 	}
 	mustOpen(t, path, optionsT()) // an older program still opens it: the steps only expanded
 }
