@@ -232,7 +232,7 @@ func (m *Manager) newSession(zone *Zone, req LoginRequest, a Account) Session {
 		Source:        a.Source,
 		Class:         a.Class,
 		Method:        req.Method,
-		Place:         zone.At(m.cfg.PortOf(req.Station)),
+		Place:         m.place(zone, req.Station),
 		NASID:         m.cfg.NASID,
 		NASIP:         m.cfg.NASIP,
 		Limits:        m.effective(zone, a, 0),
@@ -247,6 +247,14 @@ func (m *Manager) newSession(zone *Zone, req LoginRequest, a Account) Session {
 	s.AcctMultiSessionID = s.AcctSessionID
 	s.UsageAt = s.StartedAt
 	return s
+}
+
+// place asks for the bridge port only where the zone tells access points apart: it costs a question to the kernel.
+func (m *Manager) place(zone *Zone, st Station) Place {
+	if len(zone.AccessPoints) == 0 {
+		return zone.Place
+	}
+	return zone.At(m.cfg.PortOf(st))
 }
 
 // grant is what the kernel must know of a session from now on.

@@ -65,7 +65,7 @@ func (m *Manager) refusalTransaction(zone *Zone, req LoginRequest, r *Refusal) T
 	t := Transaction{
 		ID: uuid.NewString(), Type: TxAuthenticate, Status: statusRefused, Message: refusalMessages[r.Reason],
 		At: m.stamp(), Station: req.Station, Username: req.Credentials.Username, Action: actionLogin,
-		PageURL: req.PageURL, UserAgent: req.UserAgent, Place: zone.At(m.cfg.PortOf(req.Station)), NASID: m.cfg.NASID,
+		PageURL: req.PageURL, UserAgent: req.UserAgent, Place: m.place(zone, req.Station), NASID: m.cfg.NASID,
 	}
 	if req.Addr.IsValid() {
 		t.Addr = req.Addr.String()
