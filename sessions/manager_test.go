@@ -146,6 +146,32 @@ func TestLimitsPrecedence(t *testing.T) {
 	}
 }
 
+func TestPlace(t *testing.T) {
+	z := zone(sessions.Limits{})
+	z.Place = sessions.Place{CalledStationID: "02-00-5E-00-00-01:Lobby", SSID: "Lobby", LocationID: 12, LocationName: "Lobby"}
+	z.AccessPoints = []sessions.AccessPoint{{Port: "lan3", ID: 7, Name: "East", MAC: "02-00-5E-10-00-07"}}
+	east := z.Place
+	east.AccessPointID, east.AccessPointName, east.AccessPointMAC = 7, "East", "02-00-5E-10-00-07"
+	east.CalledStationID = "02-00-5E-10-00-07:Lobby"
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, z, func(c *sessions.Config) {
+			c.PortOf = func(st sessions.Station) string {
+				if st == stationA {
+					return "lan3"
+				}
+				return "lan4"
+			}
+		})
+		defer r.stop()
+		if diff := cmp.Diff(east, r.click(t, stationA).Place); diff != "" {
+			t.Errorf("behind the access point (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(z.Place, r.click(t, stationB).Place); diff != "" {
+			t.Errorf("elsewhere (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestKernelRefusesAdmission(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, zone(sessions.Limits{}))
