@@ -18,9 +18,12 @@ func (p *Portal) hijack(w http.ResponseWriter, r *http.Request, c *conn) {
 	ours := isOurs(r.Host, base) // the router's own address, where guests find the portal and nothing else
 	if known {
 		p.cfg.Manager.Seen(st, c.remote.Addr())
-		if v := p.cfg.Manager.View(st); to != "" && !ours && online(v) && p.predates(c, v.Session) {
-			passOn(w, r, to)
-			return
+		if v := p.cfg.Manager.View(st); to != "" && !ours && online(v) {
+			if p.predates(c, v.Session) {
+				passOn(w, r, to)
+				return
+			}
+			p.cfg.Manager.Recheck(ctx) // fell idle, and nobody has looked since
 		}
 		p.flows.add(st, Flow{Client: c.remote, Portal: c.local}, p.cfg.Clock.Mono())
 	}

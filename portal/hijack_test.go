@@ -193,6 +193,9 @@ func TestRedirectedBeforeLogin(t *testing.T) {
 	if l := got.header.Get("Location"); !strings.HasPrefix(l, "http://"+b.addr+"/?u=") {
 		t.Errorf("a new connection in spite of a session goes to %q", l)
 	}
+	if b.manager.checks() != 1 {
+		t.Errorf("the sessions were asked to look %d times, want once", b.manager.checks())
+	}
 	// A session of another boot says nothing about this one's connections.
 	b.manager.set(&sessions.Session{StartedAt: sessions.Stamp{BootID: "earlier", Mono: b.clock.Mono() + time.Hour}})
 	got = b.raw("GET /news HTTP/1.1\r\nHost: example.com\r\n\r\n")

@@ -19,6 +19,7 @@ type Manager interface {
 	Logout(ctx context.Context, st sessions.Station, cause sessions.TerminateCause) (sessions.Session, error)
 	View(st sessions.Station) sessions.StationView
 	Seen(st sessions.Station, addr netip.Addr)
+	Recheck(ctx context.Context)
 	Zone(name string) (sessions.Zone, bool)
 }
 

@@ -29,6 +29,7 @@ type manager struct {
 	session *sessions.Session // of the only station; nil: captive
 	zone    sessions.Zone
 	seen    int
+	checked int
 }
 
 func (m *manager) Login(ctx context.Context, req sessions.LoginRequest) (sessions.Session, error) {
@@ -53,6 +54,18 @@ func (m *manager) Seen(sessions.Station, netip.Addr) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.seen++
+}
+
+func (m *manager) Recheck(context.Context) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.checked++
+}
+
+func (m *manager) checks() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.checked
 }
 
 func (m *manager) Zone(name string) (sessions.Zone, bool) { return m.zone, name == m.zone.Name }

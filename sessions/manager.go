@@ -73,6 +73,7 @@ type Manager struct {
 	seen      map[Station]*sighting
 	busy      map[Station]chan struct{}
 	pending   map[string]int // logins per account between decision and admission
+	rechecked time.Duration  // Mono of the last Recheck
 	lastID    time.Duration
 }
 

@@ -99,6 +99,23 @@ func TestIdleTimeout(t *testing.T) {
 	})
 }
 
+func TestRecheck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, zone(sessions.Limits{IdleTimeout: ptr(31 * time.Second)}))
+		defer r.stop()
+		r.click(t, stationA)
+		time.Sleep(32 * time.Second) // the next poll is three seconds away
+		if r.View(stationA).State != sessions.Authorized {
+			t.Fatal("somebody has looked already")
+		}
+		r.Recheck(t.Context())
+		if r.View(stationA).State != sessions.Captive || r.disk.last().Session.TerminateCause != sessions.IdleTimeout {
+			t.Errorf("after the check the station is %v", r.View(stationA).State)
+		}
+		r.click(t, stationA)
+	})
+}
+
 func TestInterimAndPersist(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, zone(sessions.Limits{InterimInterval: ptr(5 * time.Minute)}))

@@ -120,6 +120,21 @@ func (m *Manager) poll(ctx context.Context) {
 	}
 }
 
+// Recheck reads the kernel now, for a caller who met a station that the kernel holds back in spite of its session: it fell
+// idle since the last poll. It does so once a second at most.
+func (m *Manager) Recheck(ctx context.Context) {
+	m.mu.Lock()
+	now := m.cfg.Clock.Mono()
+	soon := now-m.rechecked < time.Second
+	if !soon {
+		m.rechecked = now
+	}
+	m.mu.Unlock()
+	if !soon {
+		m.poll(context.WithoutCancel(ctx))
+	}
+}
+
 var errLostSession = errors.New("the kernel does not know a running session")
 
 // restore puts rules and sessions back into the kernel.
