@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -145,12 +144,7 @@ func (g *gateway) buildSync(context.Context) (err error) {
 	return nil
 }
 
-// accountChanged is told by the change feed. A user whom the centre has deleted leaves no proof of a password behind.
+// accountChanged is told by the change feed. (The sessions do not exist yet when the feed is set up.)
 func (g *gateway) accountChanged(ctx context.Context, username string) error {
-	if _, err := g.mirror.Account(ctx, username); errors.Is(err, sessions.ErrNoAccount) {
-		if err := g.journal.DeleteVerifier(ctx, username); err != nil {
-			return err
-		}
-	}
 	return g.manager.AccountChanged(ctx, username)
 }
