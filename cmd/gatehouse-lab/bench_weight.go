@@ -1,10 +1,8 @@
 package main
 
 import (
-	"compress/gzip"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,7 +78,7 @@ func rss(pid int) (float64, error) {
 	return kib * 1024 / 1e6, nil
 }
 
-// benchSize builds the router's program for its architectures.
+// benchSize builds the router's program for its architectures, as the Makefile does.
 func benchSize(ctx context.Context, _ programs, r *report) error {
 	dir, err := os.MkdirTemp("", "size-")
 	if err != nil {
@@ -94,21 +92,21 @@ func benchSize(ctx context.Context, _ programs, r *report) error {
 	}{
 		{"arm64", []string{"GOARCH=arm64"}, 14},
 		{"armv7", []string{"GOARCH=arm", "GOARM=7"}, 14},
+		{"mips", []string{"GOARCH=mips", "GOMIPS=softfloat"}, 19},
 		{"mipsle", []string{"GOARCH=mipsle", "GOMIPS=softfloat"}, 19},
 	} {
-		path := filepath.Join(dir, target.name)
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-tags", "nethttpomithttp2", "-o", path, "./cmd/gatehouse")
-		cmd.Env = append(os.Environ(), append(target.env, "CGO_ENABLED=0")...)
+		cmd := exec.CommandContext(ctx, "make", "-s", "gateway", "BIN="+dir)
+		cmd.Env = append(os.Environ(), target.env...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			r.print(figure{"size of gatehouse, stripped, " + target.name, "does not build", fmt.Sprintf("≤ %.0f MB", target.budget), false})
 			fmt.Fprintf(os.Stderr, "%s\n", firstLines(string(out), 4))
 			continue
 		}
-		raw, packed, err := sizes(path)
+		raw, packed, err := sizes(ctx, filepath.Join(dir, "gatehouse"))
 		if err != nil {
 			return err
 		}
-		r.print(figure{"size of gatehouse, stripped / gzip, " + target.name, fmt.Sprintf("%.1f MB / %.1f MB", raw, packed),
+		r.print(figure{"size of gatehouse, stripped / gzip -9, " + target.name, fmt.Sprintf("%.1f MB / %.2f MB", raw, packed),
 			fmt.Sprintf("≤ %.0f MB / 6 MB", target.budget), raw <= target.budget && packed <= 6})
 	}
 	return nil
@@ -119,24 +117,15 @@ func firstLines(s string, n int) string {
 	return strings.Join(lines[:min(n, len(lines))], "\n")
 }
 
-func sizes(path string) (raw, packed float64, err error) {
-	f, err := os.Open(path)
+// sizes are in MB, packed by the program that makes packages; Go's own gzip packs less.
+func sizes(ctx context.Context, path string) (raw, packed float64, err error) {
+	info, err := os.Stat(path)
 	if err != nil {
 		return 0, 0, err
 	}
-	defer f.Close()
-	var n counter
-	z, err := gzip.NewWriterLevel(&n, gzip.BestCompression)
+	out, err := exec.CommandContext(ctx, "gzip", "-9", "-c", path).Output()
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, fmt.Errorf("packing %s: %w", path, err)
 	}
-	size, err := io.Copy(z, f)
-	if err == nil {
-		err = z.Close()
-	}
-	return float64(size) / 1e6, float64(n) / 1e6, err
+	return float64(info.Size()) / 1e6, float64(len(out)) / 1e6, nil
 }
-
-type counter int64
-
-func (c *counter) Write(b []byte) (int, error) { *c += counter(len(b)); return len(b), nil }
