@@ -158,9 +158,9 @@ func (r *rules) input(line printer, z *Zone) {
 		"ct state established,related accept",
 		"ct state invalid drop",
 		"ip saddr 0.0.0.0 udp dport 67 accept",
-		"ip6 saddr :: meta l4proto ipv6-icmp accept", // duplicate address detection
+		"ip6 saddr :: meta l4proto icmpv6 accept", // duplicate address detection
 		"fib saddr . iif oif missing drop",
-		"meta l4proto { icmp, ipv6-icmp } accept",
+		"meta l4proto { icmp, icmpv6 } accept",
 	}
 	for _, m := range z.management() {
 		rules = append(rules, m+" accept")
