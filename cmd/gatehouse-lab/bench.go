@@ -29,14 +29,14 @@ func (r *report) print(figures ...figure) {
 			verdict = "FAIL"
 			r.failed++
 		}
-		fmt.Printf("%s  %-52s %-34s %s\n", verdict, f.what, f.got, f.budget)
+		fmt.Printf("%s  %-74s %-30s %s\n", verdict, f.what, f.got, f.budget)
 	}
 }
 
 // bench runs all benches, or those whose name begins with only.
 func bench(ctx context.Context, p programs, only string) error {
 	r := &report{}
-	fmt.Printf("      %-52s %-34s %s\n", "what", "measured", "budget (DESIGN section 6)")
+	fmt.Printf("      %-74s %-30s %s\n", "what", "measured", "budget (DESIGN section 6)")
 	r.print(noise())
 	for _, b := range []struct {
 		name string

@@ -49,24 +49,58 @@ type mmsghdr struct {
 	_   [8]byte // the length sent, and padding
 }
 
-func (p *packetPath) senders(context.Context) (err error) {
-	var up, down [][]byte
-	for i := range p.n {
-		s := station(i)
-		web, wan := netip.MustParseAddr("203.0.113.10"), netip.MustParseAddr("203.0.113.2")
-		up = append(up, frame([6]byte(s.mac), [6]byte{2, 0, 0, 0, 1, 2}, netip.AddrPortFrom(s.addr, s.port), netip.AddrPortFrom(web, 9)))
-		down = append(down, frame([6]byte{2, 0, 0, 0, 2, 1}, [6]byte{2, 0, 0, 0, 2, 2}, netip.AddrPortFrom(web, 9), netip.AddrPortFrom(wan, s.port)))
+// packetEnds makes the senders. What arrives at the far ends is dropped on ingress, so that nothing but the gateway works.
+func (p *path) packetEnds(ctx context.Context) (err error) {
+	for _, h := range []string{"lan", "wan"} {
+		if err := nft(ctx, p.ns(h), "table netdev sink { chain in { type filter hook ingress device eth0 priority 0; drop; }; }"); err != nil {
+			return err
+		}
 	}
-	if p.up, err = newSender(p.ns("lan"), up); err != nil {
+	up, down := frames(p.n, p.kind.translates(), pathAddresses)
+	if p.up, err = newSender(p.inHost("lan"), up); err != nil {
 		return err
 	}
-	p.down, err = newSender(p.ns("wan"), down)
+	p.down, err = newSender(p.inHost("wan"), down)
 	return err
 }
 
-func newSender(namespace string, frames [][]byte) (*sender, error) {
+// inHost runs a function in the namespace of a host.
+func (p *path) inHost(host string) func(func() error) error {
+	return func(f func() error) error { return inNamespace(p.ns(host), f) }
+}
+
+// addresses are what frames need beside the stations.
+type addresses struct {
+	gatewayLAN, gatewayWAN, wan [6]byte
+	outside, web                netip.Addr // of the gateway, and who is talked to
+}
+
+var pathAddresses = addresses{
+	gatewayLAN: [6]byte{2, 0, 0, 0, 1, 2}, gatewayWAN: [6]byte{2, 0, 0, 0, 2, 2}, wan: [6]byte{2, 0, 0, 0, 2, 1},
+	outside: netip.MustParseAddr("203.0.113.2"), web: netip.MustParseAddr("203.0.113.10"),
+}
+
+const benchPort = 9 // of the web
+
+// frames are a packet of every station up and down; behind a translation the way down leads to the gateway's address.
+func frames(n int, translated bool, a addresses) (up, down [][]byte) {
+	web := netip.AddrPortFrom(a.web, benchPort)
+	for i := range n {
+		s := station(i)
+		to := netip.AddrPortFrom(s.addr, s.port)
+		up = append(up, frame([6]byte(s.mac), a.gatewayLAN, to, web))
+		if translated {
+			to = netip.AddrPortFrom(a.outside, s.port)
+		}
+		down = append(down, frame(a.wan, a.gatewayWAN, web, to))
+	}
+	return up, down
+}
+
+// newSender opens a sender on the interface eth0 of the namespace that in runs functions in.
+func newSender(in func(func() error) error, frames [][]byte) (*sender, error) {
 	s := &sender{frames: frames, random: rand.New(rand.NewPCG(1, 2))}
-	return s, inNamespace(namespace, func() (err error) {
+	return s, in(func() (err error) {
 		// Protocol 0: this socket receives nothing, so the far end's drop is all that happens there.
 		if s.fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
 			return err
@@ -109,12 +143,15 @@ func frame(src, dst [6]byte, from, to netip.AddrPort) []byte {
 }
 
 // flows sends one packet of every station, so that each has its entry in the connection table and its translation.
-func (p *packetPath) flows() error {
-	for i := range p.up.frames {
-		if err := unix.Send(p.up.fd, p.up.frames[i], 0); err != nil {
-			return fmt.Errorf("making the flow of station %d: %w", i, err)
+func (p *path) flows() error { return p.up.each() }
+
+// each sends every frame once.
+func (s *sender) each() error {
+	for i := range s.frames {
+		if err := unix.Send(s.fd, s.frames[i], 0); err != nil {
+			return fmt.Errorf("sending a packet of station %d: %w", i, err)
 		}
-		p.up.sent++
+		s.sent++
 	}
 	return nil
 }
