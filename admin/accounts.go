@@ -119,7 +119,8 @@ func accountError(username string, err error) error {
 }
 
 func accountOf(a sessions.Account) Account {
-	w := Account{Username: a.Username, Active: a.Active, Expiration: a.Expiration, SimultaneousUse: a.Limits.SimultaneousUse}
+	w := Account{Username: a.Username, Active: a.Active, Expiration: a.Expiration, SimultaneousUse: a.Limits.SimultaneousUse,
+		BandwidthUp: a.Limits.BandwidthUp, BandwidthDown: a.Limits.BandwidthDown}
 	if t := a.Limits.SessionTimeout; t != nil {
 		n := seconds(*t)
 		w.SessionTimeout = &n
@@ -135,7 +136,7 @@ func accountOf(a sessions.Account) Account {
 const maxSeconds = 100 * 365 * 24 * 3600
 
 func limitsOf(a Account) (sessions.Limits, error) {
-	l := sessions.Limits{SimultaneousUse: a.SimultaneousUse}
+	l := sessions.Limits{SimultaneousUse: a.SimultaneousUse, BandwidthUp: a.BandwidthUp, BandwidthDown: a.BandwidthDown}
 	ok := a.SimultaneousUse == nil || *a.SimultaneousUse >= 0
 	span := func(n *int64) *time.Duration {
 		if n == nil {

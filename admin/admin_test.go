@@ -38,7 +38,8 @@ type gateway struct {
 func (g *gateway) Stations() []sessions.StationView {
 	s := g.running[alice]
 	return []sessions.StationView{
-		{Station: alice, State: sessions.Authorized, Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.10")}, Session: &s},
+		{Station: alice, State: sessions.Authorized, Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.10")},
+			SeenAt: time.Hour - 30*time.Second, Session: &s}, // the clock is at one hour
 		{Station: bob, State: sessions.Captive},
 	}
 }
@@ -131,6 +132,12 @@ func serve(t *testing.T) (path string, g *gateway, c *clock.Fake) {
 	server := NewServer(Config{
 		Listener: l, Clock: c, Sessions: g, Accounts: g, Logger: slog.New(slog.DiscardHandler),
 		Outbox:  func(context.Context) (int, error) { return 7, nil },
+		Facts: func(st sessions.Station) Facts {
+			if st != alice {
+				return Facts{}
+			}
+			return Facts{Name: "annas-phone", Vendor: "android-dhcp-15", Suspicions: []string{"two-macs"}}
+		},
 		Version: "1.2.3", NASID: "lobby-1",
 		Zones: []Zone{{Name: "guest", Methods: []sessions.Method{sessions.MethodPassword}, Interfaces: []Interface{{Name: "lo"}, {Name: "gone0"}}}},
 	})
@@ -180,12 +187,14 @@ func TestWire(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `[{"zone":"guest","mac":"02:00:5e:10:00:01","state":"authorized","addresses":["192.0.2.10"],"session":{` +
+	want := `[{"zone":"guest","mac":"02:00:5e:10:00:01","state":"authorized","addresses":["192.0.2.10"],"last_seen":30,` +
+		`"name":"annas-phone","vendor":"android-dhcp-15","suspicions":["two-macs"],"session":{` +
 		`"acct_session_id":"s-1","acct_multi_session_id":"s-1","zone":"guest","mac":"02:00:5e:10:00:01","address":"192.0.2.10",` +
 		`"username":"alice","source":"local","method":"password","started_at":"2026-11-21T12:00:00Z","session_time":90,` +
-		`"session_timeout":3600,"session_time_left":3510,"idle_timeout":300,"input_octets":1000,"output_octets":20000,` +
+		`"session_timeout":3600,"session_time_left":3510,"idle_timeout":300,"bandwidth_up":0,"bandwidth_down":0,"input_octets":1000,"output_octets":20000,` +
 		`"input_packets":10,"output_packets":20}},` +
-		`{"zone":"guest","mac":"02:00:5e:10:00:02","state":"captive","addresses":[],"session":null}]`
+		`{"zone":"guest","mac":"02:00:5e:10:00:02","state":"captive","addresses":[],"last_seen":null,` +
+		`"name":"","vendor":"","suspicions":[],"session":null}]`
 	if diff := cmp.Diff(want, string(raw)); diff != "" {
 		t.Errorf("stations (-want +got):\n%s", diff)
 	}

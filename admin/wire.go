@@ -85,6 +85,8 @@ type Session struct {
 	SessionTimeout     int64                   `json:"session_timeout"` // 0: unlimited
 	SessionTimeLeft    *int64                  `json:"session_time_left"`
 	IdleTimeout        int64                   `json:"idle_timeout"` // 0: unlimited
+	BandwidthUp        sessions.BitRate        `json:"bandwidth_up"` // bit/s; 0: unlimited
+	BandwidthDown      sessions.BitRate        `json:"bandwidth_down"`
 	InputOctets        uint64                  `json:"input_octets"` // from the station
 	OutputOctets       uint64                  `json:"output_octets"`
 	InputPackets       uint64                  `json:"input_packets"`
@@ -98,17 +100,28 @@ type Station struct {
 	MAC       sessions.MAC          `json:"mac"`
 	State     sessions.StationState `json:"state"`
 	Addresses []netip.Addr          `json:"addresses"`
-	Session   *Session              `json:"session"`
+	LastSeen  *int64                `json:"last_seen"` // seconds ago; null: not since the start
+	Facts
+	Session *Session `json:"session"`
+}
+
+// Facts are what a station said of itself. It may have lied.
+type Facts struct {
+	Name       string   `json:"name"`       // DHCP host name
+	Vendor     string   `json:"vendor"`     // DHCP vendor class
+	Suspicions []string `json:"suspicions"` // why it may be more than one station, of the last ten minutes
 }
 
 // Account is an account of the gateway's own. Its password is never told. An absent limit is the zone's; 0 is unlimited.
 type Account struct {
-	Username        string    `json:"username"`
-	Active          bool      `json:"active"`
-	Expiration      time.Time `json:"expiration,omitzero"`
-	SessionTimeout  *int64    `json:"session_timeout,omitempty"` // seconds
-	IdleTimeout     *int64    `json:"idle_timeout,omitempty"`    // seconds
-	SimultaneousUse *int      `json:"simultaneous_use,omitempty"`
+	Username        string            `json:"username"`
+	Active          bool              `json:"active"`
+	Expiration      time.Time         `json:"expiration,omitzero"`
+	SessionTimeout  *int64            `json:"session_timeout,omitempty"` // seconds
+	IdleTimeout     *int64            `json:"idle_timeout,omitempty"`    // seconds
+	SimultaneousUse *int              `json:"simultaneous_use,omitempty"`
+	BandwidthUp     *sessions.BitRate `json:"bandwidth_up,omitempty"` // bit/s
+	BandwidthDown   *sessions.BitRate `json:"bandwidth_down,omitempty"`
 }
 
 // LoginRequest asks to let a station in as the operator's guest.
@@ -149,6 +162,7 @@ func sessionOf(s sessions.Session) Session {
 		Username: s.Username, Source: s.Source, Method: s.Method,
 		StartedAt:   s.StartedAt.Wall,
 		SessionTime: seconds(s.Used), SessionTimeout: seconds(s.Limits.SessionTimeout), IdleTimeout: seconds(s.Limits.IdleTimeout),
+		BandwidthUp: s.Limits.BandwidthUp, BandwidthDown: s.Limits.BandwidthDown,
 		InputOctets: s.Usage.InputOctets, OutputOctets: s.Usage.OutputOctets,
 		InputPackets: s.Usage.InputPackets, OutputPackets: s.Usage.OutputPackets,
 		TerminateCause: s.TerminateCause,
@@ -168,8 +182,15 @@ func sessionsOf(all []sessions.Session) []Session {
 	return out
 }
 
-func stationOf(v sessions.StationView) Station {
-	w := Station{Zone: v.Zone, MAC: v.MAC, State: v.State, Addresses: v.Addrs}
+func stationOf(v sessions.StationView, facts Facts, now time.Duration) Station {
+	w := Station{Zone: v.Zone, MAC: v.MAC, State: v.State, Addresses: v.Addrs, Facts: facts}
+	if w.Suspicions == nil {
+		w.Suspicions = []string{}
+	}
+	if v.SeenAt > 0 {
+		ago := seconds(now - v.SeenAt)
+		w.LastSeen = &ago
+	}
 	if w.Addresses == nil {
 		w.Addresses = []netip.Addr{}
 	}

@@ -63,6 +63,8 @@ func (m *Mirror) profileOf(ctx context.Context, userID int64) (sessions.Limits, 
 			IdleTimeout:     cmp.Or(merged.IdleTimeout, l.IdleTimeout),
 			InterimInterval: cmp.Or(merged.InterimInterval, l.InterimInterval),
 			SimultaneousUse: cmp.Or(merged.SimultaneousUse, l.SimultaneousUse),
+			BandwidthUp:     cmp.Or(merged.BandwidthUp, l.BandwidthUp),
+			BandwidthDown:   cmp.Or(merged.BandwidthDown, l.BandwidthDown),
 		}
 	}
 	return merged, nil

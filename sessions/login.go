@@ -259,7 +259,8 @@ func (m *Manager) place(zone *Zone, st Station) Place {
 
 // grant is what the kernel must know of a session from now on.
 func (m *Manager) grant(r *live) Grant {
-	g := Grant{Station: r.Station, AcctSessionID: r.AcctSessionID, IdleTimeout: r.Limits.IdleTimeout}
+	g := Grant{Station: r.Station, AcctSessionID: r.AcctSessionID, IdleTimeout: r.Limits.IdleTimeout,
+		RateUp: r.Limits.BandwidthUp, RateDown: r.Limits.BandwidthDown}
 	if left, ok := r.Left(m.cfg.Clock.Mono() - r.StartedAt.Mono); ok {
 		g.Timeout = max(left, time.Millisecond) // zero would mean no end
 	}

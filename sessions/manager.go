@@ -144,7 +144,7 @@ func (m *Manager) View(st Station) StationView {
 func (m *Manager) view(st Station) StationView {
 	v := StationView{Station: st, State: Captive}
 	if s, ok := m.seen[st]; ok {
-		v.Addrs = slices.Clone(s.addrs)
+		v.Addrs, v.SeenAt = slices.Clone(s.addrs), s.at
 	}
 	if r, ok := m.running[st]; ok && r.cutAt == nil && !m.timedOut(r) {
 		s := m.now(r)
@@ -238,16 +238,21 @@ func (m *Manager) sight(st Station, addr netip.Addr) {
 	s.addrs = append(s.addrs, addr)
 }
 
-// forgetOldest drops the oldest eighth of the sightings, so that the cost of a full table is paid once in a while only.
+// forgetOldest drops the oldest eighth of the sightings of stations without a session, so that the cost of a full table is paid once in a while only.
 func (m *Manager) forgetOldest() {
 	all := make([]time.Duration, 0, len(m.seen))
-	for _, s := range m.seen {
-		all = append(all, s.at)
+	for st, s := range m.seen {
+		if _, running := m.running[st]; !running {
+			all = append(all, s.at)
+		}
+	}
+	if len(all) == 0 {
+		return
 	}
 	slices.Sort(all)
 	limit := all[len(all)/8]
 	for st, s := range m.seen {
-		if s.at <= limit {
+		if _, running := m.running[st]; !running && s.at <= limit {
 			delete(m.seen, st)
 		}
 	}

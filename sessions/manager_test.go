@@ -154,6 +154,11 @@ func TestLimitsPrecedence(t *testing.T) {
 		"clamped, unlimited too": {bounds: sessions.Bounds{MaxSessionTimeout: 30 * time.Minute, MaxIdleTimeout: time.Minute},
 			account: sessions.Limits{SessionTimeout: ptr(time.Duration(0))},
 			want:    sessions.Effective{SessionTimeout: 30 * time.Minute, IdleTimeout: time.Minute, InterimInterval: time.Minute}},
+		"bandwidth, clamped": {bounds: sessions.Bounds{MaxBandwidthUp: 3e6, MaxBandwidthDown: 9e6},
+			account: sessions.Limits{BandwidthDown: ptr(sessions.BitRate(8e6))},
+			profile: sessions.Limits{BandwidthDown: ptr(sessions.BitRate(2e6)), BandwidthUp: ptr(sessions.BitRate(5e6))},
+			want: sessions.Effective{SessionTimeout: time.Hour, IdleTimeout: 10 * time.Minute, InterimInterval: time.Minute,
+				BandwidthUp: 3e6, BandwidthDown: 8e6}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, sessions.Resolve(tt.bounds, tt.account, tt.profile, zoneLimits)); diff != "" {

@@ -12,6 +12,8 @@ type Grant struct {
 	AcctSessionID string        // kept beside the kernel state, so that the kernel alone can tell whose it is
 	Timeout       time.Duration // what is left of the session from now; zero: no end
 	IdleTimeout   time.Duration // zero: none
+	RateUp        BitRate       // from the station; zero: unlimited
+	RateDown      BitRate       // to the station; zero: unlimited
 }
 
 // Reading is what the enforcer knows about one grant.
@@ -36,7 +38,7 @@ type Enforcer interface {
 	// It prepares the enforcer for its work; after a start only Usage and CleanUp may come before it.
 	Reconcile(ctx context.Context, want []Grant) error
 	// Admit lets the stations through, all or none, and forgets the redirected connections of each. A station that has
-	// a grant of the same session gets the new timeouts and keeps its counters.
+	// a grant of the same session gets the new timeouts and rates and keeps its counters.
 	Admit(ctx context.Context, grants ...Grant) error
 	// Cut stops the stations at once, established flows included, both ways, and returns the final readings in the order
 	// of stations. Counters stay until Release. A station without a grant yields a zero Reading that is not live.

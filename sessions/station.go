@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"time"
 )
 
 // MAC is a station's 48-bit hardware address, the Calling-Station-Id of RFC 2865.
@@ -80,7 +81,9 @@ const (
 // StationView is what is known of one station at this moment.
 type StationView struct {
 	Station
-	State   StationState `json:"state"`
-	Addrs   []netip.Addr `json:"addresses,omitempty"`
-	Session *Session     `json:"session,omitempty"`
+	State StationState `json:"state"`
+	Addrs []netip.Addr `json:"addresses,omitempty"`
+	// SeenAt is the monotonic time of the last sighting; 0: not seen since the start.
+	SeenAt  time.Duration `json:"-"`
+	Session *Session      `json:"session,omitempty"`
 }

@@ -78,17 +78,19 @@ func TestLimitsOf(t *testing.T) {
 	}
 	dur := func(d time.Duration) *time.Duration { return &d }
 	num := func(n int) *int { return &n }
+	rate := func(n sessions.BitRate) *sessions.BitRate { return &n }
 	for _, tt := range []struct {
 		name         string
 		reply, check []edge.Attribute
 		want         sessions.Limits
 		errs         []string
 	}{
-		{name: "all four", reply: []edge.Attribute{attr("Session-Timeout", ":=", "3600"), attr("idle-timeout", "=", " 600 "),
-			attr("Acct-Interim-Interval", "+=", "0"), attr("WISPr-Bandwidth-Max-Up", ":=", "1")},
+		{name: "all", reply: []edge.Attribute{attr("Session-Timeout", ":=", "3600"), attr("idle-timeout", "=", " 600 "),
+			attr("Acct-Interim-Interval", "+=", "0"), attr("WISPr-Bandwidth-Max-Up", ":=", "4294967295"),
+			attr("wispr-bandwidth-max-down", "=", "2000000"), attr("WISPr-Redirection-URL", ":=", "http://example.com/")},
 			check: []edge.Attribute{attr("Simultaneous-Use", ":=", "2"), attr("Auth-Type", ":=", "Local")},
 			want: sessions.Limits{SessionTimeout: dur(time.Hour), IdleTimeout: dur(10 * time.Minute), InterimInterval: dur(0),
-				SimultaneousUse: num(2)}},
+				SimultaneousUse: num(2), BandwidthUp: rate(4294967295), BandwidthDown: rate(2e6)}},
 		{name: "= keeps the first, := replaces",
 			reply: []edge.Attribute{attr("Session-Timeout", "=", "100"), attr("Session-Timeout", "=", "200"),
 				attr("Idle-Timeout", "=", "100"), attr("Idle-Timeout", ":=", "300")},

@@ -10,8 +10,8 @@ import (
 	"gatehouse/sessions"
 )
 
-// LimitsOf reads the limits out of an AAA profile: Session-Timeout, Idle-Timeout and Acct-Interim-Interval (seconds) from
-// the reply attributes, Simultaneous-Use from the check attributes. Other attributes are somebody else's and ignored.
+// LimitsOf reads the limits out of an AAA profile: Session-Timeout, Idle-Timeout and Acct-Interim-Interval (seconds),
+// WISPr-Bandwidth-Max-Up and -Down (bit/s) from the reply attributes, Simultaneous-Use from the check attributes. Other attributes are somebody else's and ignored.
 //
 // Operators mean what they mean to FreeRADIUS (standards.md §4.9) where the outcome is one value: ":=" replaces, "=" and
 // "+=" count when there is none yet. "==" on Simultaneous-Use counts as "=": to FreeRADIUS it is a comparison that
@@ -33,6 +33,10 @@ func LimitsOf(reply, check []edge.Attribute) (sessions.Limits, []error) {
 			note(assign(&l.IdleTimeout, a, inSeconds, "=", "+="))
 		case "acct-interim-interval":
 			note(assign(&l.InterimInterval, a, inSeconds, "=", "+="))
+		case "wispr-bandwidth-max-up":
+			note(assign(&l.BandwidthUp, a, inBits, "=", "+="))
+		case "wispr-bandwidth-max-down":
+			note(assign(&l.BandwidthDown, a, inBits, "=", "+="))
 		}
 	}
 	for _, a := range check {
@@ -44,6 +48,8 @@ func LimitsOf(reply, check []edge.Attribute) (sessions.Limits, []error) {
 }
 
 func inSeconds(n uint32) time.Duration { return time.Duration(n) * time.Second }
+
+func inBits(n uint32) sessions.BitRate { return sessions.BitRate(n) }
 
 // assign sets *to from the attribute; with one of the weak operators only if it is not set.
 func assign[T any](to **T, a edge.Attribute, convert func(uint32) T, weak ...string) error {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gatehouse/admin"
+	"gatehouse/sessions"
 )
 
 func accountAddVerb() verb {
@@ -101,7 +102,7 @@ func printAccounts(w io.Writer, all []admin.Account) {
 			return span(*n)
 		}
 	}
-	rows := [][]string{{"USER", "ACTIVE", "EXPIRES", "SESSION TIMEOUT", "IDLE TIMEOUT", "AT ONCE"}}
+	rows := [][]string{{"USER", "ACTIVE", "EXPIRES", "SESSION TIMEOUT", "IDLE TIMEOUT", "AT ONCE", "DOWN", "UP"}}
 	for _, a := range all {
 		active, expires, use := "yes", "never", "zone's"
 		if !a.Active {
@@ -113,9 +114,17 @@ func printAccounts(w io.Writer, all []admin.Account) {
 		if a.SimultaneousUse != nil {
 			use = strconv.Itoa(*a.SimultaneousUse)
 		}
-		rows = append(rows, []string{plain(a.Username), active, expires, limit(a.SessionTimeout), limit(a.IdleTimeout), use})
+		rows = append(rows, []string{plain(a.Username), active, expires, limit(a.SessionTimeout), limit(a.IdleTimeout), use,
+			ownRate(a.BandwidthDown), ownRate(a.BandwidthUp)})
 	}
 	table(w, rows)
+}
+
+func ownRate(r *sessions.BitRate) string {
+	if r == nil {
+		return "zone's"
+	}
+	return rate(*r)
 }
 
 // bindLimits adds the flags of an account's own limits.
@@ -141,6 +150,17 @@ func bindLimits(f *flag.FlagSet, a *admin.Account) {
 		a.SimultaneousUse = &n
 		return nil
 	})
+	bitRate := func(to **sessions.BitRate) func(string) error {
+		return func(v string) error {
+			r, err := sessions.ParseBitRate(v)
+			if err == nil {
+				*to = &r
+			}
+			return err
+		}
+	}
+	f.Func("bandwidth-up", "the `rate` from the station, as in 5Mbit; 0 is unlimited", bitRate(&a.BandwidthUp))
+	f.Func("bandwidth-down", "the `rate` to the station, as in 20Mbit; 0 is unlimited", bitRate(&a.BandwidthDown))
 	f.Func("expires", "the `date` from which on the account is no good, as in 2027-01-31 or 2027-01-31T12:00:00Z", func(v string) error {
 		for _, layout := range []string{time.RFC3339, time.DateOnly} {
 			if at, err := time.ParseInLocation(layout, v, time.Local); err == nil {

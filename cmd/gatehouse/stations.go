@@ -8,11 +8,14 @@ import (
 	"time"
 
 	"gatehouse/admin"
+	"gatehouse/sessions"
 )
 
 func stationsVerb() verb {
 	return verb{
 		name: "stations", short: "list the stations seen since the start, and whether they are in",
+		detail: "SEEN is how long ago a station showed itself. NAME is what it called itself by DHCP; anybody can say anything.\n" +
+			"SUSPICIONS of the last ten minutes say why it may be more than one: two-ports, two-client-ids, two-macs.",
 		bind: func(f *flag.FlagSet) action {
 			c := bindClient(f)
 			return func(ctx context.Context, s streams, _ []string) error {
@@ -27,17 +30,21 @@ func stationsVerb() verb {
 }
 
 func printStations(w io.Writer, all []admin.Station) {
-	rows := [][]string{{"ZONE", "MAC", "STATE", "USER", "LEFT", "ADDRESSES"}}
+	rows := [][]string{{"ZONE", "MAC", "STATE", "USER", "LEFT", "SEEN", "NAME", "SUSPICIONS", "ADDRESSES"}}
 	for _, st := range all {
 		addrs := make([]string, len(st.Addresses))
 		for i, a := range st.Addresses {
 			addrs[i] = a.String()
 		}
-		user, left := "-", "-"
+		user, left, seen := "-", "-", "-"
 		if st.Session != nil {
 			user, left = plain(st.Session.Username), timeLeft(*st.Session)
 		}
-		rows = append(rows, []string{st.Zone, st.MAC.String(), string(st.State), user, left, plain(strings.Join(addrs, " "))})
+		if st.LastSeen != nil {
+			seen = span(*st.LastSeen) + " ago"
+		}
+		rows = append(rows, []string{st.Zone, st.MAC.String(), string(st.State), user, left, seen, plain(st.Name),
+			plain(strings.Join(st.Suspicions, " ")), plain(strings.Join(addrs, " "))})
 	}
 	table(w, rows)
 }
@@ -59,7 +66,7 @@ func sessionsVerb() verb {
 }
 
 func printSessions(w io.Writer, all []admin.Session) {
-	rows := [][]string{{"SESSION", "ZONE", "MAC", "ADDRESS", "USER", "METHOD", "SINCE", "FOR", "LEFT", "DOWN", "UP"}}
+	rows := [][]string{{"SESSION", "ZONE", "MAC", "ADDRESS", "USER", "METHOD", "SINCE", "FOR", "LEFT", "DOWN", "UP", "RATE DOWN", "RATE UP"}}
 	for _, s := range all {
 		down, up := directions(s)
 		addr, since := "-", "-"
@@ -70,9 +77,16 @@ func printSessions(w io.Writer, all []admin.Session) {
 			since = s.StartedAt.Format(time.RFC3339)
 		}
 		rows = append(rows, []string{s.AcctSessionID, s.Zone, s.MAC.String(), addr, plain(s.Username), string(s.Method),
-			since, span(s.SessionTime), timeLeft(s), down, up})
+			since, span(s.SessionTime), timeLeft(s), down, up, rate(s.BandwidthDown), rate(s.BandwidthUp)})
 	}
 	table(w, rows)
+}
+
+func rate(r sessions.BitRate) string {
+	if r == 0 {
+		return "unlimited"
+	}
+	return r.String()
 }
 
 func timeLeft(s admin.Session) string {
