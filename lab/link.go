@@ -176,23 +176,25 @@ func (h *Host) knows(iface string, addr netip.Addr, mac net.HardwareAddr) error 
 	return nil
 }
 
-// offloadsOff switches segmentation offloads and GRO off, as `ethtool -K` does.
 func (h *Host) offloadsOff(iface string) error {
-	err := h.Do(func() error {
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-		if err != nil {
+	if err := h.Do(func() error { return OffloadsOff(iface) }); err != nil {
+		return fmt.Errorf("switching offloads of %s in %s off: %w", iface, h.Name, err)
+	}
+	return nil
+}
+
+// OffloadsOff switches segmentation offloads and GRO of an interface in the calling thread's namespace off, as
+// `ethtool -K` does.
+func OffloadsOff(iface string) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	for _, command := range []uint32{unix.ETHTOOL_STSO, unix.ETHTOOL_SGSO, unix.ETHTOOL_SGRO} {
+		if err := ethtoolSet(fd, iface, command, 0); err != nil {
 			return err
 		}
-		defer func() { _ = unix.Close(fd) }()
-		for _, command := range []uint32{unix.ETHTOOL_STSO, unix.ETHTOOL_SGSO, unix.ETHTOOL_SGRO} {
-			if err := ethtoolSet(fd, iface, command, 0); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("switching offloads of %s in %s off: %w", iface, h.Name, err)
 	}
 	return nil
 }

@@ -17,6 +17,10 @@ udhcpc       udhcpc            DHCP client of the stations
 busybox      busybox           small servers of the stations; scripts of the packages, as a router runs them
 nsenter      util-linux        programs inside the namespaces
 '
+benches='
+strace       strace            a disk that is slow to sync
+iptables-legacy-restore iptables rules of other portals, for comparison
+'
 checks='
 gcc          gcc               go test -race
 /usr/include/stdlib.h libc6-dev go test -race
@@ -29,7 +33,8 @@ systemd-analyze systemd        the units
 '
 
 case "${1-}" in
-demo | bench) wanted=$lab ;;
+demo) wanted=$lab ;;
+bench) wanted=$lab$benches ;;
 test) wanted=$lab$checks ;;
 *) echo "usage: scripts/deps.sh demo|bench|test" >&2; exit 2 ;;
 esac

@@ -45,7 +45,8 @@ func bench(ctx context.Context, p programs, only string) error {
 		{"login", benchLogin},
 		{"redirect", benchRedirect},
 		{"rss", benchRSS},
-		{"packets", benchPackets},
+		{"datapath-packets", benchPackets},
+		{"datapath-tcp", benchTCP},
 		{"size", benchSize},
 	} {
 		if !strings.HasPrefix(b.name, only) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -30,7 +31,7 @@ func benchPackets(ctx context.Context, _ programs, r *report) error {
 	return nil
 }
 
-// costs are the medians of sending one packet over each path.
+// costs are the medians of what sending takes over each path.
 type costs map[pathKind]time.Duration
 
 // work is what the gateway alone adds.
@@ -42,7 +43,7 @@ func (c costs) against(kind pathKind) float64 {
 }
 
 func packetFigures(ctx context.Context, r *report, n int) error {
-	paths, err := newPaths(ctx, r, n, append(judged, compared...), (*path).packetEnds)
+	paths, err := newPaths(ctx, r, n, judged, (*path).packetEnds)
 	defer closePaths(paths)
 	if err != nil {
 		return err
@@ -60,7 +61,7 @@ func packetFigures(ctx context.Context, r *report, n int) error {
 		{"up", func(p *path) *sender { return p.up }},
 		{"down", func(p *path) *sender { return p.down }},
 	} {
-		c, err := packetCosts(paths, way.pick)
+		c, err := inTurns(paths, packetTurns, func(p *path) (time.Duration, error) { return way.pick(p).slice() })
 		if err != nil {
 			return err
 		}
@@ -88,14 +89,14 @@ func packetFigures(ctx context.Context, r *report, n int) error {
 	return nil
 }
 
-// newPaths makes a path of each kind. One for comparison that cannot be had is reported and left out.
+// newPaths makes a path of each kind, and of each for comparison. One of these that cannot be had is reported and left out.
 func newPaths(ctx context.Context, r *report, n int, kinds []pathKind, ends func(*path, context.Context) error) (paths []*path, err error) {
-	for i, kind := range kinds {
+	for _, kind := range slices.Concat(kinds, compared) {
 		p, err := newPath(ctx, kind, n, ends)
 		switch {
 		case err == nil:
 			paths = append(paths, p)
-		case i >= len(judged):
+		case slices.Contains(compared, kind):
 			r.print(figure{what: "  " + kind.describe() + " is not measured", got: err.Error()})
 		default:
 			return paths, err
@@ -104,18 +105,18 @@ func newPaths(ctx context.Context, r *report, n int, kinds []pathKind, ends func
 	return paths, nil
 }
 
-// packetCosts measures all paths in turns, one direction.
-func packetCosts(paths []*path, pick func(*path) *sender) (costs, error) {
+// inTurns measures all paths turn by turn and returns the medians.
+func inTurns(paths []*path, turns int, measure func(*path) (time.Duration, error)) (costs, error) {
 	took := map[pathKind][]time.Duration{}
 	err := onProcessor(0, func() error {
-		for turn := range packetTurns {
-			for i, p := range paths {
-				if i >= len(judged) && turn%compareEvery != 0 {
+		for turn := range turns {
+			for _, p := range paths {
+				if turn%compareEvery != 0 && slices.Contains(compared, p.kind) {
 					continue
 				}
-				t, err := pick(p).slice()
+				t, err := measure(p)
 				if err != nil {
-					return err
+					return fmt.Errorf("path %s: %w", p.kind, err)
 				}
 				took[p.kind] = append(took[p.kind], t)
 			}

@@ -23,6 +23,7 @@ type path struct {
 	n        int // of stations
 	prefix   string
 	up, down *sender
+	streams  []*stream // for TCP: up and down
 	firewall *nftables.Firewall
 }
 
@@ -107,6 +108,9 @@ func (p *path) close() {
 		if s != nil {
 			_ = unix.Close(s.fd)
 		}
+	}
+	for _, s := range p.streams {
+		s.close()
 	}
 	if p.firewall != nil {
 		_ = p.firewall.Close()
