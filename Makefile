@@ -1,4 +1,4 @@
-# gatehouse: make demo | test | bench | lint | build | packages | generate. Needs Go, make and git; demo, test and
+# gatehouse: make demo | test | bench | soak | lint | build | packages | generate. Needs Go, make and git; demo, test and
 # bench install the rest as root on Debian, or say what to install.
 
 VERSION ?= $(shell scripts/version.sh)
@@ -18,12 +18,14 @@ GATEWAY := $(BUILD) -tags nethttpomithttp2 $(if $(filter mips%,$(GOARCH)),-gcfla
 export GOFLAGS ?= -buildvcs=false
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: demo test bench lint build gateway packages lab generate deps clean
+.PHONY: demo test bench soak lint build gateway packages lab generate deps clean
 .DEFAULT_GOAL := build
 
 demo: ; @scripts/deps.sh demo && $(MAKE) -s lab && $(BIN)/gatehouse-lab demo -bin $(BIN)
 bench: ; @scripts/deps.sh bench && $(MAKE) -s lab && $(BIN)/gatehouse-lab bench -bin $(BIN)
 test: ; @scripts/deps.sh test && scripts/test.sh
+# The same for longer: what make test has only in part.
+soak: ; @scripts/deps.sh test && GATEHOUSE_SOAK=1 $(GO) test -count=1 -v -timeout 60m ./lab/oldkernel
 lint: ; @scripts/deps.sh test && scripts/lint.sh
 deps: ; @scripts/deps.sh test
 generate: ; $(TOOL) templ generate

@@ -25,7 +25,7 @@ const (
 // ProbeTCP tries to connect to a literal address and port. A lab is so quick that an ICMP error may arrive while the
 // kernel is still inside connect, which then forgets it and learns of it by the next SYN: give Unreachable 1.5 s.
 func (h *Host) ProbeTCP(ctx context.Context, addr string, timeout time.Duration) (Outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, Patience(timeout))
 	defer cancel()
 	c, err := h.Dial(ctx, "tcp", addr)
 	if err == nil {
@@ -36,7 +36,7 @@ func (h *Host) ProbeTCP(ctx context.Context, addr string, timeout time.Duration)
 
 // ProbeUDP sends a datagram to a literal address and port and waits for an answer or an ICMP error.
 func (h *Host) ProbeUDP(ctx context.Context, addr string, timeout time.Duration) (Outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, Patience(timeout))
 	defer cancel()
 	c, err := h.Dial(ctx, "udp", addr)
 	if err != nil {

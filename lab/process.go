@@ -96,8 +96,9 @@ func (l *logBuffer) String() string {
 	return l.buf.String()
 }
 
-// WaitFor calls check every 5 ms until it returns nil. After within it gives up with check's last error.
+// WaitFor calls check every 5 ms until it returns nil. After within, or the Patience for it, it gives up with check's last error.
 func WaitFor(ctx context.Context, within time.Duration, check func() error) error {
+	within = Patience(within)
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)

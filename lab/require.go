@@ -33,6 +33,14 @@ func RequireLoop(t testing.TB) {
 	require(t, err, missing("mkfs.ext4"))
 }
 
+// RequireOldKernel is RequireKernel for a test that boots another kernel under an emulator, which needs no rights: kernel is
+// the folder of the kernel, as scripts/oldkernel.sh makes it, and programs are those that the test needs.
+func RequireOldKernel(t testing.TB, kernel string, programs ...string) {
+	t.Helper()
+	_, err := os.Stat(kernel)
+	require(t, err, missing(programs...))
+}
+
 func require(t testing.TB, errs ...error) {
 	t.Helper()
 	err := errors.Join(errs...)

@@ -30,6 +30,8 @@ chromium     chromium          the login as a guest clicks it
 shellcheck   shellcheck        scripts of the packages
 dpkg-deb     dpkg              packages are opened and installed
 systemd-analyze systemd        the units
+conntrack    conntrack         what the kernel remembers
+qemu-system-x86_64 qemu-system-x86 another kernel under an emulator
 '
 
 case "${1-}" in
@@ -58,8 +60,13 @@ install() {
 	DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 install --no-install-recommends "$@"
 }
 
+finish() {
+	[ "$1" != test ] || "$(dirname "$0")/oldkernel.sh"
+	exit
+}
+
 packages=$(missing)
-[ -n "$packages" ] || exit 0
+[ -n "$packages" ] || finish "$1"
 if [ "$(id -u)" != 0 ] || ! have apt-get; then
 	echo "gatehouse: missing for make $1: $packages" >&2
 	echo "install them, on Debian and Ubuntu as root: apt-get install --no-install-recommends $packages" >&2
@@ -76,3 +83,4 @@ if ! install $packages >"$log" 2>&1 && ! { apt-get -q update && install $package
 fi
 packages=$(missing)
 [ -z "$packages" ] || { echo "gatehouse: still missing after the installation: $packages" >&2; exit 1; }
+finish "$1"

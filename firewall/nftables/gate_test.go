@@ -189,7 +189,7 @@ func (g *gate) steady(session string) (r sessions.Reading) {
 // fetch gets a page and returns its first bytes, or how it failed.
 func fetch(h *lab.Host, addr, path string) string {
 	c := h.HTTPClient()
-	c.Timeout = 3 * time.Second
+	c.Timeout = lab.Patience(3 * time.Second)
 	resp, err := c.Get("http://" + addr + path)
 	if err != nil {
 		return err.Error()

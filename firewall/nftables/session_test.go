@@ -180,7 +180,7 @@ func testIdleTimeout(t *testing.T, g *gate) {
 		f := g.startTraffic(silent, addr, "9000")
 		talk := g.startTraffic(talking, addr, "9001")
 		g.wait(300 * time.Millisecond)
-		if r, _ := g.reading("s1"); !r.Live || r.IdleLeft < idle-100*time.Millisecond || r.IdleLeft > idle {
+		if r, _ := g.reading("s1"); !r.Live || r.IdleLeft < idle-lab.Patience(100*time.Millisecond) || r.IdleLeft > idle {
 			t.Errorf("reading of a talking station: %+v", r)
 		}
 		f.up.silence()

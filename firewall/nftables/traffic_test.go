@@ -120,6 +120,7 @@ func (f *traffic) end() {
 // after are how much earlier or later the cut may be. A sender that pauses makes no false alarm.
 func (w *way) wantCut(t *testing.T, at time.Time, before, after time.Duration) {
 	t.Helper()
+	before, after = lab.Patience(before), lab.Patience(after)
 	sent, err := w.sent.Stop()
 	got, err2 := w.arrived.Stop()
 	if err := errors.Join(err, err2); err != nil {

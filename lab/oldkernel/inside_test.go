@@ -1,0 +1,145 @@
+package oldkernel_test
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"gatehouse/firewall/nftables"
+	"gatehouse/lab"
+	"gatehouse/sessions"
+)
+
+func newLab(t *testing.T) *lab.Lab {
+	t.Helper()
+	lab.RequireKernel(t)
+	l, err := lab.New(t.Context(), lab.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+func run(t *testing.T, h *lab.Host, name string, args ...string) {
+	t.Helper()
+	if _, err := h.Run(t.Context(), name, args...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// testParts asks for what this kernel is here for.
+func testParts(t *testing.T) {
+	l := newLab(t)
+	run(t, l.Gateway, "nft", `table inet fast {
+		flowtable f { hook ingress priority 0; devices = { "wan0", "br-guest" }; }
+		chain forward { type filter hook forward priority 0; ct state established flow add @f; }
+	}`)
+	err := l.Gateway.Do(func() error {
+		handle, err := netlink.NewHandle(unix.NETLINK_NETFILTER)
+		if err != nil {
+			return err
+		}
+		defer handle.Close()
+		timeout := uint32(60)
+		options := netlink.IpsetCreateOptions{Timeout: &timeout, Counters: true, Skbinfo: true}
+		if err := handle.IpsetCreate("stations", "hash:mac", options); err != nil {
+			return fmt.Errorf("making a set: %w", err)
+		}
+		mac := net.HardwareAddr{2, 0, 0x5e, 0x10, 0, 1}
+		if err := handle.IpsetAdd("stations", &netlink.IPSetEntry{MAC: mac}); err != nil {
+			return fmt.Errorf("adding to the set: %w", err)
+		}
+		set, err := handle.IpsetList("stations")
+		if err == nil && (len(set.Entries) != 1 || set.Entries[0].MAC.String() != mac.String() || set.Entries[0].Timeout == nil) {
+			err = fmt.Errorf("the set has %+v", set.Entries)
+		}
+		return err
+	})
+	if err != nil {
+		t.Errorf("ipset hash:mac: %v", err)
+	}
+}
+
+// testVLAN has a zone on a VLAN of a bridge whose untagged stations are in no zone.
+func testVLAN(t *testing.T) {
+	const vlan, gateway4, station4, gateway6, station6 = lab.GuestBridge + ".10", "10.10.0.1", "10.10.0.7", "2001:db8:77:a::1", "2001:db8:77:a::7"
+	l := newLab(t)
+	run(t, l.Gateway, "ip", "link", "add", "link", lab.GuestBridge, "name", vlan, "type", "vlan", "id", "10")
+	run(t, l.Gateway, "ip", "addr", "add", gateway4+"/24", "dev", vlan)
+	run(t, l.Gateway, "ip", "addr", "add", gateway6+"/64", "dev", vlan, "nodad")
+	run(t, l.Gateway, "ip", "link", "set", vlan, "up")
+	run(t, l.WAN, "ip", "route", "add", "2001:db8:77:a::/64", "via", lab.GatewayWAN6)
+	run(t, l.WAN, "ip", "route", "add", lab.GuestNet4, "via", lab.GatewayWAN4) // the zone's firewall masquerades the zone only
+	fw := firewall(t, l, nftables.Zone{Name: "tagged", Interfaces: []string{vlan}, Masquerade: true})
+
+	tagged, plain := station(t, l), station(t, l)
+	port := lab.PeerInterface + ".10"
+	run(t, tagged.Host, "ip", "link", "add", "link", lab.PeerInterface, "name", port, "type", "vlan", "id", "10")
+	run(t, tagged.Host, "ip", "addr", "add", station4+"/24", "dev", port)
+	run(t, tagged.Host, "ip", "addr", "add", station6+"/64", "dev", port, "nodad")
+	run(t, tagged.Host, "ip", "link", "set", port, "up")
+	run(t, tagged.Host, "ip", "-4", "route", "replace", "default", "via", gateway4, "dev", port)
+	run(t, tagged.Host, "ip", "-6", "route", "replace", "default", "via", gateway6, "dev", port, "metric", "1")
+	want := func(s *lab.Station, outcome lab.Outcome) {
+		t.Helper()
+		for _, web := range []string{lab.WebAddr4, lab.WebAddr6} {
+			err := lab.WaitFor(t.Context(), 5*time.Second, func() error {
+				got, err := s.ProbeTCP(t.Context(), netip.AddrPortFrom(netip.MustParseAddr(web), 443).String(), 1500*time.Millisecond)
+				if err == nil && got != outcome {
+					err = fmt.Errorf("TCP to %s: %s, want %s", web, got, outcome)
+				}
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	want(plain, lab.Connected) // in no zone
+	want(tagged, lab.Refused)
+	there := sessions.Station{Zone: "tagged", MAC: sessions.MAC(tagged.MAC)}
+	if err := fw.Admit(t.Context(), sessions.Grant{Station: there, AcctSessionID: "s1", Timeout: time.Hour, IdleTimeout: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	want(tagged, lab.Connected)
+	readings, err := fw.Cut(t.Context(), there)
+	if err != nil || readings[0].Usage.InputPackets == 0 || readings[0].Usage.OutputPackets == 0 {
+		t.Errorf("the cut: %+v, %v", readings, err)
+	}
+	want(tagged, lab.Refused)
+	want(plain, lab.Connected)
+}
+
+func station(t *testing.T, l *lab.Lab) *lab.Station {
+	t.Helper()
+	s, err := l.AddStation(t.Context(), lab.StationOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func firewall(t *testing.T, l *lab.Lab, zones ...nftables.Zone) (fw *nftables.Firewall) {
+	t.Helper()
+	err := l.Gateway.Do(func() (err error) {
+		if fw, err = nftables.New(nftables.Config{Zones: zones}); err != nil {
+			return err
+		}
+		return fw.Reconcile(t.Context(), nil)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = fw.Close() })
+	return fw
+}

@@ -1,0 +1,86 @@
+package oldkernel_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/lab"
+	"gatehouse/lab/oldkernel"
+)
+
+// Inside of the emulated computer the tests of this package are those of inside_test.go, in the lab.
+func TestMain(m *testing.M) {
+	if oldkernel.Inside() {
+		os.Exit(lab.Main(m.Run))
+	}
+	os.Exit(m.Run())
+}
+
+const kernel = "../../bin/oldkernel"
+
+// programs are those of the lab; everything else is busybox.
+var programs = []string{"busybox", "conntrack", "dnsmasq", "ip", "nft", "nsenter", "udhcpc"}
+
+// suites are the part for every day, or with GATEHOUSE_SOAK everything. Each names tests that must have passed.
+func suites() (list []oldkernel.Suite, must [][]string) {
+	own := oldkernel.Suite{Package: "gatehouse/lab/oldkernel", Dir: ".", Run: "^TestOldKernel$", Timeout: 2 * time.Minute}
+	ownMust := []string{"TestOldKernel", "TestOldKernel/parts", "TestOldKernel/VLAN"}
+	firewall := oldkernel.Suite{Package: "gatehouse/firewall/nftables", Dir: "../../firewall/nftables", Timeout: 20 * time.Minute}
+	firewallMust := []string{"TestCaptive", "TestAdmitted", "TestRevoked", "TestSessionTimeout", "TestIdleTimeout", "TestRestart"}
+	if os.Getenv("GATEHOUSE_SOAK") == "" {
+		firewall.Run = "^(" + strings.Join(firewallMust, "|") + ")$"
+	}
+	return []oldkernel.Suite{own, firewall}, [][]string{ownMust, firewallMust}
+}
+
+func TestOldKernel(t *testing.T) {
+	if oldkernel.Inside() {
+		t.Run("parts", testParts)
+		t.Run("VLAN", testVLAN)
+		return
+	}
+	lab.RequireOldKernel(t, kernel, append([]string{oldkernel.Emulator, "ldd"}, programs...)...)
+	list, must := suites()
+	var console bytes.Buffer
+	// The deadline of go test would kill us and leave nothing to read.
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute+list[0].Timeout+list[1].Timeout)
+	defer cancel()
+	m := oldkernel.Machine{Kernel: kernel, Programs: programs, Suites: list, Slowdown: 4}
+	results, err := m.Boot(ctx, &console)
+	t.Logf("the console:\n%s", tail(console.String(), 200))
+	if err != nil {
+		t.Fatal(err)
+	}
+	passed := make([][]string, len(list))
+	for _, r := range results {
+		switch {
+		case r.Name == "":
+			t.Errorf("%s ends with an error", list[r.Suite].Package)
+		case r.Verdict != "PASS":
+			t.Errorf("%s of %s: %s", r.Name, list[r.Suite].Package, r.Verdict)
+		default:
+			passed[r.Suite] = append(passed[r.Suite], r.Name)
+		}
+	}
+	for i, names := range must {
+		for _, name := range names {
+			t.Run(name, func(t *testing.T) {
+				if !slices.Contains(passed[i], name) {
+					t.Fatalf("%s of %s has not passed", name, list[i].Package)
+				}
+				lab.Ran(t)
+			})
+		}
+	}
+}
+
+// tail is the last lines of a text.
+func tail(text string, lines int) string {
+	all := strings.Split(text, "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
