@@ -131,7 +131,7 @@ func serve(t *testing.T) (path string, g *gateway, c *clock.Fake) {
 	}}}
 	server := NewServer(Config{
 		Listener: l, Clock: c, Sessions: g, Accounts: g, Logger: slog.New(slog.DiscardHandler),
-		Outbox:  func(context.Context) (int, error) { return 7, nil },
+		Outbox: func(context.Context) (int, error) { return 7, nil },
 		Facts: func(st sessions.Station) Facts {
 			if st != alice {
 				return Facts{}

@@ -64,8 +64,9 @@ func stateOf(name string) string {
 func (s *Server) stations(context.Context, none) ([]Station, error) {
 	views := s.cfg.Sessions.Stations()
 	out := make([]Station, len(views))
+	now := s.cfg.Clock.Mono()
 	for i, v := range views {
-		out[i] = stationOf(v)
+		out[i] = stationOf(v, s.cfg.Facts(v.Station), now)
 	}
 	return out, nil
 }

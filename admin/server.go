@@ -33,6 +33,7 @@ type Config struct {
 	Accounts Accounts
 	Outbox   func(ctx context.Context) (int, error)    // records that the centre has not merged yet
 	Centre   func(ctx context.Context) (Centre, error) // nil: the gateway stands alone
+	Facts    func(sessions.Station) Facts              // what a station said of itself
 	Logger   *slog.Logger
 
 	Version string

@@ -23,6 +23,8 @@ type StationOptions struct {
 	// Static are fixed addresses with the gateway's router addresses in Routers; no DHCP, no RA. Empty: DHCP and RA.
 	Static  []netip.Prefix
 	Routers []netip.Addr
+	// DHCP are more arguments for udhcpc, as in -F name.
+	DHCP []string
 	// NoIPv6 keeps the station from waiting for an IPv6 address, for bridges without RA.
 	NoIPv6 bool
 }
@@ -146,8 +148,8 @@ func (s *Station) obtain(ctx context.Context, options StationOptions) error {
 		return fmt.Errorf("writing the DHCP client's script: %w", err)
 	}
 	var err error
-	s.dhcp, err = s.Start(s.lab.ctx, []string{"udhcpc", "-f", "-i", PeerInterface, "-s", script, "-t", "20", "-T", "1", "-R"},
-		[]string{"LEASE=" + s.lease}, nil)
+	argv := append([]string{"udhcpc", "-f", "-i", PeerInterface, "-s", script, "-t", "20", "-T", "1", "-R"}, options.DHCP...)
+	s.dhcp, err = s.Start(s.lab.ctx, argv, []string{"LEASE=" + s.lease}, nil)
 	if err != nil {
 		return err
 	}

@@ -50,6 +50,7 @@ type gateway struct {
 	mirror   *mirror.Mirror // nil without a centre
 	sync     *gwsync.Sync   // nil without a centre
 	neigh    *neigh.Table
+	sniffer  *neigh.Sniffer
 	manager  *sessions.Manager
 	doorways []*doorway
 	closers  []func() error // in the order of opening
@@ -140,7 +141,16 @@ func (g *gateway) openKernel(context.Context) (err error) {
 		return fmt.Errorf("opening the firewall: %w", err)
 	}
 	g.onClose(g.firewall.Close)
-	g.neigh, err = neigh.New(neigh.Config{Interfaces: interfaces, Changed: g.seen, Log: g.Logger})
+	g.sniffer, err = neigh.NewSniffer(neigh.SnifferConfig{Interfaces: interfaces, Heard: g.seen, Kept: g.online,
+		Mono: g.clock.Mono, Log: g.Logger})
+	if errors.Is(err, neigh.ErrRaw) {
+		return errNoRaw
+	}
+	if err != nil {
+		return err
+	}
+	g.onClose(func() error { g.sniffer.Close(); return nil })
+	g.neigh, err = neigh.New(neigh.Config{Interfaces: interfaces, Changed: g.seen, Moved: g.sniffer.Moved, Log: g.Logger})
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"gatehouse/admin"
 	"gatehouse/config"
 	"gatehouse/firewall/nftables"
 	"gatehouse/portal"
@@ -35,14 +36,36 @@ func (g *gateway) zoneNamed(name string) (config.Zone, bool) {
 	return g.Config.Zones[i], true
 }
 
-// seen brings the neighbour table's news to the sessions.
+// seen brings the news of the neighbour table, and what stations say of themselves, to the sessions.
 func (g *gateway) seen(iface string, mac [6]byte, addr netip.Addr) {
 	if z, ok := g.zoneOf(iface); ok {
 		g.manager.Seen(sessions.Station{Zone: z.Name, MAC: mac}, addr)
 	}
 }
 
-// identify tells the portal who is at the other end: the neighbour table of the zones' interfaces knows.
+// online tells whether a station has a session.
+func (g *gateway) online(iface string, mac [6]byte) bool {
+	z, ok := g.zoneOf(iface)
+	return ok && g.manager.View(sessions.Station{Zone: z.Name, MAC: mac}).Session != nil
+}
+
+// facts are what a station said of itself, on whichever interface of its zone.
+func (g *gateway) facts(st sessions.Station) admin.Facts {
+	z, _ := g.zoneNamed(st.Zone)
+	for _, iface := range z.Interfaces {
+		if f, ok := g.sniffer.Facts(iface, st.MAC); ok {
+			facts := admin.Facts{Name: f.Name, Vendor: f.Vendor}
+			for _, s := range f.Suspicions {
+				facts.Suspicions = append(facts.Suspicions, string(s))
+			}
+			return facts
+		}
+	}
+	return admin.Facts{}
+}
+
+// identify tells the portal who is at the other end: the neighbour table of the zones' interfaces knows. What was sniffed
+// does not count here: answers go to the address that the kernel has, so who forged it gets no page.
 func (g *gateway) identify(_ context.Context, remote, _ netip.AddrPort) (sessions.Station, bool) {
 	iface, mac, ok := g.neigh.Lookup(remote.Addr())
 	if !ok {

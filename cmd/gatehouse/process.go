@@ -44,7 +44,12 @@ func tuneMemory() {
 	debug.SetMemoryLimit(max(16<<20, int64(uint64(info.Totalram)*uint64(info.Unit)/8)))
 }
 
-var errNoPermission = errors.New("CAP_NET_ADMIN is missing: run it as root, or give its service AmbientCapabilities=CAP_NET_ADMIN")
+const mendPermission = "run it as root, or give its service AmbientCapabilities=CAP_NET_ADMIN CAP_NET_RAW"
+
+var (
+	errNoPermission = errors.New("CAP_NET_ADMIN is missing: " + mendPermission)
+	errNoRaw        = errors.New("CAP_NET_RAW is missing, stations could not be heard: " + mendPermission)
+)
 
 // mayAdministerNetwork says beforehand what the kernel would say in the middle of the start.
 func mayAdministerNetwork() error {

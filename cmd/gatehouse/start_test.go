@@ -97,6 +97,7 @@ func TestStartRefused(t *testing.T) {
 			t.Cleanup(func() { _ = ln.Close() })
 		}, nil},
 		{"no-capability", func(*testing.T, *site) {}, []string{"setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"}},
+		{"no-raw", func(*testing.T, *site) {}, []string{"setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"}},
 		{"no-nft", func(*testing.T, *site) {}, []string{"env", "PATH=/nonexistent"}},
 		{"no-interface", func(t *testing.T, s *site) {
 			s.write(t, "gatehouse.toml", strings.Replace(s.settings(""), `["br-guest"]`, `["br-guest", "br-attic"]`, 1))

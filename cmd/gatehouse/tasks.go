@@ -24,6 +24,7 @@ func (g *gateway) tasks() []task {
 	all := []task{
 		job{"sessions", g.manager.Run},
 		job{"neighbours", g.neigh.Run},
+		job{"stations", g.sniffer.Run},
 		job{"journal", g.journal.Run},
 		job{"watchdog", watchdog},
 		admin.NewServer(g.adminConfig()),
@@ -78,7 +79,7 @@ func (g *gateway) drain(ctx context.Context) {
 
 func (g *gateway) adminConfig() admin.Config {
 	c := admin.Config{
-		Listener: g.control, Clock: g.clock, Sessions: g.manager, Accounts: g.journal, Outbox: g.journal.Depth,
+		Listener: g.control, Clock: g.clock, Sessions: g.manager, Accounts: g.journal, Outbox: g.journal.Depth, Facts: g.facts,
 		Logger: g.Logger, Version: versionName(), NASID: g.Config.NASID,
 	}
 	for _, z := range g.Config.Zones {

@@ -22,6 +22,9 @@ type Config struct {
 	// Changed is called for every address that is new or has moved to another MAC address, outside all locks and one
 	// call after the other. It may be nil. While it runs, events wait.
 	Changed func(iface string, mac [6]byte, addr netip.Addr)
+	// Moved is called, as Changed is, when a bridge has learnt behind which of its ports (a number) a station is. It may be
+	// nil.
+	Moved func(iface string, mac [6]byte, port int)
 	// Max is how many addresses per interface are kept in memory; the kernel is asked for the others. 0 means 8192.
 	Max int
 	Log *slog.Logger // must not be nil
@@ -230,8 +233,11 @@ func (t *Table) apply(msgs []syscall.NetlinkMessage) error {
 			if err != nil {
 				return fmt.Errorf("reading a neighbour event: %w", err)
 			}
-			if e, ok := entryOf(n, m.Header.Type == unix.RTM_DELNEIGH); ok {
+			deleted := m.Header.Type == unix.RTM_DELNEIGH
+			if e, ok := entryOf(n, deleted); ok {
 				t.applyEntry(e)
+			} else if n.Family == unix.AF_BRIDGE && !deleted {
+				t.applyPort(n)
 			}
 		case unix.RTM_NEWLINK, unix.RTM_DELLINK:
 			if err := t.applyLink(m); err != nil {
@@ -259,6 +265,18 @@ func (t *Table) applyEntry(e entry) {
 	t.mu.Unlock()
 	if news {
 		t.changed(name, e)
+	}
+}
+
+// applyPort tells what a bridge has learnt. What is permanent is the port's own address.
+func (t *Table) applyPort(n *netlink.Neigh) {
+	if t.config.Moved == nil || n.State&netlink.NUD_PERMANENT != 0 || len(n.HardwareAddr) != 6 {
+		return
+	}
+	for name, image := range t.images { // only Run writes it
+		if image.index == n.MasterIndex && image.index != 0 {
+			t.config.Moved(name, [6]byte(n.HardwareAddr), n.LinkIndex)
+		}
 	}
 }
 
