@@ -47,6 +47,10 @@ func bench(ctx context.Context, p programs, only string) error {
 		{"rss", benchRSS},
 		{"datapath-packets", benchPackets},
 		{"datapath-tcp", benchTCP},
+		{"datapath-control", benchControl},
+		{"datapath-late", benchLate},
+		{"datapath-octets", benchOctets},
+		{"datapath-restart", benchRestart},
 		{"size", benchSize},
 	} {
 		if !strings.HasPrefix(b.name, only) {

@@ -15,7 +15,10 @@ import (
 	"gatehouse/sessions"
 )
 
-const sendBatch = 64 // packets per system call
+const (
+	sendBatch   = 64 // packets per system call
+	frameOctets = 46 // of the IP packet in a frame
+)
 
 // benchStation is one of the stations that packets come from and go to. Its port is its own, so that masquerade keeps it
 // and the way back can be written down beforehand.
@@ -118,7 +121,7 @@ func newSender(in func(func() error) error, frames [][]byte) (*sender, error) {
 
 // frame is an Ethernet frame of 60 octets with a UDP packet; UDP over IPv4 may go without a checksum.
 func frame(src, dst [6]byte, from, to netip.AddrPort) []byte {
-	b := make([]byte, 60)
+	b := make([]byte, 14+frameOctets)
 	copy(b, dst[:])
 	copy(b[6:], src[:])
 	binary.BigEndian.PutUint16(b[12:], unix.ETH_P_IP)
@@ -160,18 +163,18 @@ func (s *sender) each() error {
 func (s *sender) slice() (time.Duration, error) {
 	begun, n := time.Now(), 0
 	for {
-		if err := s.batch(); err != nil {
+		if err := s.some(); err != nil {
 			return 0, err
 		}
 		n += sendBatch
 		if lasted := time.Since(begun); lasted >= packetSlice {
-			s.sent += uint64(n)
 			return lasted / time.Duration(n), nil
 		}
 	}
 }
 
-func (s *sender) batch() error {
+// some sends the packets of random stations, sendBatch of them.
+func (s *sender) some() error {
 	for i := range s.msgs {
 		f := s.frames[s.random.IntN(len(s.frames))]
 		s.iovecs[i].Base = &f[0]
@@ -186,5 +189,6 @@ func (s *sender) batch() error {
 	if n != sendBatch {
 		return fmt.Errorf("%d of %d packets sent", n, sendBatch)
 	}
+	s.sent += sendBatch
 	return nil
 }
