@@ -35,6 +35,15 @@ type gateway struct {
 	changed  []string
 }
 
+func (g *gateway) View(st sessions.Station) sessions.StationView {
+	for _, v := range g.Stations() {
+		if v.Station == st {
+			return v
+		}
+	}
+	return sessions.StationView{Station: st, State: sessions.Captive}
+}
+
 func (g *gateway) Stations() []sessions.StationView {
 	s := g.running[alice]
 	return []sessions.StationView{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"gatehouse/sessions"
@@ -104,24 +105,23 @@ func (s *Server) find(which string) (sessions.Station, netip.Addr, error) {
 	if err != nil {
 		return sessions.Station{}, netip.Addr{}, &Error{Code: CodeInvalid, Message: err.Error()}
 	}
-	var seen []sessions.StationView
-	for _, v := range s.cfg.Sessions.Stations() {
-		if v.MAC == mac && (!inZone || v.Zone == zone) {
-			seen = append(seen, v)
-		}
+	if !inZone && len(s.cfg.Zones) == 1 {
+		zone, inZone = s.cfg.Zones[0].Name, true
 	}
-	switch {
-	case len(seen) == 1 && len(seen[0].Addrs) > 0:
-		return seen[0].Station, seen[0].Addrs[0], nil
-	case len(seen) == 1:
-		return seen[0].Station, netip.Addr{}, nil
-	case inZone:
-		return sessions.Station{Zone: zone, MAC: mac}, netip.Addr{}, nil
-	case len(s.cfg.Zones) == 1:
-		return sessions.Station{Zone: s.cfg.Zones[0].Name, MAC: mac}, netip.Addr{}, nil
-	default:
+	var found []sessions.StationView
+	if inZone {
+		found = append(found, s.cfg.Sessions.View(sessions.Station{Zone: zone, MAC: mac}))
+	} else {
+		found = slices.DeleteFunc(s.cfg.Sessions.Stations(), func(v sessions.StationView) bool { return v.MAC != mac })
+	}
+	if len(found) != 1 {
 		return sessions.Station{}, netip.Addr{}, &Error{Code: CodeInvalid, Message: "say in which zone, as in " + s.cfg.Zones[0].Name + "/" + mac.String()}
 	}
+	var addr netip.Addr
+	if len(found[0].Addrs) > 0 {
+		addr = found[0].Addrs[0]
+	}
+	return found[0].Station, addr, nil
 }
 
 func (s *Server) logout(ctx context.Context, in LogoutRequest) ([]Session, error) {

@@ -17,6 +17,7 @@ import (
 
 // Sessions is what the socket needs of the sessions manager.
 type Sessions interface {
+	View(st sessions.Station) sessions.StationView
 	Stations() []sessions.StationView
 	Sessions() []sessions.Session
 	FindSession(which string) (sessions.Session, bool)
