@@ -15,10 +15,11 @@ import (
 // programs are where `make build` put what is shown.
 type programs struct{ gatehouse, central string }
 
-const usage = `usage: gatehouse-lab demo|bench [-bin DIR]
+const usage = `usage: gatehouse-lab demo [-bin DIR]
+       gatehouse-lab bench [-bin DIR] [-only NAME]
 
 demo   the main job on real packets; HOLD=1 keeps the lab up at the end
-bench  figures beside their budgets
+bench  figures beside their budgets; -only datapath, say, for those whose name begins so
 `
 
 func main() { os.Exit(lab.Main(run)) }
