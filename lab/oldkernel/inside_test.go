@@ -40,10 +40,7 @@ func run(t *testing.T, h *lab.Host, name string, args ...string) {
 // testParts asks for what this kernel is here for.
 func testParts(t *testing.T) {
 	l := newLab(t)
-	run(t, l.Gateway, "nft", `table inet fast {
-		flowtable f { hook ingress priority 0; devices = { "wan0", "br-guest" }; }
-		chain forward { type filter hook forward priority 0; ct state established flow add @f; }
-	}`)
+	run(t, l.Gateway, "nft", flowTable)
 	err := l.Gateway.Do(func() error {
 		handle, err := netlink.NewHandle(unix.NETLINK_NETFILTER)
 		if err != nil {

@@ -40,7 +40,7 @@ func modules(kernel string, wanted []string) ([]string, error) {
 	seen := map[string]bool{}
 	var visit func(name string) error
 	visit = func(name string) error {
-		path, ok := files[moduleName(name)]
+		path, ok := files[name]
 		if seen[name] || !ok { // built into the kernel, or not in it at all: the tests tell
 			return nil
 		}
