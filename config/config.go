@@ -58,6 +58,8 @@ type Zone struct {
 	Masquerade bool
 	OnStop     OnStop
 	Management []netip.Prefix // who may reach the router's own services from this zone
+	// CapUp and CapDown bound what all stations of the zone have together. Zero: no bound.
+	CapUp, CapDown sessions.BitRate
 }
 
 // DomainZones are the zones as the sessions package knows them.

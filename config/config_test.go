@@ -64,12 +64,14 @@ func TestReference(t *testing.T) {
 	c := parse(t, string(raw))
 	hours := func(n time.Duration) *time.Duration { d := n * time.Hour; return &d }
 	minutes := func(n time.Duration) *time.Duration { d := n * time.Minute; return &d }
+	rate := func(r sessions.BitRate) *sessions.BitRate { return &r }
 	three := 3
 	want := sessions.Zone{
 		Name: "guest", Methods: []sessions.Method{sessions.MethodClick, sessions.MethodPassword},
 		TermsVersion: "2026-11", AllowCleartext: true,
-		Limits: sessions.Limits{SessionTimeout: hours(8), IdleTimeout: minutes(30), InterimInterval: minutes(10), SimultaneousUse: &three},
-		Bounds: sessions.Bounds{MaxSessionTimeout: 24 * time.Hour, MaxIdleTimeout: 2 * time.Hour},
+		Limits: sessions.Limits{SessionTimeout: hours(8), IdleTimeout: minutes(30), InterimInterval: minutes(10), SimultaneousUse: &three,
+			BandwidthUp: rate(5e6), BandwidthDown: rate(20e6)},
+		Bounds: sessions.Bounds{MaxSessionTimeout: 24 * time.Hour, MaxIdleTimeout: 2 * time.Hour, MaxBandwidthUp: 20e6, MaxBandwidthDown: 50e6},
 		Place: sessions.Place{
 			CalledStationID: "02-00-5E-10-00-01:Hotel Example Guests", SSID: "Hotel Example Guests",
 			NASPortID: "br-guest", LocationID: 12, LocationName: "Lobby",
@@ -78,6 +80,9 @@ func TestReference(t *testing.T) {
 	}
 	if diff := cmp.Diff([]sessions.Zone{want}, c.DomainZones()); diff != "" {
 		t.Errorf("zones (-want +got):\n%s", diff)
+	}
+	if z := c.Zones[0]; z.CapUp != 50e6 || z.CapDown != 200e6 {
+		t.Errorf("the zone's caps: %v up, %v down", z.CapUp, z.CapDown)
 	}
 	if c.NASID != "lobby-1" || c.NASIP.String() != "192.0.2.1" || c.Portal.Venue != "Hotel Example" {
 		t.Errorf("identity: %q %v %q", c.NASID, c.NASIP, c.Portal.Venue)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gatehouse/sessions"
 )
 
 var labels = regexp.MustCompile(`\[[^]]*\]`)
@@ -131,6 +133,40 @@ func (s *section) span(name string, absent, least time.Duration) time.Duration {
 		return absent
 	}
 	return *d
+}
+
+// minBitRate is the lowest bandwidth that can be asked for: below it a phone finds no page.
+const minBitRate sessions.BitRate = 64e3
+
+// bitRate is a bandwidth; nil when it is absent or wrong.
+func (s *section) bitRate(name string) *sessions.BitRate {
+	if n, isNumber := s.values[name].(int64); isNumber {
+		s.take(name)
+		s.wrong(name, fmt.Sprintf("%d has no unit", n), fmt.Sprintf(`write "%dMbit" if megabits per second are meant; the units are kbit, Mbit and Gbit`, n))
+		return nil
+	}
+	v, ok := read[string](s, name, `a bandwidth with its unit in quotes, as in "10Mbit"`)
+	if !ok {
+		return nil
+	}
+	r, err := sessions.ParseBitRate(v)
+	switch {
+	case err != nil:
+		s.wrong(name, strconv.Quote(v)+" is not a bandwidth", err.Error())
+	case r != 0 && r < minBitRate:
+		s.wrong(name, strconv.Quote(v)+" is too little", fmt.Sprintf("use %v or more", minBitRate))
+	default:
+		return &r
+	}
+	return nil
+}
+
+// bound is a bandwidth that is zero when it is absent or wrong.
+func (s *section) bound(name string) sessions.BitRate {
+	if r := s.bitRate(name); r != nil {
+		return *r
+	}
+	return 0
 }
 
 // parseDuration adds days to what the standard library reads.

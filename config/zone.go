@@ -63,11 +63,16 @@ func parseZone(s *section) Zone {
 		IdleTimeout:     s.duration("idle_timeout"),
 		InterimInterval: s.duration("interim_interval"),
 		SimultaneousUse: parseSimultaneousUse(s),
+		BandwidthUp:     s.bitRate("bandwidth_up"),
+		BandwidthDown:   s.bitRate("bandwidth_down"),
 	}
 	z.Bounds = sessions.Bounds{
 		MaxSessionTimeout: s.span("max_session_timeout", 0, 0),
 		MaxIdleTimeout:    s.span("max_idle_timeout", 0, 0),
+		MaxBandwidthUp:    s.bound("max_bandwidth_up"),
+		MaxBandwidthDown:  s.bound("max_bandwidth_down"),
 	}
+	z.CapUp, z.CapDown = s.bound("bandwidth_zone_up"), s.bound("bandwidth_zone_down")
 	z.Place = parsePlace(s)
 	if len(z.Interfaces) > 0 {
 		z.Place.NASPortID = z.Interfaces[0]
