@@ -1,0 +1,265 @@
+package shape_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"math"
+	"net"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gatehouse/firewall/shape"
+	"gatehouse/lab"
+	"gatehouse/sessions"
+)
+
+func TestMain(m *testing.M) { os.Exit(lab.Main(m.Run)) }
+
+// open is the enforcer inside, which holds nobody back: shaping is all that is tested here. refuse is what Admit says.
+type open struct {
+	refuse error
+	calls  []string
+}
+
+func (o *open) call(name string) { o.calls = append(o.calls, name) }
+
+func (o *open) Reconcile(context.Context, []sessions.Grant) error {
+	o.call("reconcile")
+	return nil
+}
+
+func (o *open) Admit(context.Context, ...sessions.Grant) error {
+	o.call("admit")
+	return o.refuse
+}
+
+func (o *open) Cut(_ context.Context, stations ...sessions.Station) ([]sessions.Reading, error) {
+	o.call("cut")
+	return make([]sessions.Reading, len(stations)), nil
+}
+
+func (o *open) Release(context.Context, ...sessions.Station) error { o.call("release"); return nil }
+
+func (o *open) Usage(context.Context) ([]sessions.Reading, error) { o.call("usage"); return nil, nil }
+
+func (o *open) CleanUp(context.Context) error { o.call("clean up"); return nil }
+
+// rig is a lab whose gateway shapes.
+type rig struct {
+	*lab.Lab
+	t     testing.TB
+	inner *open
+	cfg   shape.Config
+	s     *shape.Shaper
+	log   *bytes.Buffer
+	port  net.Listener
+}
+
+func newRig(t testing.TB, zone shape.Zone) *rig {
+	t.Helper()
+	lab.RequireKernel(t)
+	l, err := lab.New(t.Context(), lab.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{Lab: l, t: t, inner: &open{}, log: &bytes.Buffer{}}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	zone.Name, zone.Interfaces = "guest", []string{lab.GuestBridge}
+	r.cfg = shape.Config{Zones: []shape.Zone{zone}, Logger: slog.New(slog.NewTextHandler(r.log, nil))}
+	r.restart()
+	r.serve()
+	return r
+}
+
+// restart puts a new Shaper in the place of the old one, as a new daemon would.
+func (r *rig) restart() {
+	r.t.Helper()
+	if r.s != nil {
+		r.s.Close()
+	}
+	r.do(func() (err error) {
+		r.s, err = shape.Around(r.inner, r.cfg)
+		return err
+	})
+}
+
+func (r *rig) do(f func() error) {
+	r.t.Helper()
+	if err := r.Gateway.Do(f); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) reconcile(want ...sessions.Grant) {
+	r.t.Helper()
+	r.do(func() error { return r.s.Reconcile(r.t.Context(), want) })
+}
+
+func (r *rig) admit(grants ...sessions.Grant) {
+	r.t.Helper()
+	r.do(func() error { return r.s.Admit(r.t.Context(), grants...) })
+}
+
+func (r *rig) cut(stations ...*lab.Station) {
+	r.t.Helper()
+	r.do(func() error {
+		for _, st := range stations {
+			if _, err := r.s.Cut(r.t.Context(), station(st)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (r *rig) station() *lab.Station {
+	r.t.Helper()
+	s, err := r.AddStation(r.t.Context(), lab.StationOptions{})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return s
+}
+
+func station(s *lab.Station) sessions.Station {
+	return sessions.Station{Zone: "guest", MAC: sessions.MAC(s.MAC)}
+}
+
+func grant(s *lab.Station, up, down sessions.BitRate) sessions.Grant {
+	return sessions.Grant{Station: station(s), AcctSessionID: "s" + s.Port, RateUp: up, RateDown: down}
+}
+
+// run runs a program on the gateway and returns what it printed.
+func (r *rig) run(name string, args ...string) string {
+	r.t.Helper()
+	out, err := r.Gateway.Run(r.t.Context(), name, args...)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return out
+}
+
+// traces is all of ours that the kernel shows.
+func (r *rig) traces() string {
+	r.t.Helper()
+	var found []string
+	for _, out := range []string{r.run("tc", "qdisc", "show"), r.run("ip", "-o", "link", "show", "type", "ifb"), r.run("nft", "list", "tables")} {
+		for line := range strings.Lines(out) {
+			if strings.Contains(line, "6761:") || strings.Contains(line, "gh-ifb") || strings.Contains(line, "netdev gatehouse") {
+				found = append(found, line)
+			}
+		}
+	}
+	return strings.Join(found, "")
+}
+
+func (r *rig) kind(way string) shape.Kind {
+	for _, m := range r.s.Mechanisms() {
+		if m.Way == way && m.Zone == "guest" {
+			if m.Why == "" {
+				r.t.Errorf("no reason is given for %s, %s", way, m.Kind)
+			}
+			return m.Kind
+		}
+	}
+	return ""
+}
+
+// serve has the internet take connections: who says d is sent to, who says u is read from.
+func (r *rig) serve() {
+	r.t.Helper()
+	var err error
+	if r.port, err = r.WAN.Listen(r.t.Context(), "tcp", net.JoinHostPort(lab.WebAddr6, "5001")); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = r.port.Close() })
+}
+
+// transfer is one TCP connection that carries as much as it can. Its octets are counted where they arrive.
+type transfer struct {
+	octets atomic.Int64
+	ends   [2]net.Conn
+}
+
+func (x *transfer) send(c net.Conn) {
+	buf := make([]byte, 64<<10)
+	for {
+		if _, err := c.Write(buf); err != nil {
+			return
+		}
+	}
+}
+
+func (x *transfer) receive(c net.Conn) {
+	buf := make([]byte, 256<<10)
+	for {
+		n, err := c.Read(buf)
+		x.octets.Add(int64(n))
+		if err != nil {
+			return
+		}
+	}
+}
+
+// transfer begins one and lets it settle.
+func (r *rig) transfer(s *lab.Station, way string) *transfer {
+	r.t.Helper()
+	near, err := s.Dial(r.t.Context(), "tcp", r.port.Addr().String())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	far, err := r.port.Accept()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	x := &transfer{ends: [2]net.Conn{near, far}}
+	from, to := near, far
+	if way == "down" {
+		from, to = far, near
+	}
+	go x.send(from)
+	go x.receive(to)
+	r.t.Cleanup(x.end)
+	return x
+}
+
+func (x *transfer) end() { _ = x.ends[0].Close(); _ = x.ends[1].Close() }
+
+func wait(t testing.TB, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-t.Context().Done():
+	}
+}
+
+// rates measures all at once, in bit/s of TCP's payload, after what was under way before has passed.
+func rates(t testing.TB, over time.Duration, all ...*transfer) []float64 {
+	wait(t, time.Second)
+	begun, before := time.Now(), make([]int64, len(all))
+	for i, x := range all {
+		before[i] = x.octets.Load()
+	}
+	wait(t, over)
+	out, took := make([]float64, len(all)), time.Since(begun).Seconds()
+	for i, x := range all {
+		out[i] = float64(x.octets.Load()-before[i]) * 8 / took
+	}
+	return out
+}
+
+// wantRate checks that the payload is within a tenth of the rate.
+func wantRate(t testing.TB, what string, got float64, want sessions.BitRate) {
+	t.Helper()
+	t.Logf("%s at %v: %.2f Mbit/s of payload, %.3f of the rate", what, want, got/1e6, got/float64(want))
+	if math.Abs(got-float64(want)) > float64(want)/10 {
+		t.Errorf("%s at %v: %.2f Mbit/s", what, want, got/1e6)
+	}
+}

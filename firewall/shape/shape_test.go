@@ -1,0 +1,215 @@
+package shape_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/firewall/shape"
+	"gatehouse/sessions"
+)
+
+func TestRates(t *testing.T) {
+	r := newRig(t, shape.Zone{})
+	s, other := r.station(), r.station()
+	r.reconcile()
+	r.admit(grant(other, 0, 0))
+	if found := r.traces(); found != "" || r.kind("up") != shape.Idle || r.kind("down") != shape.Idle {
+		t.Errorf("nobody has a rate, and there is\n%s", found)
+	}
+	for _, way := range []string{"down", "up"} {
+		r.admit(grant(s, 2e6, 2e6))
+		x := r.transfer(s, way)
+		for _, rate := range []sessions.BitRate{2e6, 10e6, 50e6} { // changed while the transfer runs
+			r.admit(grant(s, rate, rate))
+			wantRate(t, way, rates(t, 3*time.Second, x)[0], rate)
+		}
+		x.end()
+	}
+	if r.kind("up") != shape.HTB || r.kind("down") != shape.HTB {
+		t.Errorf("mechanisms are %+v", r.s.Mechanisms())
+	}
+	for _, way := range []string{"down", "up"} {
+		free := r.transfer(other, way)
+		if got := rates(t, time.Second, free); got[0] < 200e6 {
+			t.Errorf("%s of a station without a rate: %.1f Mbit/s", way, got[0]/1e6)
+		}
+		free.end()
+	}
+	r.admit(grant(s, 0, 2e6)) // one way is free now
+	x := r.transfer(s, "down")
+	wantRate(t, "down", rates(t, 3*time.Second, x)[0], 2e6)
+	x.end()
+	x = r.transfer(s, "up") // its acknowledgements come down at 2 Mbit/s
+	if got := rates(t, time.Second, x)[0]; got < 20e6 {
+		t.Errorf("up without a rate: %.1f Mbit/s", got/1e6)
+	}
+	r.cut(s)
+	if found := r.traces(); found != "" {
+		t.Errorf("after the last station with a rate:\n%s", found)
+	}
+}
+
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, shape.Zone{})
+	a, b, gone := r.station(), r.station(), r.station()
+	r.reconcile()
+	r.admit(grant(a, 10e6, 10e6), grant(b, 5e6, 0), grant(gone, 1e6, 1e6))
+	before := r.run("nft", "list", "table", "netdev", "gatehouse")
+	x := r.transfer(a, "down")
+	pings := make(chan error, 1)
+	go func() { // none of them may be lost
+		for range 60 {
+			if err := b.Ping(t.Context(), "2001:db8:f::10"); err != nil {
+				pings <- err
+				return
+			}
+			wait(t, 10*time.Millisecond)
+		}
+		pings <- nil
+	}()
+	for range 10 {
+		r.restart()
+		r.reconcile(grant(a, 10e6, 10e6), grant(b, 5e6, 0), grant(gone, 1e6, 1e6))
+	}
+	if err := <-pings; err != nil {
+		t.Errorf("lost at a restart: %v", err)
+	}
+	if after := r.run("nft", "list", "table", "netdev", "gatehouse"); after != before {
+		t.Errorf("restarts changed the table from\n%s\nto\n%s", before, after)
+	}
+	wantRate(t, "down", rates(t, 3*time.Second, x)[0], 10e6)
+	r.restart()
+	r.reconcile(grant(a, 10e6, 4e6), grant(b, 0, 5e6)) // as the journal has it now
+	wantRate(t, "down", rates(t, 3*time.Second, x)[0], 4e6)
+	if text := r.run("nft", "list", "table", "netdev", "gatehouse"); strings.Contains(text, gone.MAC.String()) {
+		t.Errorf("whoever is not wanted is still there:\n%s", text)
+	}
+}
+
+func TestZoneCap(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, shape.Zone{CapUp: 20e6, CapDown: 20e6})
+	a, b, slow := r.station(), r.station(), r.station()
+	r.reconcile()
+	r.admit(grant(a, 0, 0), grant(b, 0, 0), grant(slow, 2e6, 2e6))
+	for _, way := range []string{"down", "up"} {
+		alone := r.transfer(a, way)
+		wantRate(t, way+", alone", rates(t, 3*time.Second, alone)[0], 20e6)
+		second, more, third := r.transfer(b, way), r.transfer(b, way), r.transfer(slow, way)
+		got := rates(t, 4*time.Second, alone, second, more, third)
+		ofB := got[1] + got[2]
+		wantRate(t, way+", all", got[0]+ofB+got[3], 20e6)
+		wantRate(t, way+", with a rate of its own", got[3], 2e6)
+		if share := got[0] / (got[0] + ofB); share < 0.4 || share > 0.6 {
+			t.Errorf("%s: one connection of a station has %.2f of what it shares with another's two", way, share)
+		}
+		for _, x := range []*transfer{alone, second, more, third} {
+			x.end()
+		}
+	}
+	r.cut(a, b, slow)
+	if r.traces() == "" {
+		t.Error("without stations the zone's cap is gone")
+	}
+	// A zone whose cap is gone from the configuration.
+	r.cfg.Zones[0].CapUp, r.cfg.Zones[0].CapDown = 0, 0
+	r.restart()
+	r.reconcile()
+	if found := r.traces(); found != "" {
+		t.Errorf("without the cap:\n%s", found)
+	}
+}
+
+func TestForeignQueue(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, shape.Zone{})
+	s := r.station()
+	r.run("tc", "qdisc", "add", "dev", "br-guest", "root", "handle", "1:", "htb")
+	r.run("tc", "qdisc", "add", "dev", "wan0", "root", "handle", "2:", "tbf", "rate", "1gbit", "burst", "128k", "limit", "1m")
+	const foreign = "qdisc htb 1: dev br-guest root"
+	r.reconcile()
+	r.admit(grant(s, 10e6, 10e6))
+	if r.kind("down") != shape.Limit || r.kind("up") != shape.HTB {
+		t.Errorf("mechanisms are %+v", r.s.Mechanisms())
+	}
+	x, y := r.transfer(s, "down"), r.transfer(s, "up")
+	got := rates(t, 4*time.Second, x, y)
+	t.Logf("a limit of 10 Mbit/s lets %.1f Mbit/s through", got[0]/1e6)
+	if got[0] < 5e6 || got[0] > 13e6 {
+		t.Errorf("down: %.1f Mbit/s", got[0]/1e6)
+	}
+	wantRate(t, "up", got[1], 10e6)
+	r.admit(grant(s, 10e6, 20e6))
+	got = rates(t, 4*time.Second, x)
+	if got[0] < 12e6 || got[0] > 26e6 {
+		t.Errorf("down at 20 Mbit/s: %.1f Mbit/s", got[0]/1e6)
+	}
+	r.restart()
+	r.reconcile(grant(s, 10e6, 20e6))
+	r.do(func() error { return r.s.CleanUp(t.Context()) })
+	queues := r.run("tc", "qdisc", "show")
+	if found := r.traces(); found != "" || !strings.Contains(queues, foreign) || !strings.Contains(queues, "qdisc tbf 2: dev wan0 root") {
+		t.Errorf("left behind:\n%s\nqueues:\n%s", found, queues)
+	}
+}
+
+func TestLost(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, shape.Zone{})
+	s := r.station()
+	r.reconcile()
+	r.admit(grant(s, 10e6, 10e6))
+	x := r.transfer(s, "down")
+	for what, lose := range map[string][]string{
+		"the table": {"nft", "delete", "table", "netdev", "gatehouse"},
+		"a queue":   {"tc", "qdisc", "del", "dev", "br-guest", "root"},
+		"the IFB":   {"ip", "link", "del", "gh-ifb0"},
+	} {
+		if _, err := r.s.Usage(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.run(lose[0], lose[1:]...)
+		if _, err := r.s.Usage(t.Context()); !errors.Is(err, sessions.ErrEnforcerLost) {
+			t.Errorf("without %s: %v", what, err)
+		}
+		r.reconcile(grant(s, 10e6, 10e6))
+		wantRate(t, "down after the loss of "+what, rates(t, 2*time.Second, x)[0], 10e6)
+	}
+	// Somebody's own queue, put in the place of ours, stays.
+	r.run("tc", "qdisc", "replace", "dev", "br-guest", "root", "handle", "1:", "htb")
+	if _, err := r.s.Usage(t.Context()); !errors.Is(err, sessions.ErrEnforcerLost) {
+		t.Errorf("with a foreign queue: %v", err)
+	}
+	r.reconcile(grant(s, 10e6, 10e6))
+	if r.kind("down") != shape.Limit || r.kind("up") != shape.HTB {
+		t.Errorf("mechanisms are %+v", r.s.Mechanisms())
+	}
+	r.admit(grant(s, 0, 0))
+	if found := r.traces(); found != "" {
+		t.Errorf("left behind:\n%s", found)
+	}
+}
+
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, shape.Zone{})
+	s := r.station()
+	r.reconcile()
+	r.inner.refuse = errors.New("no")
+	r.inner.calls = nil
+	err := r.Gateway.Do(func() error { return r.s.Admit(t.Context(), grant(s, 1e6, 1e6)) })
+	if !errors.Is(err, r.inner.refuse) || len(r.inner.calls) != 1 {
+		t.Errorf("%v, after %v", err, r.inner.calls)
+	}
+	if found := r.traces(); found != "" {
+		t.Errorf("a station that was not admitted left behind:\n%s", found)
+	}
+	r.inner.refuse = nil
+	r.admit(grant(s, 1e6, 1e6))
+	if r.traces() == "" {
+		t.Error("a rate leaves no trace")
+	}
+}
