@@ -31,7 +31,7 @@ func benchPackets(ctx context.Context, _ programs, r *report) error {
 	return nil
 }
 
-// costs are the medians of what sending takes over each path.
+// costs are what sending takes over each path.
 type costs map[pathKind]time.Duration
 
 // work is what the gateway alone adds.
@@ -61,7 +61,7 @@ func packetFigures(ctx context.Context, r *report, n int) error {
 		{"up", func(p *path) *sender { return p.up }},
 		{"down", func(p *path) *sender { return p.down }},
 	} {
-		c, err := inTurns(paths, packetTurns, func(p *path) (time.Duration, error) { return way.pick(p).slice() })
+		c, err := inTurns(paths, packetTurns, 0.5, func(p *path) (time.Duration, error) { return way.pick(p).slice() })
 		if err != nil {
 			return err
 		}
@@ -105,8 +105,8 @@ func newPaths(ctx context.Context, r *report, n int, kinds []pathKind, ends func
 	return paths, nil
 }
 
-// inTurns measures all paths turn by turn and returns the medians.
-func inTurns(paths []*path, turns int, measure func(*path) (time.Duration, error)) (costs, error) {
+// inTurns measures all paths turn by turn and returns a quantile of each.
+func inTurns(paths []*path, turns int, q float64, measure func(*path) (time.Duration, error)) (costs, error) {
 	took := map[pathKind][]time.Duration{}
 	err := onProcessor(0, func() error {
 		for turn := range turns {
@@ -125,7 +125,7 @@ func inTurns(paths []*path, turns int, measure func(*path) (time.Duration, error
 	})
 	c := costs{}
 	for kind, t := range took {
-		c[kind] = quantile(t, 0.5)
+		c[kind] = quantile(t, q)
 	}
 	return c, err
 }

@@ -17,11 +17,14 @@ import (
 )
 
 // The TCP bench sends as fast as it goes over one connection of the station that came last. The sender stays on one
-// processor, the receiver on another. The gateways take turns in slices of 50 ms.
+// processor, the receiver on another. The gateways take turns in slices of 50 ms. What disturbs a stream only ever slows
+// it, and two threads are easily disturbed: the slice that counts is the one that a quarter of the slices beat.
 const (
 	tcpSlice = 50 * time.Millisecond
 	tcpTurns = 24
 	tcpHangs = 20 * time.Second
+
+	tcpQuantile = 0.25
 )
 
 func benchTCP(ctx context.Context, _ programs, r *report) error {
@@ -43,7 +46,7 @@ func tcpFigures(ctx context.Context, r *report, n int, offloads bool) error {
 	}
 	var ways []costs
 	for way := range 2 {
-		c, err := inTurns(paths, tcpTurns, func(p *path) (time.Duration, error) { return p.streams[way].slice() })
+		c, err := inTurns(paths, tcpTurns, tcpQuantile, func(p *path) (time.Duration, error) { return p.streams[way].slice() })
 		if err != nil {
 			return err
 		}
