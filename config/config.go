@@ -19,6 +19,7 @@ type Config struct {
 	PersistInterval time.Duration
 	LogLevel        slog.Level
 	Portal          Portal
+	DNS             DNS
 	Centre          *Centre // nil: the gateway stands alone
 	Zones           []Zone  // at least one
 }
@@ -27,6 +28,12 @@ type Config struct {
 type Portal struct {
 	HTTPPort uint16
 	Venue    string // empty: none told
+}
+
+// DNS is what the forwarder of captive guests' queries needs.
+type DNS struct {
+	Port     uint16
+	Upstream netip.AddrPort // the router's own resolver
 }
 
 // Centre is where the gateway reports and asks.
@@ -58,6 +65,7 @@ type Zone struct {
 	Masquerade bool
 	OnStop     OnStop
 	Management []netip.Prefix // who may reach the router's own services from this zone
+	Garden     []Garden       // what guests reach before they log in
 	// CapUp and CapDown bound what all stations of the zone have together. Zero: no bound.
 	CapUp, CapDown sessions.BitRate
 }

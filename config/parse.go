@@ -21,6 +21,8 @@ const (
 	defaultControlGroup    = "gatehouse"
 	defaultPersistInterval = time.Minute
 	defaultHTTPPort        = 2080
+	defaultDNSPort         = 2053
+	defaultDNSUpstream     = "127.0.0.1:53"
 	defaultVerifierMaxAge  = 30 * 24 * time.Hour
 )
 
@@ -82,6 +84,7 @@ func parseConfig(s *section, hostname string) *Config {
 		s.wrong("nas_id", "is longer than 253 octets", "shorten it")
 	}
 	c.Portal = parsePortal(s)
+	c.DNS = parseDNS(s, c.Portal.HTTPPort)
 	c.Centre = parseCentre(s)
 	c.Zones = parseZones(s)
 	s.finish()
@@ -132,6 +135,30 @@ func parsePortal(root *section) Portal {
 	}
 	s.finish()
 	return p
+}
+
+func parseDNS(root *section, portal uint16) DNS {
+	d := DNS{Port: defaultDNSPort, Upstream: netip.MustParseAddrPort(defaultDNSUpstream)}
+	s := root.table("dns")
+	if s == nil {
+		return d
+	}
+	if n, ok := s.number("port", 1, 65535); ok {
+		d.Port = uint16(n)
+	}
+	if d.Port == 53 || d.Port == portal {
+		s.wrong("port", strconv.Itoa(int(d.Port))+" has another use", "choose one that neither the router's resolver nor the portal has")
+	}
+	upstream := s.text("upstream", defaultDNSUpstream)
+	if a, err := netip.ParseAddr(upstream); err == nil {
+		upstream = netip.AddrPortFrom(a, 53).String()
+	}
+	var err error
+	if d.Upstream, err = netip.ParseAddrPort(upstream); err != nil || d.Upstream.Port() == 0 {
+		s.wrong("upstream", strconv.Quote(upstream)+" is not an address", `write the address of this router's own resolver, as in "127.0.0.1:53"`)
+	}
+	s.finish()
+	return d
 }
 
 func parseCentre(root *section) *Centre {

@@ -54,6 +54,7 @@ func parseZone(s *section) Zone {
 		Masquerade: s.boolean("masquerade", false),
 		OnStop:     OnStop(s.oneOf("on_stop", string(StopClosed), string(StopOpen))),
 		Management: parsePrefixes(s, "management"),
+		Garden:     parseGarden(s),
 	}
 	z.Name = name
 	z.Methods, z.AllowCleartext = parseMethods(s)

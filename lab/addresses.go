@@ -22,7 +22,7 @@ const (
 	CentreAddr6   = "2001:db8:f::c"      //
 	DNSAddr4      = "203.0.113.53"       // DNS over UDP and TCP; the gateway's dnsmasq asks it
 	DNSAddr6      = "2001:db8:f::53"     //
-	GardenName    = "garden.example"     // GardenAddr4, GardenAddr6
+	GardenName    = "garden.example"     // GardenAddr4, GardenAddr6, and so have all names below
 	CentreName    = "centre.example"     // CentreAddr4, CentreAddr6
 	AdminPageText = "router admin login" // what the gateway's own port 80 says
 )

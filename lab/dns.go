@@ -91,10 +91,10 @@ func answerDNS(query []byte) []byte {
 
 func addAddress(b *dnsmessage.Builder, q dnsmessage.Question, name string) error {
 	v4, v6 := WebAddr4, WebAddr6
-	switch strings.TrimSuffix(name, ".") {
-	case GardenName:
+	switch name = strings.TrimSuffix(name, "."); {
+	case name == GardenName, strings.HasSuffix(name, "."+GardenName):
 		v4, v6 = GardenAddr4, GardenAddr6
-	case CentreName:
+	case name == CentreName:
 		v4, v6 = CentreAddr4, CentreAddr6
 	}
 	resource := dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, TTL: 60}

@@ -117,7 +117,6 @@ no-hosts
 no-ping
 dhcp-authoritative
 bind-interfaces
-except-interface=lo
 enable-ra
 server=%s
 dhcp-leasefile=%s

@@ -16,6 +16,7 @@ import (
 
 	"gatehouse/admin"
 	"gatehouse/config"
+	"gatehouse/dns"
 	"gatehouse/firewall/nftables"
 	"gatehouse/internal/clock"
 	"gatehouse/internal/neigh"
@@ -134,9 +135,17 @@ func (g *gateway) openKernel(context.Context) (err error) {
 	for i, z := range g.Config.Zones {
 		zones[i] = nftables.Zone{Name: z.Name, Interfaces: z.Interfaces, Masquerade: z.Masquerade,
 			OnStop: nftables.OnStop(z.OnStop), Management: z.Management}
+		for _, e := range z.Garden {
+			if e.Name != "" {
+				zones[i].GardenNames = true
+				continue
+			}
+			zones[i].Garden = append(zones[i].Garden, nftables.Garden{Prefix: e.Prefix, Port: e.Port})
+		}
 		interfaces = append(interfaces, z.Interfaces...)
 	}
-	g.firewall, err = nftables.New(nftables.Config{Zones: zones, PortalHTTPPort: g.Config.Portal.HTTPPort, Logger: g.Logger})
+	g.firewall, err = nftables.New(nftables.Config{Zones: zones, PortalHTTPPort: g.Config.Portal.HTTPPort,
+		DNSPort: g.Config.DNS.Port, Logger: g.Logger})
 	if err != nil {
 		return fmt.Errorf("opening the firewall: %w", err)
 	}
@@ -175,23 +184,30 @@ func (g *gateway) buildManager(context.Context) error {
 // loopback is where the router itself, and whoever watches over it there, looks at the portal.
 const loopback = "lo"
 
-// openDoorways opens the portal's port on every interface. Nobody is answered before the tasks run.
+// openDoorways opens the ports of the portal and of the DNS forwarder on every interface. Nobody is answered before the tasks run.
 func (g *gateway) openDoorways(ctx context.Context) error {
 	p := portal.New(portal.Config{
 		Manager: g.manager, Identify: g.identify, Forget: g.forget, Clock: g.clock, Logger: g.Logger,
 		PortalAddr: g.addressIn, Venues: g.venues(), Step: g.Step,
 	})
-	interfaces := []string{loopback}
+	pages := portalOpener{p, g.Config.Portal.HTTPPort}
+	g.doorways = []*doorway{{iface: loopback, name: "portal", opener: pages, logger: g.Logger}}
+	forwarder := dns.New(dns.Config{
+		Upstream: g.Config.DNS.Upstream, Names: g.gardenNames(), Identify: g.stationAt, Learn: g.firewall.Learn,
+		Clock: g.clock, Logger: g.Logger,
+	})
 	for _, z := range g.Config.Zones {
-		interfaces = append(interfaces, z.Interfaces...)
+		for _, name := range z.Interfaces {
+			g.doorways = append(g.doorways,
+				&doorway{iface: name, name: "portal", opener: pages, logger: g.Logger},
+				&doorway{iface: name, name: "DNS forwarder", opener: dnsOpener{forwarder, z.Name, g.Config.DNS.Port}, logger: g.Logger})
+		}
 	}
-	for _, name := range interfaces {
-		d := &doorway{iface: name, port: g.Config.Portal.HTTPPort, portal: p, logger: g.Logger}
+	for _, d := range g.doorways {
 		if err := d.open(ctx); err != nil {
 			return err
 		}
 		g.onClose(func() error { _ = d.close(); return nil }) // closed already, unless the start failed
-		g.doorways = append(g.doorways, d)
 	}
 	return nil
 }

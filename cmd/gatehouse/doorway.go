@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strconv"
@@ -12,64 +13,82 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"gatehouse/dns"
 	"gatehouse/portal"
 )
 
-// doorway is the portal's port on one interface, and on no other: what comes in by the router's other interfaces, the
-// uplink above all, never reaches the portal. It is a Task.
+// doorway is what stations reach of the daemon on one interface, and on no other: what comes in by the router's other
+// interfaces, the uplink above all, never reaches it. It is a Task.
 type doorway struct {
 	iface  string
-	port   uint16
-	portal *portal.Portal
+	name   string
+	opener opener
 	logger *slog.Logger
 
-	listener net.Listener
-	index    int // of the interface that listener is bound to
+	service service
+	index   int // of the interface that the service's sockets are bound to
+}
+
+// opener opens a service's sockets.
+type opener interface {
+	open(ctx context.Context, l *net.ListenConfig) (service, error)
+}
+
+// service answers on its sockets until ctx ends.
+type service interface {
+	io.Closer
+	serve(ctx context.Context) error
 }
 
 // lookEvery is how long a guest may meet a closed door after an interface was made anew.
 const lookEvery = 2 * time.Second
 
 // String names the task.
-func (d *doorway) String() string { return "portal on " + d.iface }
+func (d *doorway) String() string { return d.name + " on " + d.iface }
 
-// open listens. An interface that exists must be there.
+// open opens the sockets. An interface that exists must be there.
 func (d *doorway) open(ctx context.Context) error {
-	l := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		var bindErr error
-		err := c.Control(func(fd uintptr) { bindErr = unix.BindToDevice(int(fd), d.iface) })
-		return errors.Join(err, bindErr)
-	}}
 	f, err := net.InterfaceByName(d.iface)
 	if err != nil {
 		return fmt.Errorf("interface %s: %w", d.iface, err)
 	}
 	d.index = f.Index
-	d.listener, err = l.Listen(ctx, "tcp", ":"+strconv.Itoa(int(d.port)))
-	if errors.Is(err, unix.EADDRINUSE) {
-		return fmt.Errorf("port %d is in use by another program: stop it, or choose another portal.http_port", d.port)
-	}
-	if err != nil {
-		return fmt.Errorf("listening on %s: %w", d.iface, err)
+	d.service, err = d.opener.open(ctx, &net.ListenConfig{Control: func(network, _ string, c syscall.RawConn) error {
+		var bindErr error
+		err := c.Control(func(fd uintptr) {
+			bindErr = errors.Join(unix.BindToDevice(int(fd), d.iface), reportDestination(network, int(fd)))
+		})
+		return errors.Join(err, bindErr)
+	}})
+	return err
+}
+
+// reportDestination has a packet socket tell where packets were sent to.
+func reportDestination(network string, fd int) error {
+	switch network {
+	case "udp6":
+		return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+	case "udp4":
+		return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
 	}
 	return nil
 }
 
 // close is for a start that failed; Run closes by itself.
 func (d *doorway) close() error {
-	if d.listener == nil {
+	if d.service == nil {
 		return nil
 	}
-	return d.listener.Close()
+	return d.service.Close()
 }
 
-// Run serves until ctx ends, and opens again when the interface was made anew: the old listener is bound to the old one.
+// Run serves until ctx ends, and opens again when the interface was made anew: the old sockets are bound to the old one.
 func (d *doorway) Run(ctx context.Context) error {
 	for {
 		if err := d.serve(ctx); err != nil || ctx.Err() != nil {
 			return err
 		}
-		d.logger.Info("interface is gone; the portal opens again when it is back", "interface", d.iface)
+		d.logger.Info("interface is gone; the "+d.name+" opens again when it is back", "interface", d.iface)
 		if !d.reopen(ctx) {
 			return nil
 		}
@@ -82,7 +101,7 @@ func (d *doorway) serve(ctx context.Context) error {
 	serving, cancel := context.WithCancel(ctx)
 	defer cancel()
 	served := make(chan error, 1)
-	go func() { served <- d.portal.Serve(serving, d.listener) }()
+	go func() { served <- d.service.serve(serving) }()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
@@ -109,4 +128,74 @@ func (d *doorway) reopen(ctx context.Context) bool {
 		}
 	}
 	return true
+}
+
+// portalOpener opens the port of the guests' pages.
+type portalOpener struct {
+	portal *portal.Portal
+	port   uint16
+}
+
+func (o portalOpener) open(ctx context.Context, l *net.ListenConfig) (service, error) {
+	ln, err := listen(ctx, l, o.port, "portal.http_port")
+	if err != nil {
+		return nil, err
+	}
+	return portalService{ln, o.portal}, nil
+}
+
+type portalService struct {
+	net.Listener
+	portal *portal.Portal
+}
+
+func (s portalService) serve(ctx context.Context) error { return s.portal.Serve(ctx, s.Listener) }
+
+// dnsOpener opens the port to which captive stations' queries are led.
+type dnsOpener struct {
+	forwarder *dns.Forwarder
+	zone      string
+	port      uint16
+}
+
+func (o dnsOpener) open(ctx context.Context, l *net.ListenConfig) (service, error) {
+	ln, err := listen(ctx, l, o.port, "dns.port")
+	if err != nil {
+		return nil, err
+	}
+	packets, err := l.ListenPacket(ctx, "udp", portOnly(o.port))
+	if err != nil {
+		return nil, errors.Join(inUse(err, o.port, "dns.port"), ln.Close())
+	}
+	return dnsService{ln, packets.(*net.UDPConn), o}, nil
+}
+
+type dnsService struct {
+	net.Listener
+	packets *net.UDPConn
+	dnsOpener
+}
+
+func (s dnsService) Close() error { return errors.Join(s.Listener.Close(), s.packets.Close()) }
+
+func (s dnsService) serve(ctx context.Context) error {
+	return s.forwarder.Serve(ctx, s.zone, s.packets, s.Listener)
+}
+
+func listen(ctx context.Context, l *net.ListenConfig, port uint16, key string) (net.Listener, error) {
+	ln, err := l.Listen(ctx, "tcp", portOnly(port))
+	return ln, inUse(err, port, key)
+}
+
+func portOnly(port uint16) string { return ":" + strconv.Itoa(int(port)) }
+
+// inUse says in the operator's words that a port is taken.
+func inUse(err error, port uint16, key string) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EADDRINUSE):
+		return fmt.Errorf("port %d is in use by another program: stop it, or choose another %s", port, key)
+	}
+	return fmt.Errorf("opening %s: %w", key, err)
 }

@@ -67,12 +67,29 @@ func (g *gateway) facts(st sessions.Station) admin.Facts {
 // identify tells the portal who is at the other end: the neighbour table of the zones' interfaces knows. What was sniffed
 // does not count here: answers go to the address that the kernel has, so who forged it gets no page.
 func (g *gateway) identify(_ context.Context, remote, _ netip.AddrPort) (sessions.Station, bool) {
-	iface, mac, ok := g.neigh.Lookup(remote.Addr())
+	return g.stationAt(remote.Addr())
+}
+
+func (g *gateway) stationAt(remote netip.Addr) (sessions.Station, bool) {
+	iface, mac, ok := g.neigh.Lookup(remote)
 	if !ok {
 		return sessions.Station{}, false
 	}
 	z, ok := g.zoneOf(iface)
 	return sessions.Station{Zone: z.Name, MAC: mac}, ok
+}
+
+// gardenNames are the names of the walled gardens.
+func (g *gateway) gardenNames() map[string][]string {
+	names := map[string][]string{}
+	for _, z := range g.Config.Zones {
+		for _, e := range z.Garden {
+			if e.Name != "" {
+				names[z.Name] = append(names[z.Name], e.Name)
+			}
+		}
+	}
+	return names
 }
 
 // forget deletes redirected connections from the kernel's table.

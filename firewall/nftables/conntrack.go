@@ -84,11 +84,11 @@ func (s *socket) deleteFlowsByMark(value, mask uint32) error {
 	return nil
 }
 
-// deleteAllFlows deletes every conntrack entry that carries a station id. The kernel compares marks with one value
+// deleteAllFlows deletes every conntrack entry that carries our bits. The kernel compares marks with one value
 // only, so it is asked once per bit.
 func (s *socket) deleteAllFlows() error {
 	for bit := uint32(1); bit != 0; bit <<= 1 {
-		if bit&idMask == 0 {
+		if bit&Mask == 0 {
 			continue
 		}
 		if err := s.deleteFlowsByMark(bit, bit); err != nil {

@@ -3,6 +3,7 @@ package nftables
 import (
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -41,9 +42,9 @@ type element struct {
 	packets uint64 // read only
 }
 
-// key is a mark, as nftables keeps it: four bytes in the processor's order; or a MAC.
+// key is a mark, as nftables keeps it: four bytes in the processor's order; or a MAC; or an IP address.
 type key struct {
-	bytes  [6]byte
+	bytes  [16]byte
 	length int8
 }
 
@@ -53,7 +54,15 @@ func markKey(mark uint32) (k key) {
 	return k
 }
 
-func macKey(m sessions.MAC) key { return key{bytes: m, length: int8(len(m))} }
+func macKey(m sessions.MAC) (k key) {
+	k.length = int8(copy(k.bytes[:], m[:]))
+	return k
+}
+
+func addrKey(a netip.Addr) (k key) {
+	k.length = int8(copy(k.bytes[:], a.AsSlice()))
+	return k
+}
 
 // mark is the key in a set of marks.
 func (k key) mark() uint32 { return binary.NativeEndian.Uint32(k.bytes[:]) }
@@ -62,7 +71,13 @@ func (k key) mark() uint32 { return binary.NativeEndian.Uint32(k.bytes[:]) }
 func (k key) id() id { return idOf(k.mark()) }
 
 // mac is the key in a set of stations.
-func (k key) mac() sessions.MAC { return k.bytes }
+func (k key) mac() sessions.MAC { return sessions.MAC(k.bytes[:6]) }
+
+// addr is the key in a set of addresses.
+func (k key) addr() netip.Addr {
+	a, _ := netip.AddrFromSlice(k.bytes[:k.length])
+	return a
+}
 
 // transaction collects changes of our table that become true together.
 type transaction struct{ messages }

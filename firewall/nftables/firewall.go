@@ -26,7 +26,10 @@ var (
 	ErrNotReady = errors.New("the firewall was not reconciled yet")
 )
 
-const defaultPortalHTTPPort = 2080
+const (
+	defaultPortalHTTPPort = 2080
+	dnsPort               = 53
+)
 
 // Firewall is sessions.Enforcer over the table inet gatehouse of the network namespace in which New was called.
 type Firewall struct {
@@ -53,6 +56,7 @@ func New(cfg Config) (*Firewall, error) {
 		return nil, err
 	}
 	cfg.PortalHTTPPort = cmp.Or(cfg.PortalHTTPPort, defaultPortalHTTPPort)
+	cfg.DNSPort = cmp.Or(cfg.DNSPort, dnsPort)
 	cfg.NFT = cmp.Or(cfg.NFT, "nft")
 	s, err := dial()
 	if err != nil {

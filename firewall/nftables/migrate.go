@@ -33,9 +33,12 @@ func (f *Firewall) migrate(ctx context.Context, found inspection) error {
 // text is the element as nft reads it.
 func (e *element) text(set string) string {
 	var b strings.Builder
-	if strings.HasPrefix(set, stationsPrefix) {
+	switch {
+	case strings.HasPrefix(set, stationsPrefix):
 		b.WriteString(e.key.mac().String())
-	} else {
+	case isGarden(set):
+		b.WriteString(e.key.addr().String())
+	default:
 		fmt.Fprintf(&b, "0x%08x", e.key.mark())
 	}
 	if set == setUp || set == setDown {

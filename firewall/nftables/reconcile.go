@@ -159,7 +159,7 @@ func (f *Firewall) install(ctx context.Context, opened bool) error {
 }
 
 func (f *Firewall) rules(opened bool) *rules {
-	return &rules{zones: f.cfg.Zones, http: f.cfg.PortalHTTPPort, https: f.cfg.PortalHTTPSPort, opened: opened}
+	return &rules{zones: f.cfg.Zones, http: f.cfg.PortalHTTPPort, https: f.cfg.PortalHTTPSPort, dns: f.cfg.DNSPort, opened: opened}
 }
 
 // inspection is what the kernel has under our table's name.

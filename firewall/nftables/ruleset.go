@@ -20,6 +20,7 @@ const (
 type rules struct {
 	zones        []Zone
 	http, https  uint16
+	dns          uint16          // 53: the router's own resolver
 	opened       bool            // the daemon stops: zones that say so are open
 	idleTimeouts []time.Duration // in use
 	staleChains  []string        // of an earlier configuration or version, to be deleted
@@ -72,6 +73,9 @@ func (r *rules) sets(line printer) {
 	for _, z := range r.zones {
 		line("\tmap %s { type ether_addr : mark; flags timeout; size %d; }", z.stations(), setSize)
 	}
+	for i := range r.zones {
+		r.zones[i].gardenSets(line)
+	}
 	line("\tset %s { type mark; flags timeout; size %d; }", setSessions, setSize)
 	line("\tset %s { type mark; flags dynamic,timeout; size %d; }", setIdle, setSize)
 	line("\tmap %s { type mark : verdict; size %d; elements = { 0x%08x : goto idle_other }; }", setIdleChain, otherClass, otherClass.mark())
@@ -114,11 +118,9 @@ func (r *rules) shared(line printer) {
 		"ct mark set meta mark",
 		packetID+" @"+setUp+" goto talking",
 		"goto closed")...)
-	line.chain("captive",
-		"fib saddr . iif oif missing drop",
-		"goto closed")
+	line.chain("captive", append(append([]string{"fib saddr . iif oif missing drop"}, r.gardens(line)...), "goto closed")...)
 	// The common case comes first, for a packet pays for every rule on its way: a flow that is known, and no idle timeout.
-	known := fmt.Sprintf("ct mark and 0x%08x != 0 %s @%s", uint32(Mask), packetID, setUp)
+	known := flowID + " != 0 " + packetID + " @" + setUp
 	line.chain("uplink",
 		packetClass+" != 0 goto uplink_idle",
 		known+" accept",
@@ -129,7 +131,7 @@ func (r *rules) shared(line printer) {
 		known+" goto talking",
 		"goto unowned")
 	line.chain("downlink",
-		flowClass+" != 0 "+flowID+" != @"+setIdle+" goto closed",
+		flowClass+" != 0 "+flowID+" != @"+setIdle+" goto "+r.withoutStation(),
 		flowID+" != @"+setSessions+" goto closed",
 		flowID+" @"+setDown+" accept",
 		"goto closed")
@@ -144,12 +146,15 @@ func (r *rules) capture(line printer, z *Zone) {
 	for _, m := range z.management() {
 		redirect = append(redirect, m+" fib daddr type local return")
 	}
-	line.chain("redirect_"+z.Name, append(redirect,
+	redirect = append(redirect,
 		fmt.Sprintf("fib daddr type local tcp dport 80 redirect to :%d", r.http),
 		packetClass+" != 0 "+packetID+" @"+setIdle+" return",
 		packetClass+" == 0 "+packetID+" != 0 return",
-		"fib daddr type != local meta l4proto { tcp, udp } th dport 53 redirect to :53",
-		fmt.Sprintf("tcp dport 80 redirect to :%d", r.http))...)
+		r.resolver())
+	for _, n := range z.networks() {
+		redirect = append(redirect, n.daddr+" tcp dport "+n.ports+" return")
+	}
+	line.chain("redirect_"+z.Name, append(redirect, fmt.Sprintf("tcp dport 80 redirect to :%d", r.http))...)
 }
 
 // input prints what of the router a zone's stations may reach.
@@ -168,6 +173,9 @@ func (r *rules) input(line printer, z *Zone) {
 	portal := fmt.Sprintf("%d", r.http)
 	if r.https != 0 {
 		portal += fmt.Sprintf(", %d", r.https)
+	}
+	if r.dns != dnsPort {
+		rules = append(rules, fmt.Sprintf("meta l4proto { tcp, udp } th dport %d accept", r.dns))
 	}
 	line.chain("input_"+z.Name, append(rules,
 		"udp dport { 53, 67, 123, 547 } accept",

@@ -18,9 +18,12 @@ func TestRulesetText(t *testing.T) {
 	paid := Zone{Name: "paid", Interfaces: []string{"br-paid", "wlan1"}, OnStop: Open,
 		Management: []netip.Prefix{netip.MustParsePrefix("192.168.90.8/29"), netip.MustParsePrefix("fd00:90::/64")}}
 	for name, r := range map[string]rules{
-		"one-zone":  {zones: []Zone{lan}, http: 2080},
-		"two-zones": {zones: []Zone{lan, paid}, http: 2080, https: 2443, idleTimeouts: []time.Duration{5 * time.Minute, 3 * time.Second}},
-		"opened": {zones: []Zone{lan, paid}, http: 2080, opened: true,
+		"one-zone":  {zones: []Zone{lan}, http: 2080, dns: 53},
+		"two-zones": {zones: []Zone{lan, paid}, http: 2080, https: 2443, dns: 53, idleTimeouts: []time.Duration{5 * time.Minute, 3 * time.Second}},
+		"gardens": {zones: []Zone{lan, {Name: "bar", Interfaces: []string{"br-bar"}, GardenNames: true, Garden: []Garden{
+			{Prefix: netip.MustParsePrefix("192.0.2.0/24")}, {Prefix: netip.MustParsePrefix("2001:db8::/32"), Port: 8443},
+			{Prefix: netip.MustParsePrefix("198.51.100.7/32")}}}}, http: 2080, dns: 2053},
+		"opened": {zones: []Zone{lan, paid}, http: 2080, dns: 53, opened: true,
 			staleChains: []string{"idle_7000"}, staleSets: []string{"stations_old"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -27,6 +27,9 @@ type Zone struct {
 	OnStop     OnStop   // default Closed
 	// Management are the addresses in the zone that may reach all of the router. They are captive like others otherwise.
 	Management []netip.Prefix
+	// Garden and the names' addresses that Learn is told are what captive stations reach.
+	Garden      []Garden
+	GardenNames bool // Learn will be called for the zone
 }
 
 // Config is what a Firewall needs.
@@ -34,6 +37,7 @@ type Config struct {
 	Zones           []Zone
 	PortalHTTPPort  uint16       // where port 80 of captive stations leads; default 2080
 	PortalHTTPSPort uint16       // reachable by every station; zero: none
+	DNSPort         uint16       // where port 53 of captive stations leads; default 53
 	NFT             string       // the nft program; default "nft", found in PATH
 	Logger          *slog.Logger // must not be nil
 }
@@ -88,6 +92,9 @@ func (z *Zone) check() (errs []error) {
 	}
 	if slices.ContainsFunc(z.Management, func(p netip.Prefix) bool { return !p.IsValid() }) {
 		wrong("an address of management is not valid")
+	}
+	if err := z.checkGarden(); err != nil {
+		wrong("%v", err)
 	}
 	return errs
 }
