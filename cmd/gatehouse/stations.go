@@ -15,7 +15,8 @@ func stationsVerb() verb {
 	return verb{
 		name: "stations", short: "list the stations seen since the start, and whether they are in",
 		detail: "SEEN is how long ago a station showed itself. NAME is what it called itself by DHCP; anybody can say anything.\n" +
-			"SUSPICIONS of the last ten minutes say why it may be more than one: two-ports, two-client-ids, two-macs.",
+			"SUSPICIONS of the last ten minutes say why it may be more than one: two-ports, two-client-ids, two-macs. as-router\n" +
+			"is one that uses an address of the router.",
 		bind: func(f *flag.FlagSet) action {
 			c := bindClient(f)
 			return func(ctx context.Context, s streams, _ []string) error {

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ const (
 	TwoPorts     Suspicion = "two-ports"      // its MAC address is behind two bridge ports by turns
 	TwoClientIDs Suspicion = "two-client-ids" // its MAC address asks DHCP as two clients by turns
 	TwoMACs      Suspicion = "two-macs"       // it and another MAC address use one IP address by turns
+	AsRouter     Suspicion = "as-router"      // it says that an address of the router is its own
 )
 
 // What came back to what it was within its window, so many times in a row, is two and not one that changed.
@@ -92,6 +94,7 @@ type heard struct {
 	mu        sync.Mutex
 	stations  *recent[[6]byte, station]
 	claims    *recent[netip.Addr, rivals[[6]byte]]
+	own       []netip.Addr // of the router
 	strangers *rate.Limiter
 	logs      *rate.Limiter
 	turned    uint64 // strangers that were not taken in, in this flood
@@ -124,6 +127,12 @@ func (h *heard) take(m *message, at time.Duration) bool {
 	}
 	if m.dhcp != 0 {
 		h.takeDHCP(s, m, at)
+	}
+	if slices.Contains(h.own, m.addr) {
+		if m.claims {
+			h.suspect(m.mac, AsRouter, at)
+		}
+		m.addr, m.claims = netip.Addr{}, false
 	}
 	if m.claims {
 		if by := h.claims.use(m.addr); by.take(m.mac, at, claimWindow) > 0 {
@@ -168,6 +177,13 @@ func (h *heard) takeDHCP(s *station, m *message, at time.Duration) {
 	}
 }
 
+// setOwn takes in the router's addresses.
+func (h *heard) setOwn(own []netip.Addr) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.own = own
+}
+
 // moved takes in that a bridge sees a station behind a port.
 func (h *heard) moved(mac [6]byte, port int, at time.Duration) {
 	h.mu.Lock()
@@ -205,7 +221,7 @@ func (h *heard) facts(mac [6]byte, at time.Duration) (Facts, bool) {
 		return Facts{}, false
 	}
 	f := Facts{Name: s.name, Vendor: s.vendor}
-	for _, what := range []Suspicion{TwoPorts, TwoClientIDs, TwoMACs} {
+	for _, what := range []Suspicion{TwoPorts, TwoClientIDs, TwoMACs, AsRouter} {
 		if last, ok := s.suspected[what]; ok && at-last <= episode {
 			f.Suspicions = append(f.Suspicions, what)
 		}

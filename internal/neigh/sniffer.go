@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
@@ -37,6 +38,7 @@ type SnifferConfig struct {
 // Sniffer hears what stations say of themselves. Its methods may be called from many goroutines.
 type Sniffer struct {
 	config SnifferConfig
+	kernel *netlink.Handle
 	ears   map[string]*ear
 }
 
@@ -50,13 +52,17 @@ type ear struct {
 	malformed atomic.Uint64
 }
 
-// NewSniffer opens a Sniffer in the network namespace of the calling thread. Close it, also after Run. The error is
-// ErrRaw when the permission is missing.
+// NewSniffer opens a Sniffer in the network namespace of the calling thread. Close it, but not while Run runs. The error
+// is ErrRaw when the permission is missing.
 func NewSniffer(config SnifferConfig) (*Sniffer, error) {
 	if config.Max == 0 {
 		config.Max = maxStation
 	}
 	s := &Sniffer{config: config, ears: map[string]*ear{}}
+	var err error
+	if s.kernel, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+		return nil, fmt.Errorf("opening netlink: %w", err)
+	}
 	for _, name := range config.Interfaces {
 		socket, err := packetSocket(name)
 		if err != nil {
@@ -96,8 +102,13 @@ func packetSocket(name string) (*os.File, error) {
 	return socket, nil
 }
 
-// Close frees the sockets. It ends Run.
+// Close frees the sockets.
 func (s *Sniffer) Close() {
+	s.deafen()
+	s.kernel.Close()
+}
+
+func (s *Sniffer) deafen() {
 	for _, e := range s.ears {
 		_ = e.socket.Close()
 	}
@@ -106,7 +117,7 @@ func (s *Sniffer) Close() {
 // Run listens until ctx ends; then it returns nil.
 func (s *Sniffer) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	defer context.AfterFunc(ctx, s.Close)()
+	defer context.AfterFunc(ctx, s.deafen)()
 	for _, e := range s.ears {
 		group.Go(func() error {
 			err := s.listen(ctx, e)
@@ -150,6 +161,9 @@ func (s *Sniffer) listen(ctx context.Context, e *ear) error {
 		if err := e.look(); err != nil {
 			return err
 		}
+		if err := s.learnOwn(e); err != nil {
+			return err
+		}
 		if err := e.socket.SetReadDeadline(time.Now().Add(lookEvery)); err != nil {
 			return err
 		}
@@ -184,6 +198,28 @@ func (s *Sniffer) take(e *ear, frame []byte) {
 	if ok && e.heard.take(&m, s.config.Mono()) {
 		s.config.Heard(e.name, m.mac, m.addr)
 	}
+}
+
+// learnOwn reads the router's addresses on the interface.
+func (s *Sniffer) learnOwn(e *ear) error {
+	if e.bound == 0 {
+		return nil
+	}
+	addrs, err := s.kernel.AddrList(&netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: e.bound}}, netlink.FAMILY_ALL)
+	if errors.Is(err, netlink.ErrDumpInterrupted) || errors.Is(err, unix.ENODEV) {
+		return nil // soon again
+	}
+	if err != nil {
+		return fmt.Errorf("reading the router's addresses: %w", err)
+	}
+	own := make([]netip.Addr, 0, len(addrs))
+	for _, a := range addrs {
+		if addr, ok := netip.AddrFromSlice(a.IP); ok {
+			own = append(own, addr.Unmap())
+		}
+	}
+	e.heard.setOwn(own)
+	return nil
 }
 
 // look binds the socket to the interface as it is now, if there is one.

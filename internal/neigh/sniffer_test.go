@@ -78,6 +78,7 @@ func listen(t *testing.T, limit int) *listener {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
+		l.Sniffer.Close()
 		if t.Failed() {
 			t.Log(l.log.String())
 		}
@@ -196,6 +197,17 @@ func TestSnifferSuspects(t *testing.T) {
 		frames[0].send(t, arpFrame(a.MAC, a.Addr4))
 		frames[1].send(t, arpFrame(b.MAC, a.Addr4))
 	})
+
+	// The router's address.
+	gateway := netip.MustParseAddr(lab.GuestGateway4)
+	rogue := l.station(t, lab.StationOptions{})
+	liar := newFrameSocket(t, rogue)
+	l.suspected(t, rogue.MAC, neigh.AsRouter, func() { liar.send(t, arpFrame(rogue.MAC, gateway)) })
+	l.mu.Lock()
+	if n := l.heard[change{lab.GuestBridge, [6]byte(rogue.MAC), gateway}]; n > 0 {
+		t.Errorf("the router's address was told %d times as a station's", n)
+	}
+	l.mu.Unlock()
 
 	// One MAC address behind two ports.
 	mac := "02:00:5e:99:00:07"
