@@ -35,7 +35,9 @@ type Config struct {
 	Outbox   func(ctx context.Context) (int, error)    // records that the centre has not merged yet
 	Centre   func(ctx context.Context) (Centre, error) // nil: the gateway stands alone
 	Facts    func(sessions.Station) Facts              // what a station said of itself
-	Logger   *slog.Logger
+	// Bandwidth tells how the rates of a zone are held.
+	Bandwidth func(zone string) []Bandwidth
+	Logger    *slog.Logger
 
 	Version string
 	NASID   string

@@ -50,6 +50,14 @@ type Zone struct {
 	Methods    []sessions.Method `json:"methods"`
 	Interfaces []Interface       `json:"interfaces"`
 	Sessions   int               `json:"sessions"`
+	Bandwidth  []Bandwidth       `json:"bandwidth"`
+}
+
+// Bandwidth says how the rates of stations are held in one way of a zone, and why so.
+type Bandwidth struct {
+	Way       string `json:"way"`       // "up" or "down"
+	Mechanism string `json:"mechanism"` // "htb", "limit", "none", or "idle" where nobody has a rate
+	Why       string `json:"why"`
 }
 
 // Interface is one network interface of a zone.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"gatehouse/firewall/nftables"
+	"gatehouse/firewall/shape"
 )
 
 func cleanupVerb() verb {
@@ -19,12 +20,18 @@ func cleanupVerb() verb {
 				if err := mayAdministerNetwork(); err != nil {
 					return err
 				}
-				fw, err := nftables.New(nftables.Config{Logger: slog.New(slog.DiscardHandler)})
+				logger := slog.New(slog.DiscardHandler)
+				fw, err := nftables.New(nftables.Config{Logger: logger})
 				if err != nil {
 					return fmt.Errorf("opening the firewall: %w", err)
 				}
 				defer fw.Close()
-				return fw.CleanUp(ctx)
+				all, err := shape.Around(fw, shape.Config{Logger: logger})
+				if err != nil {
+					return fmt.Errorf("opening the shaper: %w", err)
+				}
+				defer all.Close()
+				return all.CleanUp(ctx)
 			}
 		},
 	}

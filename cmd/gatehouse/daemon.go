@@ -18,6 +18,7 @@ import (
 	"gatehouse/config"
 	"gatehouse/dns"
 	"gatehouse/firewall/nftables"
+	"gatehouse/firewall/shape"
 	"gatehouse/internal/clock"
 	"gatehouse/internal/neigh"
 	"gatehouse/journal"
@@ -47,6 +48,7 @@ type gateway struct {
 	clock    clock.Clock
 	control  *admin.Listener
 	firewall *nftables.Firewall
+	shaper   *shape.Shaper // around firewall
 	journal  *journal.Journal
 	mirror   *mirror.Mirror // nil without a centre
 	sync     *gwsync.Sync   // nil without a centre
@@ -150,6 +152,9 @@ func (g *gateway) openKernel(context.Context) (err error) {
 		return fmt.Errorf("opening the firewall: %w", err)
 	}
 	g.onClose(g.firewall.Close)
+	if err := g.openShaper(); err != nil {
+		return err
+	}
 	g.sniffer, err = neigh.NewSniffer(neigh.SnifferConfig{Interfaces: interfaces, Heard: g.seen, Kept: g.online,
 		Mono: g.clock.Mono, Log: g.Logger})
 	if errors.Is(err, neigh.ErrRaw) {
@@ -169,7 +174,7 @@ func (g *gateway) openKernel(context.Context) (err error) {
 
 func (g *gateway) buildManager(context.Context) error {
 	c := sessions.Config{
-		Clock: g.clock, Enforcer: g.firewall, Store: g.journal, Local: g.journal, Verifiers: g.journal, Logger: g.Logger,
+		Clock: g.clock, Enforcer: g.shaper, Store: g.journal, Local: g.journal, Verifiers: g.journal, Logger: g.Logger,
 		Zones: g.domainZones(), NASID: g.Config.NASID, NASIP: g.Config.NASIP.String(),
 		Believable: believable(), PersistInterval: g.Config.PersistInterval, PortOf: g.portOf, Step: g.Step,
 	}

@@ -43,6 +43,11 @@ func printStatus(w io.Writer, st admin.Status) {
 	}
 	table(w, rows)
 	fmt.Fprintln(w)
+	for _, z := range st.Zones {
+		for _, b := range z.Bandwidth {
+			fmt.Fprintf(w, "bandwidth %s in %s: %s (%s)\n", b.Way, z.Name, b.Mechanism, plain(b.Why))
+		}
+	}
 	printCentre(w, st.Centre, st.Outbox)
 }
 
