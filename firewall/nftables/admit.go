@@ -41,8 +41,10 @@ func (f *Firewall) admit(ctx context.Context, grants []sessions.Grant) error {
 		return fmt.Errorf("admitting: %w", err)
 	}
 	var gone, come elementsOf
+	changes := false
 	for i, a := range plan {
 		if a.old != nil && !a.old.cut {
+			changes = true
 			gone.admission(a.old, 0)
 		}
 		come.admission(a.now, timeoutOf(grants[i].Timeout))
@@ -59,7 +61,10 @@ func (f *Firewall) admit(ctx context.Context, grants []sessions.Grant) error {
 	for _, a := range plan {
 		f.admitted(a)
 	}
-	return nil
+	if !changes {
+		return nil
+	}
+	return f.revokeLeases()
 }
 
 // timeoutOf keeps a session whose time is just over from lasting for ever.
@@ -180,10 +185,15 @@ func (f *Firewall) cut(grants []*grant) error {
 			gone.admission(g, 0)
 		}
 	}
-	var t transaction
-	gone.each(t.remove)
-	if err := f.socket.transact(&t.messages); err != nil {
-		return err
+	if len(gone.sessions) > 0 {
+		var t transaction
+		gone.each(t.remove)
+		if err := f.socket.transact(&t.messages); err != nil {
+			return err
+		}
+		if err := f.revokeLeases(); err != nil {
+			return err
+		}
 	}
 	for _, g := range grants {
 		g.cut = true

@@ -10,8 +10,9 @@ import (
 	"gatehouse/lab"
 )
 
-func TestCaptive(t *testing.T) {
-	t.Parallel()
+func TestCaptive(t *testing.T) { inBothForms(t, testCaptive) }
+
+func testCaptive(t *testing.T, newGate gateMaker) {
 	g := newGate(t, lab.Options{}, guestZone())
 	s := g.station(lab.StationOptions{}) // DHCP and RA work
 	g.wantCaptive(s)
@@ -43,8 +44,9 @@ func TestCaptive(t *testing.T) {
 	}
 }
 
-func TestManagement(t *testing.T) {
-	t.Parallel()
+func TestManagement(t *testing.T) { inBothForms(t, testManagement) }
+
+func testManagement(t *testing.T, newGate gateMaker) {
 	z := guestZone()
 	z.Management = []netip.Prefix{netip.MustParsePrefix("192.168.77.7/32"), netip.MustParsePrefix("2001:db8:77::7/128")}
 	g := newGate(t, lab.Options{}, z)
@@ -61,8 +63,9 @@ func TestManagement(t *testing.T) {
 }
 
 // A source address that is not behind the zone's interface goes nowhere, not even into a rejection.
-func TestSpoofedSource(t *testing.T) {
-	t.Parallel()
+func TestSpoofedSource(t *testing.T) { inBothForms(t, testSpoofedSource) }
+
+func testSpoofedSource(t *testing.T, newGate gateMaker) {
 	g := newGate(t, lab.Options{}, guestZone())
 	s := g.station(lab.StationOptions{})
 	foreign := map[string]string{lab.WebAddr4: "198.51.100.77", lab.WebAddr6: "2001:db8:bad::1"}
@@ -105,8 +108,9 @@ func TestSpoofedSource(t *testing.T) {
 	}
 }
 
-func TestTwoZones(t *testing.T) {
-	t.Parallel()
+func TestTwoZones(t *testing.T) { inBothForms(t, testTwoZones) }
+
+func testTwoZones(t *testing.T, newGate gateMaker) {
 	paid := nftables.Zone{Name: "paid", Interfaces: []string{"br-paid"}, Masquerade: true}
 	g := newGate(t, lab.Options{ExtraBridges: []lab.Bridge{
 		{Name: "br-paid", Net4: netip.MustParsePrefix("192.168.90.1/24"), Net6: netip.MustParsePrefix("2001:db8:77:1::1/64"), DHCP: true},

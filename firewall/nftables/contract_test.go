@@ -202,8 +202,9 @@ func TestFull(t *testing.T) {
 }
 
 // TestRouterStates walks at random through what may happen to a station and asks after each step by packets.
-func TestRouterStates(t *testing.T) {
-	t.Parallel()
+func TestRouterStates(t *testing.T) { inBothForms(t, testRouterStates) }
+
+func testRouterStates(t *testing.T, newGate gateMaker) {
 	g := newGate(t, lab.Options{}, guestZone())
 	s := g.station(lab.StationOptions{})
 	seed := uint64(time.Now().UnixNano())
@@ -238,7 +239,7 @@ func TestRouterStates(t *testing.T) {
 		"restart":  func() { g.restart(); g.reconcile(want...) },
 		"clean up": func() { _ = g.fw.CleanUp(t.Context()); g.reconcile(want...) },
 		"vanish": func() {
-			g.nft("flush", "ruleset")
+			g.nft("delete", "table", "inet", "gatehouse")
 			if _, err := g.fw.Usage(t.Context()); !errors.Is(err, sessions.ErrEnforcerLost) {
 				t.Errorf("usage without a table: %v", err)
 			}

@@ -4,10 +4,11 @@
 // must not know why a station is admitted, and never touches another owner's table, rule or interface: every verdict
 // stands in a chain that only a zone's packets reach.
 //
-// How it works (DESIGN D1): prerouting looks a station up by zone and MAC and writes its id into the packet mark; what
-// follows asks sets by that id: sess and idle (who is still admitted; elements that the kernel lets expire by itself),
+// How it works (DESIGN D1): a station is looked up by zone and MAC and its id written into the packet mark; what follows
+// asks sets by that id: sess and idle (who is still admitted; elements that the kernel lets expire by itself),
 // up and down (counters, without a timeout, because an expiring element takes its counter along). The way down finds
-// the id in the conntrack mark. A grant is told apart after a restart by the comment of its element in up.
+// the id in the conntrack mark. Both ways ask first for a lease, which spares most packets these questions (decision
+// 0011). A grant is told apart after a restart by the comment of its element in up.
 //
 // Rules are text, loaded by one nft transaction in Reconcile and Open; sets and their elements outlive that.
 // Everything else is netlink over one lasting socket. (The socket is our own few lines, not a library's: a batch needs
@@ -16,7 +17,7 @@
 //
 // How it fails: an error of Admit leaves the stations captive. Without the daemon the kernel goes on enforcing: sessions
 // end on time, captive stations stay captive. When another program removes the table, zones follow the router's own
-// firewall until the next Reconcile; Usage tells (sessions.ErrEnforcerLost).
+// firewall until the next Reconcile; Watch tells at once, Usage (sessions.ErrEnforcerLost) when it is asked.
 //
-// Entry points: New, Firewall.Reconcile, Firewall.Admit, Firewall.Open, Firewall.CleanUp.
+// Entry points: New, Firewall.Reconcile, Firewall.Admit, Firewall.Watch, Firewall.Open, Firewall.CleanUp.
 package nftables

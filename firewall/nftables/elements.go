@@ -20,7 +20,10 @@ const (
 	setIdleClass   = "idle_class" // id : the same, for ids of otherClass
 	setUp          = "up"         // counters by id, what the station sent; the comment says whose they are
 	setDown        = "down"       // counters by id, what it was sent
+	setLeasable    = "leasable"   // ids that may get leases; those whose session is nearly over are gone from it
+	setFresh       = "fresh"      // leases of the way down, by id
 	stationsPrefix = "stations_"
+	knownPrefix    = "known_" // and a zone's name: leases of the way up, a MAC and its mark as in the zone's stations
 )
 
 // NFTA_SET_ELEM_EXPRESSIONS, of elements with several expressions (linux/netfilter/nf_tables.h); x/sys has no name for it.

@@ -39,18 +39,21 @@ type Firewall struct {
 	socket *socket
 	ready  bool // Reconcile has succeeded
 	known  bool // the fields below tell what the kernel has
+	early  bool // somebody else keeps something in marks, see rules.capture
 
 	grants map[id]*grant
 	// of are a station's grants, the one that it got last at the end; those before it have ended and wait for Release.
 	of     map[sessions.Station][]*grant
 	idle   idleState
 	lastID id
+	// installed are the parts of the table that the last Reconcile left.
+	installed []string
 }
 
 var _ sessions.Enforcer = (*Firewall)(nil)
 
-// New opens the way to the kernel and changes nothing. Reconcile and Open run the nft program and must be called in the
-// same network namespace. Call Close at the end.
+// New opens the way to the kernel and changes nothing. Reconcile, Open and Watch must be called in the same
+// network namespace. Call Close at the end.
 func New(cfg Config) (*Firewall, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -100,13 +103,20 @@ func (f *Firewall) CleanUp(context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.forgetState()
+	if err := f.removeTable(); err != nil {
+		return err
+	}
+	return f.socket.deleteAllFlows()
+}
+
+func (f *Firewall) removeTable() error {
 	var t transaction
 	t.table(unix.NFT_MSG_NEWTABLE, unix.NLM_F_CREATE) // so that the next message has something to delete
 	t.table(unix.NFT_MSG_DELTABLE, 0)
 	if err := f.socket.transact(&t.messages); err != nil {
 		return fmt.Errorf("removing the firewall table: %w", err)
 	}
-	return f.socket.deleteAllFlows()
+	return nil
 }
 
 func (t *transaction) table(kind, flags uint16) {

@@ -40,6 +40,25 @@ func guestZone() nftables.Zone {
 	return nftables.Zone{Name: "guest", Interfaces: []string{lab.GuestBridge}, Masquerade: true}
 }
 
+type gateMaker func(testing.TB, lab.Options, ...nftables.Zone) *gate
+
+// inBothForms runs a test with each form of the rules: the late one, and the early one that stands beside others' marks.
+func inBothForms(t *testing.T, test func(*testing.T, gateMaker)) {
+	t.Parallel()
+	t.Run("late", func(t *testing.T) { test(t, newGate) })
+	t.Run("early", func(t *testing.T) {
+		test(t, func(t testing.TB, options lab.Options, zones ...nftables.Zone) *gate {
+			g := newGate(t, options, zones...)
+			g.nft("table inet other { chain marks { type filter hook prerouting priority mangle; meta mark and 0x3f00 == 0x100 accept; }; }")
+			g.reconcile()
+			if !strings.Contains(g.nft("list", "chains"), "chain enter_") || !strings.Contains(g.nft("list", "table", "inet", "gatehouse"), "hook prerouting priority mangle - 10") {
+				t.Fatal("the rules have not the early form")
+			}
+			return g
+		})
+	})
+}
+
 // newGate builds the lab and reconciles the firewall, twice, to no grants.
 func newGate(t testing.TB, options lab.Options, zones ...nftables.Zone) *gate {
 	t.Helper()

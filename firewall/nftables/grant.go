@@ -44,8 +44,8 @@ func fromComment(i id, comment string) (*grant, bool) {
 
 // elementsOf are the elements of one or many grants, by set.
 type elementsOf struct {
-	stations                      map[string][]element // by zone
-	sessions, idle, class, up, dn []element
+	stations                              map[string][]element // by zone
+	sessions, leases, idle, class, up, dn []element
 }
 
 // admission adds the elements that let the grant through; zero timeouts for those to be removed.
@@ -57,6 +57,9 @@ func (e *elementsOf) admission(g *grant, timeout time.Duration) {
 	zone := g.station.Zone
 	e.stations[zone] = append(e.stations[zone], element{key: macKey(g.station.MAC), isMap: true, mark: g.mark(), timeout: timeout})
 	e.sessions = append(e.sessions, element{key: key, timeout: timeout})
+	if isLeasable(g.idle) && (timeout == 0 || timeout > leaseMargin) {
+		e.leases = append(e.leases, element{key: key, timeout: max(0, timeout-leaseMargin)})
+	}
 	if g.class != 0 {
 		e.idle = append(e.idle, element{key: key, timeout: g.idle})
 	}
@@ -76,6 +79,7 @@ func (e *elementsOf) each(f func(set string, elements ...element)) {
 		f(stationsPrefix+zone, elements...)
 	}
 	f(setSessions, e.sessions...)
+	f(setLeasable, e.leases...)
 	f(setIdle, e.idle...)
 	f(setIdleClass, e.class...)
 	f(setUp, e.up...)

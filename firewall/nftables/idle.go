@@ -83,7 +83,7 @@ func (t *transaction) idleChain(d time.Duration) {
 		t.text(unix.NFTA_DYNSET_SET_NAME, setIdle)
 		t.u32(unix.NFTA_DYNSET_OP, unix.NFT_DYNSET_OP_UPDATE)
 		t.u32(unix.NFTA_DYNSET_SREG_KEY, unix.NFT_REG_1)
-		t.timeout(unix.NFTA_DYNSET_TIMEOUT, d)
+		t.timeout(unix.NFTA_DYNSET_TIMEOUT, renewed(d))
 	})
 	t.expression("immediate", func() {
 		t.u32(unix.NFTA_IMMEDIATE_DREG, unix.NFT_REG_VERDICT)

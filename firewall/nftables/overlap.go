@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // ErrMarks says that another program uses mark bits of ours (Mask). Its text names table, chain and rule.
@@ -13,26 +15,66 @@ var ErrMarks = errors.New("another program's firewall rule uses mark bits of gat
 const everyBit = 0xffffffff
 
 // checkMarks looks for rules of others that use our bits of the packet mark or the conntrack mark, or that write the
-// whole mark. Rules of iptables do not show their marks here.
-func (f *Firewall) checkMarks(ctx context.Context) error {
+// whole mark, and tells whether there are any rules of others that use marks. Of iptables' rules it only shows that
+// they do.
+func (f *Firewall) checkMarks(ctx context.Context) (used bool, err error) {
 	out, err := f.nft(ctx, "", "-j", "-t", "list", "ruleset")
 	if err != nil {
-		return fmt.Errorf("listing the ruleset: %w", err)
+		return false, fmt.Errorf("listing the ruleset: %w", err)
 	}
-	return foreignMarks(out)
+	var all listing
+	if err := json.Unmarshal(out, &all); err != nil {
+		return false, fmt.Errorf("reading the list of rules: %w", err)
+	}
+	return all.useMarks(), all.foreignMarks()
 }
 
-// foreignMarks judges what nft lists.
-func foreignMarks(list []byte) error {
-	var listing struct {
-		Nftables []struct {
-			Chain *listedChain `json:"chain"`
-			Rule  *listedRule  `json:"rule"`
-		} `json:"nftables"`
+// listing is what nft lists.
+type listing struct {
+	Nftables []struct {
+		Chain *listedChain `json:"chain"`
+		Rule  *listedRule  `json:"rule"`
+	} `json:"nftables"`
+}
+
+// useMarks tells whether a rule of somebody else reads or writes a mark.
+func (listing *listing) useMarks() bool {
+	for _, o := range listing.Nftables {
+		if o.Rule == nil || o.Rule.Table == tableName {
+			continue
+		}
+		for _, statement := range o.Rule.Expr {
+			if mentionsMark(statement) {
+				return true
+			}
+		}
 	}
-	if err := json.Unmarshal(list, &listing); err != nil {
-		return fmt.Errorf("reading the list of rules: %w", err)
+	return false
+}
+
+// mentionsMark looks for a mark, or an extension of iptables that has to do with it, in an expression.
+func mentionsMark(v any) bool {
+	switch v := v.(type) {
+	case []any:
+		return slices.ContainsFunc(v, mentionsMark)
+	case string: // a statement that nft has no JSON for
+		return strings.Contains(v, "mark")
+	case map[string]any:
+		name, _ := object(v, "xt")["name"].(string)
+		if markKind(v) != "" || strings.Contains(strings.ToLower(name), "mark") {
+			return true
+		}
+		for _, inner := range v {
+			if _, isName := inner.(string); !isName && mentionsMark(inner) {
+				return true
+			}
+		}
 	}
+	return false
+}
+
+// foreignMarks finds the rules that use our bits.
+func (listing *listing) foreignMarks() error {
 	hooks := map[[3]string]string{}
 	for _, o := range listing.Nftables {
 		if c := o.Chain; c != nil {
@@ -66,7 +108,7 @@ type listedChain struct{ Family, Table, Name, Hook string }
 type listedRule struct {
 	Family, Table, Chain string
 	Handle               int
-	Expr                 []map[string]any
+	Expr                 []any // objects; strings where nft knows no JSON for a statement
 }
 
 // markBits are the bits of marks that a rule reads or writes. hook is that of its chain, empty where others call it.

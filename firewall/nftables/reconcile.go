@@ -41,7 +41,7 @@ func (f *Firewall) reconcile(ctx context.Context, want []sessions.Grant) error {
 	if err != nil {
 		return err
 	}
-	if err := f.checkMarks(ctx); err != nil {
+	if f.early, err = f.checkMarks(ctx); err != nil {
 		return err
 	}
 	if found.there && found.schema < schema {
@@ -50,6 +50,9 @@ func (f *Firewall) reconcile(ctx context.Context, want []sessions.Grant) error {
 		}
 	}
 	there, err := f.adopt()
+	if isMissing(err) { // somebody took a set out of the table
+		there, err = false, f.removeTable()
+	}
 	if err != nil {
 		return err
 	}
@@ -65,7 +68,16 @@ func (f *Firewall) reconcile(ctx context.Context, want []sessions.Grant) error {
 	if err := f.install(ctx, false); err != nil {
 		return err
 	}
-	return f.admit(ctx, missing)
+	if !there { // connections from before carry ids that now are nobody's, or somebody else's
+		if err := f.socket.deleteAllFlows(); err != nil {
+			return err
+		}
+	}
+	if err := f.admit(ctx, missing); err != nil {
+		return err
+	}
+	f.installed, err = f.socket.parts()
+	return err
 }
 
 // settle cuts and releases what is not wanted and returns what is wanted and does not hold.
@@ -114,7 +126,7 @@ func (f *Firewall) sweep() error {
 	}
 	for _, set := range found.sets {
 		isStations := strings.HasPrefix(set, stationsPrefix)
-		if !isStations && !slices.Contains([]string{setSessions, setIdle, setIdleClass, setUp, setDown}, set) {
+		if !isStations && !slices.Contains([]string{setSessions, setLeasable, setIdle, setIdleClass, setUp, setDown}, set) {
 			continue
 		}
 		elements, err := f.socket.readSet(set, nil)
@@ -159,7 +171,7 @@ func (f *Firewall) install(ctx context.Context, opened bool) error {
 }
 
 func (f *Firewall) rules(opened bool) *rules {
-	return &rules{zones: f.cfg.Zones, http: f.cfg.PortalHTTPPort, https: f.cfg.PortalHTTPSPort, dns: f.cfg.DNSPort, opened: opened}
+	return &rules{zones: f.cfg.Zones, http: f.cfg.PortalHTTPPort, https: f.cfg.PortalHTTPSPort, dns: f.cfg.DNSPort, opened: opened, early: f.early}
 }
 
 // inspection is what the kernel has under our table's name.

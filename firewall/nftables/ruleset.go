@@ -22,6 +22,7 @@ type rules struct {
 	http, https  uint16
 	dns          uint16          // 53: the router's own resolver
 	opened       bool            // the daemon stops: zones that say so are open
+	early        bool            // stations are told apart before others write or read marks, see capture
 	idleTimeouts []time.Duration // in use
 	staleChains  []string        // of an earlier configuration or version, to be deleted
 	staleSets    []string
@@ -80,6 +81,11 @@ func (r *rules) sets(line printer) {
 	line("\tset %s { type mark; flags dynamic,timeout; size %d; }", setIdle, setSize)
 	line("\tmap %s { type mark : verdict; size %d; elements = { 0x%08x : goto idle_other }; }", setIdleChain, otherClass, otherClass.mark())
 	line("\tmap %s { type mark : verdict; }", setIdleClass) // without a size the kernel keeps no room for what is rare
+	for i := range r.zones {
+		line("\tmap %s { type ether_addr : mark; flags dynamic,timeout; size %d; timeout %dms; }", r.zones[i].known(), setSize, lease.Milliseconds())
+	}
+	line("\tset %s { type mark; flags dynamic,timeout; size %d; timeout %dms; }", setFresh, setSize, lease.Milliseconds())
+	line("\tset %s { type mark; flags timeout; size %d; }", setLeasable, setSize)
 	line("\tset %s { type mark; size %d; counter; }", setUp, setSize)
 	line("\tset %s { type mark; size %d; counter; }", setDown, setSize)
 }
@@ -106,7 +112,7 @@ func (r *rules) shared(line printer) {
 		"accept")
 	for _, d := range r.idleTimeouts {
 		line.chain(idleChain(d),
-			fmt.Sprintf("update @%s { %s timeout %dms } accept", setIdle, packetID, d.Milliseconds()))
+			fmt.Sprintf("update @%s { %s timeout %dms } accept", setIdle, packetID, renewed(d).Milliseconds()))
 	}
 	// A flow's first packet, or one of a flow from before our table: whose it is gets written down for the way back.
 	// The whole packet mark is copied, so that the bits that others saved in the conntrack mark stay (DESIGN D1).
@@ -114,35 +120,53 @@ func (r *rules) shared(line printer) {
 	if all := interfaces(r.zones); len(all) > 0 {
 		unowned = append(unowned, "oifname "+oneOf(all)+" goto closed")
 	}
-	line.chain("unowned", append(unowned,
-		"ct mark set meta mark",
-		packetID+" @"+setUp+" goto talking",
-		"goto closed")...)
+	line.chain("unowned", append(unowned, "ct mark set meta mark")...)
 	line.chain("captive", append(append([]string{"fib saddr . iif oif missing drop"}, r.gardens(line)...), "goto closed")...)
-	// The common case comes first, for a packet pays for every rule on its way: a flow that is known, and no idle timeout.
-	known := flowID + " != 0 " + packetID + " @" + setUp
-	line.chain("uplink",
-		packetClass+" != 0 goto uplink_idle",
-		known+" accept",
-		packetID+" == 0 goto captive",
-		"goto unowned")
-	line.chain("uplink_idle",
-		packetID+" != @"+setIdle+" goto captive", // silent for too long
-		known+" goto talking",
-		"goto unowned")
+	// What a lease says was found true a moment ago. It is asked first, for a packet pays for every lookup on its way.
 	line.chain("downlink",
+		flowID+" @"+setFresh+" "+flowID+" @"+setDown+" accept",
 		flowClass+" != 0 "+flowID+" != @"+setIdle+" goto "+r.withoutStation(),
 		flowID+" != @"+setSessions+" goto closed",
+		flowID+" @"+setLeasable+" update @"+setFresh+" { "+flowID+" }",
 		flowID+" @"+setDown+" accept",
 		"goto closed")
 }
 
 // capture prints how a zone's stations are told apart, and where captive ones are led.
+//
+// The late form does so in the forward hook and, for the first packet of a flow, before its destination is translated:
+// what the common packet pays for is one hook, one lookup by MAC in the leases, and one that counts. It writes the whole
+// packet mark and copies it into the conntrack mark. Beside somebody who keeps bits of his own there that would destroy
+// them, so the early form writes the mark before everybody else, and has no lease for the way up.
 func (r *rules) capture(line printer, z *Zone) {
-	line.chain("enter_"+z.Name,
-		"meta mark set ether saddr map @"+z.stations()+" accept",
-		fmt.Sprintf("meta mark and 0x%08x != 0 meta mark set 0", uint32(Mask))) // not ours: somebody else's leftovers
+	enter := "meta mark set ether saddr map @" + z.stations()
+	clean := fmt.Sprintf("meta mark and 0x%08x != 0 meta mark set 0", uint32(Mask)) // not ours: somebody else's leftovers
+	var pass []string
+	if r.early {
+		line.chain("enter_"+z.Name, enter+" accept", clean)
+		line.chain("uplink_"+z.Name,
+			packetID+" == 0 goto captive",
+			"goto admitted_"+z.Name)
+	} else {
+		line.chain("enter_"+z.Name, clean, enter+" return")
+		line.chain("uplink_"+z.Name,
+			"meta mark set ether saddr map @"+z.known()+" "+flowID+" != 0 "+packetID+" @"+setUp+" accept",
+			enter+" goto admitted_"+z.Name,
+			"goto captive")
+		pass = append(pass, packetID+" @"+setLeasable+" update @"+z.known()+" { ether saddr : meta mark }")
+	}
+	line.chain("admitted_"+z.Name,
+		packetClass+" != 0 "+packetID+" != @"+setIdle+" goto captive", // silent for too long
+		flowID+" != 0 goto pass_"+z.Name,                              // never the other way round: what has no connection has no mark to compare
+		"jump unowned",
+		"goto pass_"+z.Name)
+	line.chain("pass_"+z.Name, append(pass,
+		packetID+" @"+setUp+" goto talking",
+		"goto closed")...)
 	var redirect []string
+	if !r.early {
+		redirect = append(redirect, "jump enter_"+z.Name)
+	}
 	for _, m := range z.management() {
 		redirect = append(redirect, m+" fib daddr type local return")
 	}
@@ -193,9 +217,11 @@ func (r *rules) base(line printer) {
 			if r.isOpen(z) {
 				continue
 			}
-			enter = append(enter, fmt.Sprintf("%q : goto enter_%s", name, z.Name))
+			if r.early {
+				enter = append(enter, fmt.Sprintf("%q : goto enter_%s", name, z.Name))
+			}
 			redirect = append(redirect, fmt.Sprintf("%q : goto redirect_%s", name, z.Name))
-			uplink = append(uplink, fmt.Sprintf("%q : goto uplink", name))
+			uplink = append(uplink, fmt.Sprintf("%q : goto uplink_%s", name, z.Name))
 			downlink = append(downlink, fmt.Sprintf("%q : goto downlink", name))
 		}
 		if z.Masquerade {
@@ -206,7 +232,9 @@ func (r *rules) base(line printer) {
 	hook := func(name, kind, hook, priority string, rules ...string) {
 		line.chain(name, append([]string{fmt.Sprintf("type %s hook %s priority %s; policy accept;", kind, hook, priority)}, rules...)...)
 	}
-	hook("prerouting", "filter", "prerouting", "mangle - 10", dispatch("iifname", enter)...)
+	if r.early {
+		hook("prerouting", "filter", "prerouting", "mangle - 10", dispatch("iifname", enter)...)
+	}
 	hook("nat_prerouting", "nat", "prerouting", "dstnat - 10", dispatch("iifname", redirect)...)
 	hook("input", "filter", "input", "filter - 10", dispatch("iifname", input)...)
 	hook("forward", "filter", "forward", "filter - 10",
@@ -239,6 +267,8 @@ func oneOf(names []string) string {
 }
 
 func (z *Zone) stations() string { return stationsPrefix + z.Name }
+
+func (z *Zone) known() string { return knownPrefix + z.Name }
 
 func idleChain(d time.Duration) string { return fmt.Sprintf("%s%d", idlePrefix, d.Milliseconds()) }
 

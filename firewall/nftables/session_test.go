@@ -11,8 +11,9 @@ import (
 	"gatehouse/sessions"
 )
 
-func TestAdmitted(t *testing.T) {
-	t.Parallel()
+func TestAdmitted(t *testing.T) { inBothForms(t, testAdmitted) }
+
+func testAdmitted(t *testing.T, newGate gateMaker) {
 	g := newGate(t, lab.Options{}, guestZone())
 	s := g.station(lab.StationOptions{})
 	other := g.station(lab.StationOptions{})
@@ -71,8 +72,9 @@ func (g *gate) settled(session string, count *lab.Capture) (r sessions.Reading) 
 	return r
 }
 
-func TestRevoked(t *testing.T) {
-	t.Parallel()
+func TestRevoked(t *testing.T) { inBothForms(t, testRevoked) }
+
+func testRevoked(t *testing.T, newGate gateMaker) {
 	g := newGate(t, lab.Options{}, guestZone())
 	s := g.station(lab.StationOptions{})
 	g.admit(grant(s, "s1"))
@@ -95,8 +97,9 @@ func TestRevoked(t *testing.T) {
 	g.wantOnline(s)
 }
 
-func TestSessionTimeout(t *testing.T) {
-	t.Parallel()
+func TestSessionTimeout(t *testing.T) { inBothForms(t, testSessionTimeout) }
+
+func testSessionTimeout(t *testing.T, newGate gateMaker) {
 	g := newGate(t, lab.Options{}, guestZone())
 	s := g.station(lab.StationOptions{})
 	const timeout = 2 * time.Second
@@ -137,14 +140,16 @@ func TestSessionTimeout(t *testing.T) {
 	g.wantCaptive(s)
 }
 
-func TestIdleTimeout(t *testing.T) {
-	t.Parallel()
-	testIdleTimeout(t, newGate(t, lab.Options{}, guestZone()))
+func TestIdleTimeout(t *testing.T) { inBothForms(t, testIdleTimeout) }
+
+func testIdleTimeout(t *testing.T, newGate gateMaker) {
+	idleCuts(t, newGate(t, lab.Options{}, guestZone()))
 }
 
 // So many different idle timeouts that some stations have theirs alone; also after a restart.
-func TestIdleTimeouts(t *testing.T) {
-	t.Parallel()
+func TestIdleTimeouts(t *testing.T) { inBothForms(t, testIdleTimeouts) }
+
+func testIdleTimeouts(t *testing.T, newGate gateMaker) {
 	g := newGate(t, lab.Options{}, guestZone())
 	var others []sessions.Grant
 	for i := range 8 {
@@ -161,14 +166,14 @@ func TestIdleTimeouts(t *testing.T) {
 			t.Errorf("of %v are left: %+v", other.IdleTimeout, r)
 		}
 	}
-	testIdleTimeout(t, g)
+	idleCuts(t, g)
 	g.reconcile(others[7])
 	if chains := g.nft("list", "table", "inet", "gatehouse"); strings.Count(chains, "chain idle_") != 2 {
 		t.Errorf("chains of idle timeouts that nobody has: %s", chains)
 	}
 }
 
-func testIdleTimeout(t *testing.T, g *gate) {
+func idleCuts(t *testing.T, g *gate) {
 	silent, talking := g.station(lab.StationOptions{}), g.station(lab.StationOptions{})
 	const idle = 1500 * time.Millisecond
 	for i, s := range []*lab.Station{silent, talking} {
@@ -202,8 +207,9 @@ func testIdleTimeout(t *testing.T, g *gate) {
 }
 
 // An idle timeout that a running session gets holds for the flows that it has.
-func TestIdleTimeoutAdded(t *testing.T) {
-	t.Parallel()
+func TestIdleTimeoutAdded(t *testing.T) { inBothForms(t, testIdleTimeoutAdded) }
+
+func testIdleTimeoutAdded(t *testing.T, newGate gateMaker) {
 	g := newGate(t, lab.Options{}, guestZone())
 	s := g.station(lab.StationOptions{})
 	g.admit(grant(s, "s1"))
@@ -219,8 +225,9 @@ func TestIdleTimeoutAdded(t *testing.T) {
 	f.down.wantCut(t, up[len(up)-1].At.Add(idling.IdleTimeout), 10*time.Millisecond, 10*time.Millisecond)
 }
 
-func TestRestart(t *testing.T) {
-	t.Parallel()
+func TestRestart(t *testing.T) { inBothForms(t, testRestart) }
+
+func testRestart(t *testing.T, newGate gateMaker) {
 	g := newGate(t, lab.Options{}, guestZone())
 	s, gone := g.station(lab.StationOptions{}), g.station(lab.StationOptions{})
 	keep := grant(s, "s1")

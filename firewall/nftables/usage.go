@@ -70,7 +70,7 @@ func (f *Firewall) readAll() ([]sessions.Reading, error) {
 		r := &readings[n]
 		idled := r.Live && f.grants[i].class != 0 && r.IdleLeft < 0
 		r.Live, r.Idled = r.Live && !idled, idled
-		if !r.Live || f.grants[i].class == 0 {
+		if r.IdleLeft = min(r.IdleLeft, f.grants[i].idle); !r.Live || f.grants[i].class == 0 {
 			r.IdleLeft = -1
 		}
 	}

@@ -1,0 +1,123 @@
+package nftables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const changesGroup = 7 // NFNLGRP_NFTABLES of linux/netfilter/nfnetlink.h
+
+// listen opens a socket that hears of every change of the nftables in this network namespace.
+func listen() (*os.File, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_NETFILTER)
+	if err != nil {
+		return nil, fmt.Errorf("opening a netlink socket for changes of the firewall: %w", err)
+	}
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << (changesGroup - 1)}); err != nil {
+		return nil, errors.Join(fmt.Errorf("listening to changes of the firewall: %w", err), unix.Close(fd))
+	}
+	return os.NewFile(uintptr(fd), "changes of the firewall"), nil
+}
+
+// Watch calls lost when somebody else has deleted our table, or a chain, a rule or a set of it, until ctx ends. What is
+// deleted by ourselves does not count: after every deletion it looks whether all that the last Reconcile made is there.
+// lost may be called again before the loss is mended.
+func (f *Firewall) Watch(ctx context.Context, lost func()) error {
+	changes, err := listen()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = changes.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = changes.SetReadDeadline(time.Unix(1, 0)) })()
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := changes.Read(buf)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, unix.ENOBUFS): // too much at once: something of ours may have been in it
+		case err != nil:
+			return fmt.Errorf("listening to changes of the firewall: %w", err)
+		case !deletesOurs(buf[:n]):
+			continue
+		}
+		whole, err := f.isWhole()
+		if err != nil { // the next poll of the counters finds out
+			f.cfg.Logger.Warn("looking whether the firewall's rules are there", slog.Any("error", err))
+		} else if !whole {
+			lost()
+		}
+	}
+}
+
+// deletesOurs tells whether one of the messages says that something of our table is gone.
+func deletesOurs(b []byte) bool {
+	changes, err := syscall.ParseNetlinkMessage(b)
+	return err != nil || slices.ContainsFunc(changes, func(m syscall.NetlinkMessage) bool {
+		switch m.Header.Type {
+		case unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELTABLE, unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELCHAIN,
+			unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELRULE, unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELSET:
+		default:
+			return false
+		}
+		if len(m.Data) < nfgenmsgSize || m.Data[0] != unix.NFPROTO_INET {
+			return false
+		}
+		ours := false
+		err := attributes(m.Data[nfgenmsgSize:], func(kind uint16, b []byte) error {
+			ours = ours || kind == unix.NFTA_TABLE_NAME && text(b) == tableName // the number is the same for all four
+			return nil
+		})
+		return ours || err != nil
+	})
+}
+
+// isWhole tells whether all chains, rules and sets of the last Reconcile are there. Before the first, and after CleanUp
+// and Open, nothing can be missing.
+func (f *Firewall) isWhole() (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.ready {
+		return true, nil
+	}
+	now, err := f.socket.parts()
+	if isMissing(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, part := range f.installed {
+		if _, there := slices.BinarySearch(now, part); !there {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// parts are the chains, sets and rules of our table, each as a text, in order.
+func (s *socket) parts() (parts []string, err error) {
+	for _, kind := range []struct{ get, table, id uint16 }{
+		{unix.NFT_MSG_GETCHAIN, unix.NFTA_CHAIN_TABLE, unix.NFTA_CHAIN_NAME},
+		{unix.NFT_MSG_GETSET, unix.NFTA_SET_TABLE, unix.NFTA_SET_NAME},
+		{unix.NFT_MSG_GETRULE, unix.NFTA_RULE_TABLE, unix.NFTA_RULE_HANDLE},
+	} {
+		names, err := s.names(kind.get, kind.table, kind.id)
+		if err != nil {
+			return nil, fmt.Errorf("looking whether the firewall's rules are there: %w", err)
+		}
+		for _, name := range names {
+			parts = append(parts, fmt.Sprintf("%d %q", kind.get, name))
+		}
+	}
+	slices.Sort(parts)
+	return parts, nil
+}
