@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gatehouse/internal/clock"
@@ -65,6 +66,7 @@ type Manager struct {
 	guess  *guessLimit
 	hasher chan struct{} // one password at a time: the router has other work too
 	wake   chan struct{} // tells Run that a deadline may be nearer than it thinks
+	lost   atomic.Bool   // Restore was called, and Run has not done it yet
 
 	mu        sync.Mutex
 	running   map[Station]*live

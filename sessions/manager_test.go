@@ -279,6 +279,27 @@ func TestRemovedRules(t *testing.T) {
 	})
 }
 
+// Who hears of a removal does not wait for the poll.
+func TestRestore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, zone(sessions.Limits{SessionTimeout: ptr(time.Hour)}))
+		defer r.stop()
+		r.click(t, stationA)
+		r.kernel.traffic(stationA, 1, 2)
+		time.Sleep(6 * time.Second)
+		r.kernel.wipe()
+		r.Restore()
+		synctest.Wait()
+		if !r.kernel.live(stationA) {
+			t.Fatal("a station stays cut after its tables were deleted")
+		}
+		r.kernel.traffic(stationA, 1, 2)
+		if s, err := r.Logout(t.Context(), stationA, sessions.UserRequest); err != nil || s.Usage.OutputOctets != 4 {
+			t.Errorf("usage over the loss %+v (%v), want 4 octets out", s.Usage, err)
+		}
+	})
+}
+
 func TestStrayGrant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, zone(sessions.Limits{}))

@@ -37,6 +37,9 @@ type schedule struct{ poll, persist, retry time.Duration }
 
 func (m *Manager) tick(ctx context.Context, next *schedule) {
 	now := m.cfg.Clock.Mono()
+	if m.lost.Swap(false) {
+		m.restoreNow(ctx)
+	}
 	m.resumeArrived(ctx)
 	if now >= next.poll || m.interimIsDue(now) {
 		m.poll(ctx)
@@ -135,7 +138,26 @@ func (m *Manager) Recheck(ctx context.Context) {
 	}
 }
 
-var errLostSession = errors.New("the kernel does not know a running session")
+var (
+	errLostSession = errors.New("the kernel does not know a running session")
+	errLostRules   = errors.New("somebody removed rules")
+)
+
+// Restore tells that somebody removed the kernel's rules, or a part of them: Run puts them and all sessions back at once.
+// The poll would find out only later, and not that rules alone are gone.
+func (m *Manager) Restore() {
+	m.lost.Store(true)
+	m.wakeRun()
+}
+
+func (m *Manager) restoreNow(ctx context.Context) {
+	asked := m.cfg.Clock.Mono()
+	readings, err := m.cfg.Enforcer.Usage(ctx)
+	if err == nil || errors.Is(err, ErrEnforcerLost) {
+		m.takeReadings(asked, readings) // counters that are gone begin anew
+	}
+	m.restore(ctx, errLostRules)
+}
 
 // restore puts rules and sessions back into the kernel.
 func (m *Manager) restore(ctx context.Context, why error) {

@@ -23,6 +23,7 @@ func (j job) Run(ctx context.Context) error { return j.run(ctx) }
 func (g *gateway) tasks() []task {
 	all := []task{
 		job{"sessions", g.manager.Run},
+		job{"firewall", func(ctx context.Context) error { return g.firewall.Watch(ctx, g.manager.Restore) }},
 		job{"neighbours", g.neigh.Run},
 		job{"stations", g.sniffer.Run},
 		job{"journal", g.journal.Run},
