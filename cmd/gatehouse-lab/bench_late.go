@@ -14,7 +14,8 @@ import (
 
 const (
 	lateStations = 200
-	lateInterval = 5 * time.Millisecond // between a station's packets, each way
+	lateInterval = 10 * time.Millisecond // between a station's packets, each way
+	lateStagger  = 5 * time.Millisecond  // between the ends of sessions
 	idleTimeout  = 2 * time.Second
 )
 
@@ -169,7 +170,7 @@ func (v *verdicts) String() string {
 
 // timeouts lets the sessions end one after the other while everybody talks.
 func (t *lateness) timeouts(ctx context.Context, r *report) error {
-	lasts := func(i int) time.Duration { return 1500*time.Millisecond + time.Duration(i)*lateInterval }
+	lasts := func(i int) time.Duration { return 1500*time.Millisecond + time.Duration(i)*lateStagger }
 	due, err := t.begin(ctx, func(i int, g *sessions.Grant) { g.Timeout = lasts(i) })
 	if err != nil {
 		return err

@@ -23,7 +23,7 @@ var (
 )
 
 func benchPackets(ctx context.Context, _ programs, r *report) error {
-	for _, n := range []int{1, 100, 1000} {
+	for _, n := range []int{1, 100, 1000, 5000} {
 		if err := packetFigures(ctx, r, n); err != nil {
 			return fmt.Errorf("%d stations: %w", n, err)
 		}
