@@ -143,6 +143,20 @@ func TestSnifferHearsStation(t *testing.T) {
 		t.Error("it was heard on a bridge where it is not")
 	}
 
+	// A frame of a VLAN, and what the router sends, tell of nobody here. The last one is there to wait for.
+	socket, stranger := newFrameSocket(t, s), []byte{2, 0, 0, 0, 0, 0x0a}
+	addr := netip.MustParseAddr("192.168.77.241")
+	socket.send(t, slices.Insert(arpFrame(stranger, addr), 12, 0x81, 0x00, 0x00, 0x0a))
+	ping(t, l.Gateway, s.Addr4.String())
+	last := []byte{2, 0, 0, 0, 0, 0x0b}
+	socket.send(t, arpFrame(last, addr))
+	l.tells(t, last, addr)
+	for _, mac := range [][]byte{stranger, {0x02, 0, 0x5e, 0x77, 0, 1}} { // the second is the bridge itself
+		if _, ok := l.Facts(lab.GuestBridge, [6]byte(mac)); ok {
+			t.Errorf("%x was heard as a station", mac)
+		}
+	}
+
 	// Duplicate address detection tells an IPv6 address before the router has met it, temporary ones too.
 	if err := s.Sysctl(map[string]string{
 		"net/ipv6/conf/all/accept_dad": "1", "net/ipv6/conf/" + lab.PeerInterface + "/accept_dad": "1",
