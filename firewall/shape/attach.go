@@ -264,6 +264,9 @@ func (s *Shaper) load(ctx context.Context) error {
 	changed := false
 	for _, z := range s.inOrder() {
 		if z.attached && z.down.kind != None {
+			if err := s.removeDownQueues(&z.down); err != nil {
+				return err
+			}
 			s.use(z, &z.down, None, fmt.Sprintf("this kernel cannot see which station a packet leaves to (Linux 5.16 and later can): %v", err))
 			changed = true
 		}

@@ -212,7 +212,21 @@ func (s *Shaper) makeIFB(name string) (netlink.Link, error) {
 	if err != nil {
 		return nil, err
 	}
+	if link.Type() != "ifb" {
+		return nil, fmt.Errorf("%s is somebody else's interface", name)
+	}
 	return link, s.tc.LinkSetUp(link)
+}
+
+// removeDownQueues removes the queues of a zone's interfaces.
+func (s *Shaper) removeDownQueues(d *direction) error {
+	for _, link := range d.links {
+		err := s.removeRoot(&netlink.Dummy{LinkAttrs: netlink.LinkAttrs{Index: link}})
+		if err != nil && !isGone(err) {
+			return fmt.Errorf("removing the queue: %w", err)
+		}
+	}
+	return nil
 }
 
 // removeQueues removes all our queues and IFBs but those of the interfaces named.

@@ -2,6 +2,8 @@ package shape_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -211,5 +213,61 @@ func TestRefused(t *testing.T) {
 	r.admit(grant(s, 1e6, 1e6))
 	if r.traces() == "" {
 		t.Error("a rate leaves no trace")
+	}
+}
+
+// TestLimits holds rates on a kernel without IFB, by a stand-in: the name of the IFB is taken.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, shape.Zone{CapUp: 20e6})
+	a, b := r.station(), r.station()
+	r.run("ip", "link", "add", "gh-ifb0", "type", "bridge")
+	r.reconcile()
+	r.admit(grant(a, 5e6, 5e6), grant(b, 0, 0))
+	if r.kind("up") != shape.Limit || r.kind("down") != shape.HTB {
+		t.Errorf("mechanisms are %+v", r.s.Mechanisms())
+	}
+	got := rates(t, 4*time.Second, r.transfer(a, "up"), r.transfer(b, "up"))
+	t.Logf("a limit of 5 Mbit/s lets %.1f Mbit/s through; beside it, in a zone of 20 Mbit/s, %.1f", got[0]/1e6, got[1]/1e6)
+	if got[0] > 6.5e6 || got[0] < 1e6 || got[0]+got[1] > 26e6 {
+		t.Errorf("%.1f and %.1f Mbit/s", got[0]/1e6, got[1]/1e6)
+	}
+	wantRate(t, "down", rates(t, 3*time.Second, r.transfer(a, "down"))[0], 5e6)
+	r.cut(a, b)
+	r.do(func() error { return r.s.CleanUp(t.Context()) })
+	if r.run("ip", "link", "show", "gh-ifb0") == "" || strings.Contains(r.run("nft", "list", "tables"), "netdev") {
+		t.Error("cleaning up took too much or too little")
+	}
+}
+
+// TestNoEgress is a kernel before 5.16, by an nft that knows no egress hook.
+func TestNoEgress(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, shape.Zone{})
+	s := r.station()
+	r.cfg.NFT = filepath.Join(t.TempDir(), "nft")
+	old := "#!/bin/sh\ntext=$(cat)\ncase $text in *'hook egress'*) echo 'unknown chain type' >&2; exit 1 ;; esac\necho \"$text\" | exec nft \"$@\"\n"
+	if err := os.WriteFile(r.cfg.NFT, []byte(old), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r.restart()
+	r.reconcile()
+	r.admit(grant(s, 5e6, 5e6))
+	if r.kind("down") != shape.None || r.kind("up") != shape.HTB {
+		t.Errorf("mechanisms are %+v", r.s.Mechanisms())
+	}
+	if found := r.traces(); strings.Contains(found, "br-guest") {
+		t.Errorf("a queue that nothing is led to:\n%s", found)
+	}
+	wantRate(t, "up", rates(t, 3*time.Second, r.transfer(s, "up"))[0], 5e6)
+	r.admit(grant(s, 4e6, 4e6))
+	if _, err := r.s.Usage(t.Context()); err != nil {
+		t.Error(err)
+	}
+	r.restart()
+	r.reconcile(grant(s, 4e6, 4e6))
+	r.cut(s)
+	if found := r.traces(); found != "" {
+		t.Errorf("left behind:\n%s", found)
 	}
 }
