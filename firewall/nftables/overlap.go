@@ -14,10 +14,10 @@ var ErrMarks = errors.New("another program's firewall rule uses mark bits of gat
 
 const everyBit = 0xffffffff
 
-// checkMarks looks for rules of others that use our bits of the packet mark or the conntrack mark, or that write the
+// checkOthers looks for rules of others that use our bits of the packet mark or the conntrack mark, or that write the
 // whole mark, and tells whether there are any rules of others that use marks. Of iptables' rules it only shows that
-// they do.
-func (f *Firewall) checkMarks(ctx context.Context) (used bool, err error) {
+// they do. It refuses flow offload too, but only before rules of ours are there: later they would be missed more.
+func (f *Firewall) checkOthers(ctx context.Context) (marks bool, err error) {
 	out, err := f.nft(ctx, "", "-j", "-t", "list", "ruleset")
 	if err != nil {
 		return false, fmt.Errorf("listing the ruleset: %w", err)
@@ -26,14 +26,19 @@ func (f *Firewall) checkMarks(ctx context.Context) (used bool, err error) {
 	if err := json.Unmarshal(out, &all); err != nil {
 		return false, fmt.Errorf("reading the list of rules: %w", err)
 	}
-	return all.useMarks(), all.foreignMarks()
+	err = all.foreignMarks()
+	if err == nil && f.installed == nil {
+		err = f.checkOffload(&all)
+	}
+	return all.useMarks(), err
 }
 
 // listing is what nft lists.
 type listing struct {
 	Nftables []struct {
-		Chain *listedChain `json:"chain"`
-		Rule  *listedRule  `json:"rule"`
+		Chain     *listedChain     `json:"chain"`
+		Rule      *listedRule      `json:"rule"`
+		Flowtable *listedFlowtable `json:"flowtable"`
 	} `json:"nftables"`
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // Reconcile implements sessions.Enforcer. It refuses, with ErrMarks and the name of the rule, to start beside another
-// owner of our mark bits, and with ErrNewer to touch what a newer version left.
+// owner of our mark bits, with ErrOffload beside a flowtable that has a zone's interface, and with ErrNewer to touch what a newer version left.
 func (f *Firewall) Reconcile(ctx context.Context, want []sessions.Grant) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -41,7 +41,7 @@ func (f *Firewall) reconcile(ctx context.Context, want []sessions.Grant) error {
 	if err != nil {
 		return err
 	}
-	if f.early, err = f.checkMarks(ctx); err != nil {
+	if f.early, err = f.checkOthers(ctx); err != nil {
 		return err
 	}
 	if found.there && found.schema < schema {
