@@ -46,6 +46,11 @@ func (c *Client) Sessions(ctx context.Context) ([]Session, error) {
 	return call[[]Session](ctx, c, http.MethodGet, "/sessions", nil)
 }
 
+// Gardens are the walled gardens of all zones.
+func (c *Client) Gardens(ctx context.Context) ([]Garden, error) {
+	return call[[]Garden](ctx, c, http.MethodGet, "/gardens", nil)
+}
+
 // Login lets a station in.
 func (c *Client) Login(ctx context.Context, in LoginRequest) (Session, error) {
 	return call[Session](ctx, c, http.MethodPost, "/login", in)

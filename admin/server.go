@@ -37,7 +37,9 @@ type Config struct {
 	Facts    func(sessions.Station) Facts              // what a station said of itself
 	// Bandwidth tells how the rates of a zone are held.
 	Bandwidth func(zone string) []Bandwidth
-	Logger    *slog.Logger
+	// Gardens are the zones' walled gardens, those without entries too.
+	Gardens func(ctx context.Context) ([]Garden, error)
+	Logger  *slog.Logger
 
 	Version string
 	NASID   string
@@ -94,6 +96,7 @@ func (s *Server) routes() http.Handler {
 	handle(mux, "GET /status", s.status)
 	handle(mux, "GET /stations", s.stations)
 	handle(mux, "GET /sessions", s.sessions)
+	handle(mux, "GET /gardens", s.gardens)
 	handle(mux, "POST /login", s.login)
 	handle(mux, "POST /logout", s.logout)
 	handle(mux, "GET /accounts", s.accounts)

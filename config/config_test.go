@@ -161,6 +161,34 @@ func TestLoadNamedFiles(t *testing.T) {
 	}
 }
 
+// TestGarden: which entries open what, and that an entry's text is the entry.
+func TestGarden(t *testing.T) {
+	for _, test := range []struct {
+		entry, what string
+		want        bool
+	}{
+		{"pay.example.com", "Pay.Example.com.", true},
+		{"pay.example.com", "www.pay.example.com", false},
+		{"*.example.org", "a.b.example.org", true},
+		{"*.example.org", "example.org", false},
+		{"*.example.org", "badexample.org", false},
+		{"192.0.2.0/24", "192.0.2.200", true},
+		{"192.0.2.0/24", "::ffff:192.0.2.200", true},
+		{"192.0.2.7", "192.0.2.8", false},
+		{"198.51.100.7:8443", "198.51.100.7", true},
+		{"[2001:db8::7]:8443", "2001:db8::7", true},
+		{"2001:db8::/32", "pay.example.com", false},
+	} {
+		g, err := config.ParseGarden(test.entry)
+		if err != nil || g.String() != test.entry {
+			t.Errorf("%s is read as %s: %v", test.entry, g, err)
+		}
+		if got := g.Covers(test.what); got != test.want {
+			t.Errorf("%s covers %s: %v", test.entry, test.what, got)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	files, _ := filepath.Glob("testdata/invalid-*.toml")
 	for _, file := range append(files, "reference.toml") {

@@ -42,6 +42,36 @@ var probeHosts = []string{
 	"cp.cloudflare.com",
 }
 
+// ParseGarden reads an entry as it stands in walled_garden.
+func ParseGarden(text string) (Garden, error) {
+	g, wrong, mend := parseGardenEntry(text)
+	if wrong != "" {
+		return g, Problem{Key: "walled_garden", Wrong: strconv.Quote(text) + " " + wrong, Mend: mend}
+	}
+	return g, nil
+}
+
+// String is the entry as ParseGarden reads it.
+func (g Garden) String() string {
+	switch {
+	case g.Name != "":
+		return g.Name
+	case g.Port != 0:
+		return netip.AddrPortFrom(g.Prefix.Addr(), g.Port).String()
+	case g.Prefix.IsSingleIP():
+		return g.Prefix.Addr().String()
+	}
+	return g.Prefix.String()
+}
+
+// Covers tells whether the entry opens a host name or an address.
+func (g Garden) Covers(what string) bool {
+	if a, err := netip.ParseAddr(what); err == nil {
+		return g.Name == "" && g.Prefix.Contains(a.Unmap())
+	}
+	return g.Name != "" && g.covers(strings.TrimSuffix(strings.ToLower(what), "."))
+}
+
 func parseGarden(s *section) (garden []Garden) {
 	const key = "walled_garden"
 	for _, text := range s.texts(key) {

@@ -53,6 +53,20 @@ func TestWalledGarden(t *testing.T) {
 			t.Errorf("port 80 of the garden: %d %v", at.Status, err)
 		}
 	}
+	for _, look := range []struct {
+		verb, want string
+		open       bool
+	}{
+		{"garden guests", lab.GardenAddr6 + " ", true},
+		{"garden test Shop." + lab.GardenName, "guests: Shop.garden.example is open by *.garden.example\n", true},
+		{"garden test " + lab.GardenAddr4, "guests: " + lab.GardenAddr4 + " is open on port 443 for ", true},
+		{"garden test " + strangerName, strangerName + " is not open", false},
+		{"garden attic", `no zone "attic"`, false},
+	} {
+		if out, err := s.cli(t, strings.Fields(look.verb)...); (err == nil) != look.open || !strings.Contains(out, look.want) {
+			t.Errorf("%s: %v\n%s", look.verb, err, out)
+		}
+	}
 	p.Kill()
 	s.wantTCP(t, g, "443", lab.Connected, both...)
 	p = s.start(t)

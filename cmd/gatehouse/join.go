@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -90,6 +91,30 @@ func (g *gateway) gardenNames() map[string][]string {
 		}
 	}
 	return names
+}
+
+// gardens are the walled gardens and what was learned for them.
+func (g *gateway) gardens(ctx context.Context) ([]admin.Garden, error) {
+	gardens := make([]admin.Garden, len(g.Config.Zones))
+	for i, z := range g.Config.Zones {
+		gardens[i] = admin.Garden{Zone: z.Name, Entries: []string{}, Learned: []admin.Opened{}}
+		names := false
+		for _, e := range z.Garden {
+			names = names || e.Name != ""
+			gardens[i].Entries = append(gardens[i].Entries, e.String())
+		}
+		if !names {
+			continue
+		}
+		learned, err := g.firewall.Learned(ctx, z.Name)
+		if err != nil {
+			return nil, err
+		}
+		for _, addr := range slices.SortedFunc(maps.Keys(learned), netip.Addr.Compare) {
+			gardens[i].Learned = append(gardens[i].Learned, admin.Opened{Address: addr, SecondsLeft: int64(learned[addr].Seconds())})
+		}
+	}
+	return gardens, nil
 }
 
 // forget deletes redirected connections from the kernel's table.

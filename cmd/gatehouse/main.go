@@ -28,7 +28,7 @@ const (
 func verbs(step func(point string)) []verb {
 	return []verb{
 		runVerb(step), checkVerb(), cleanupVerb(), versionVerb(),
-		statusVerb(), stationsVerb(), sessionsVerb(), loginVerb(), logoutVerb(),
+		statusVerb(), stationsVerb(), sessionsVerb(), loginVerb(), logoutVerb(), gardenVerb(), gardenTestVerb(),
 		accountAddVerb(), accountRemoveVerb(), accountListVerb(), accountPasswdVerb(),
 	}
 }

@@ -184,3 +184,20 @@ func (r *rules) resolver() string {
 	}
 	return fmt.Sprintf("meta l4proto { tcp, udp } th dport 53 redirect to :%d", r.dns)
 }
+
+// Learned are the addresses of a zone's garden names that are open now, and for how long.
+func (f *Firewall) Learned(_ context.Context, zone string) (map[netip.Addr]time.Duration, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	left := map[netip.Addr]time.Duration{}
+	for _, set := range []string{garden4Prefix + zone, garden6Prefix + zone} {
+		elements, err := f.socket.readSet(set, nil)
+		if err != nil {
+			return nil, err
+		}
+		for i := range elements {
+			left[elements[i].key.addr()] = elements[i].left
+		}
+	}
+	return left, nil
+}
