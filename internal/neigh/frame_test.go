@@ -254,3 +254,13 @@ func FuzzTidy(f *testing.F) {
 		}
 	})
 }
+
+func TestDecodeAllocatesNothing(t *testing.T) {
+	names, frames := captured(t)
+	d := newDecoder()
+	for _, name := range names {
+		if n := testing.AllocsPerRun(100, func() { _, _, _ = d.decode(frames[name]) }); n > 0 && !strings.Contains(name, "-end") {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
