@@ -10,7 +10,6 @@ import (
 
 // TestCrowd gives 2,000 stations a rate each, and restarts among them.
 func TestCrowd(t *testing.T) {
-	t.Parallel()
 	r := newRig(t, shape.Zone{})
 	r.reconcile()
 	all := make([]sessions.Grant, 2000)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"math"
 	"net"
 	"os"
 	"strings"
@@ -255,11 +254,24 @@ func rates(t testing.TB, over time.Duration, all ...*transfer) []float64 {
 	return out
 }
 
-// wantRate checks that the payload is within a tenth of the rate.
-func wantRate(t testing.TB, what string, got float64, want sessions.BitRate) {
+// wantRate checks that the payload of a transfer is within a tenth of the rate. A machine that is busy with something else
+// makes it less, so that is looked at again.
+func wantRate(t testing.TB, what string, x *transfer, want sessions.BitRate) {
 	t.Helper()
-	t.Logf("%s at %v: %.2f Mbit/s of payload, %.3f of the rate", what, want, got/1e6, got/float64(want))
-	if math.Abs(got-float64(want)) > float64(want)/10 {
+	var got float64
+	for range 3 {
+		got = rates(t, 3*time.Second, x)[0]
+		if t.Logf("%s at %v: %.2f Mbit/s of payload, %.3f of the rate", what, want, got/1e6, got/float64(want)); got > float64(want)*0.9 {
+			break
+		}
+	}
+	within(t, what, got, want, 0.9)
+}
+
+// within checks that a rate is not less than this part of the one wanted, and at most a tenth more.
+func within(t testing.TB, what string, got float64, want sessions.BitRate, least float64) {
+	t.Helper()
+	if got < float64(want)*least || got > float64(want)*1.1 {
 		t.Errorf("%s at %v: %.2f Mbit/s", what, want, got/1e6)
 	}
 }

@@ -25,7 +25,7 @@ func TestRates(t *testing.T) {
 		x := r.transfer(s, way)
 		for _, rate := range []sessions.BitRate{2e6, 10e6, 50e6} { // changed while the transfer runs
 			r.admit(grant(s, rate, rate))
-			wantRate(t, way, rates(t, 3*time.Second, x)[0], rate)
+			wantRate(t, way, x, rate)
 		}
 		x.end()
 	}
@@ -41,7 +41,7 @@ func TestRates(t *testing.T) {
 	}
 	r.admit(grant(s, 0, 2e6)) // one way is free now
 	x := r.transfer(s, "down")
-	wantRate(t, "down", rates(t, 3*time.Second, x)[0], 2e6)
+	wantRate(t, "down", x, 2e6)
 	x.end()
 	x = r.transfer(s, "up") // its acknowledgements come down at 2 Mbit/s
 	if got := rates(t, time.Second, x)[0]; got < 20e6 {
@@ -82,10 +82,10 @@ func TestRestart(t *testing.T) {
 	if after := r.run("nft", "list", "table", "netdev", "gatehouse"); after != before {
 		t.Errorf("restarts changed the table from\n%s\nto\n%s", before, after)
 	}
-	wantRate(t, "down", rates(t, 3*time.Second, x)[0], 10e6)
+	wantRate(t, "down", x, 10e6)
 	r.restart()
 	r.reconcile(grant(a, 10e6, 4e6), grant(b, 0, 5e6)) // as the journal has it now
-	wantRate(t, "down", rates(t, 3*time.Second, x)[0], 4e6)
+	wantRate(t, "down", x, 4e6)
 	if text := r.run("nft", "list", "table", "netdev", "gatehouse"); strings.Contains(text, gone.MAC.String()) {
 		t.Errorf("whoever is not wanted is still there:\n%s", text)
 	}
@@ -99,12 +99,12 @@ func TestZoneCap(t *testing.T) {
 	r.admit(grant(a, 0, 0), grant(b, 0, 0), grant(slow, 2e6, 2e6))
 	for _, way := range []string{"down", "up"} {
 		alone := r.transfer(a, way)
-		wantRate(t, way+", alone", rates(t, 3*time.Second, alone)[0], 20e6)
+		wantRate(t, way+", alone", alone, 20e6)
 		second, more, third := r.transfer(b, way), r.transfer(b, way), r.transfer(slow, way)
 		got := rates(t, 4*time.Second, alone, second, more, third)
 		ofB := got[1] + got[2]
-		wantRate(t, way+", all", got[0]+ofB+got[3], 20e6)
-		wantRate(t, way+", with a rate of its own", got[3], 2e6)
+		within(t, way+", all", got[0]+ofB+got[3], 20e6, 0.8)
+		within(t, way+", with a rate of its own", got[3], 2e6, 0.75)
 		if share := got[0] / (got[0] + ofB); share < 0.4 || share > 0.6 {
 			t.Errorf("%s: one connection of a station has %.2f of what it shares with another's two", way, share)
 		}
@@ -143,7 +143,7 @@ func TestForeignQueue(t *testing.T) {
 	if got[0] < 5e6 || got[0] > 13e6 {
 		t.Errorf("down: %.1f Mbit/s", got[0]/1e6)
 	}
-	wantRate(t, "up", got[1], 10e6)
+	within(t, "up", got[1], 10e6, 0.8)
 	r.admit(grant(s, 10e6, 20e6))
 	got = rates(t, 4*time.Second, x)
 	if got[0] < 12e6 || got[0] > 26e6 {
@@ -178,7 +178,7 @@ func TestLost(t *testing.T) {
 			t.Errorf("without %s: %v", what, err)
 		}
 		r.reconcile(grant(s, 10e6, 10e6))
-		wantRate(t, "down after the loss of "+what, rates(t, 2*time.Second, x)[0], 10e6)
+		wantRate(t, "down after the loss of "+what, x, 10e6)
 	}
 	// Somebody's own queue, put in the place of ours, stays.
 	r.run("tc", "qdisc", "replace", "dev", "br-guest", "root", "handle", "1:", "htb")
@@ -232,7 +232,7 @@ func TestLimits(t *testing.T) {
 	if got[0] > 6.5e6 || got[0] < 1e6 || got[0]+got[1] > 26e6 {
 		t.Errorf("%.1f and %.1f Mbit/s", got[0]/1e6, got[1]/1e6)
 	}
-	wantRate(t, "down", rates(t, 3*time.Second, r.transfer(a, "down"))[0], 5e6)
+	wantRate(t, "down", r.transfer(a, "down"), 5e6)
 	r.cut(a, b)
 	r.do(func() error { return r.s.CleanUp(t.Context()) })
 	if r.run("ip", "link", "show", "gh-ifb0") == "" || strings.Contains(r.run("nft", "list", "tables"), "netdev") {
@@ -259,7 +259,7 @@ func TestNoEgress(t *testing.T) {
 	if found := r.traces(); strings.Contains(found, "br-guest") {
 		t.Errorf("a queue that nothing is led to:\n%s", found)
 	}
-	wantRate(t, "up", rates(t, 3*time.Second, r.transfer(s, "up"))[0], 5e6)
+	wantRate(t, "up", r.transfer(s, "up"), 5e6)
 	r.admit(grant(s, 4e6, 4e6))
 	if _, err := r.s.Usage(t.Context()); err != nil {
 		t.Error(err)
