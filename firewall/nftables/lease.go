@@ -1,6 +1,7 @@
 package nftables
 
 import (
+	"fmt"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -31,12 +32,18 @@ func renewed(idle time.Duration) time.Duration {
 // revokeLeases takes all leases away; who is still admitted gets the next one with the next packet. It comes after the
 // change that it is for, so that no packet under way renews what was taken.
 func (f *Firewall) revokeLeases() error {
-	var t transaction
-	t.flush(setFresh)
+	sets := []string{setFresh}
 	for i := range f.cfg.Zones {
-		t.flush(f.cfg.Zones[i].known())
+		sets = append(sets, f.cfg.Zones[i].known())
 	}
-	return f.socket.transact(&t.messages)
+	for _, set := range sets {
+		var t transaction
+		t.flush(set)
+		if err := f.socket.transact(&t.messages); err != nil && !isMissing(err) { // a zone that is new has none yet
+			return fmt.Errorf("revoking leases: %w", err)
+		}
+	}
+	return nil
 }
 
 func (t *transaction) flush(set string) {

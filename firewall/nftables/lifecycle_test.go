@@ -220,8 +220,15 @@ func TestSchema(t *testing.T) {
 		t.Errorf("a newer table was changed:\n%s", diff)
 	}
 
-	g.nft("delete chain inet gatehouse schema_9; delete chain inet gatehouse schema_1; add chain inet gatehouse schema_0;" +
-		"add set inet gatehouse old { type mark; }")
+	unwanted := crowd(1)
+	g.restart()
+	g.nft("delete chain inet gatehouse schema_9")
+	g.reconcile(one, two)
+	g.admit(unwanted)
+	before2 = g.steady("s2")
+	// Version 1 had no leases.
+	g.nft("flush table inet gatehouse; delete map inet gatehouse known_guest; delete set inet gatehouse fresh; delete set inet gatehouse leasable;" +
+		"delete chain inet gatehouse schema_2; add chain inet gatehouse schema_1; add set inet gatehouse old { type mark; }")
 	g.restart()
 	g.reconcile(one, two)
 	after1, _ := g.reading("s1")
@@ -235,7 +242,7 @@ func TestSchema(t *testing.T) {
 	if out := g.nft("list", "set", "inet", "gatehouse", "sess"); !strings.Contains(out, "timeout 1h expires 59m") {
 		t.Errorf("the session's time is lost: %s", out)
 	}
-	if out := g.nft("list", "table", "inet", "gatehouse"); strings.Contains(out, "schema_0") || strings.Contains(out, "set old") {
+	if out := g.nft("list", "table", "inet", "gatehouse"); strings.Contains(out, "schema_1") || strings.Contains(out, "set old") {
 		t.Error("the old table is still there")
 	}
 	g.wantOnline(s)

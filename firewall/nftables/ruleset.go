@@ -8,7 +8,7 @@ import (
 )
 
 // schema is the version of the sets: their names, types, and what is in them. It grows when one of these changes.
-const schema = 1
+const schema = 2
 
 const (
 	schemaPrefix = "schema_" // an empty chain of this name and the version marks the table
