@@ -175,7 +175,7 @@ func testIdleTimeouts(t *testing.T, newGate gateMaker) {
 
 func idleCuts(t *testing.T, g *gate) {
 	silent, talking := g.station(lab.StationOptions{}), g.station(lab.StationOptions{})
-	const idle = 1500 * time.Millisecond
+	idle := lab.Patience(1500 * time.Millisecond)
 	for i, s := range []*lab.Station{silent, talking} {
 		idling := grant(s, "s"+string(rune('1'+i)))
 		idling.IdleTimeout = idle
