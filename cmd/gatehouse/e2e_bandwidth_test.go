@@ -79,8 +79,23 @@ func TestBandwidth(t *testing.T) {
 	}
 }
 
-// wantDownload checks that the guest downloads at a rate within a tenth of this one.
+// wantDownload checks that the guest downloads at a rate within a tenth of this one. A machine that is busy with something
+// else makes it less, so that is looked at again.
 func wantDownload(t *testing.T, g *venue.Guest, want sessions.BitRate) {
+	t.Helper()
+	var got float64
+	for range 3 {
+		if got = download(t, g); got > float64(want)*0.9 {
+			break
+		}
+	}
+	if t.Logf("%.2f Mbit/s at %v", got/1e6, want); math.Abs(got-float64(want)) > float64(want)/10 {
+		t.Errorf("the download has %.2f Mbit/s, want %v", got/1e6, want)
+	}
+}
+
+// download has a guest download for three seconds and returns how fast, in bit/s.
+func download(t *testing.T, g *venue.Guest) float64 {
 	t.Helper()
 	const first, over = 500 * time.Millisecond, 3 * time.Second
 	ctx, cancel := context.WithTimeout(t.Context(), first+over)
@@ -110,8 +125,5 @@ func wantDownload(t *testing.T, g *venue.Guest, want sessions.BitRate) {
 	if err == io.EOF || ctx.Err() == nil {
 		t.Fatalf("the download ended: %v", err)
 	}
-	got := float64(octets) * 8 / time.Since(settled).Seconds()
-	if t.Logf("%.2f Mbit/s at %v", got/1e6, want); math.Abs(got-float64(want)) > float64(want)/10 {
-		t.Errorf("the download has %.2f Mbit/s, want %v", got/1e6, want)
-	}
+	return float64(octets) * 8 / time.Since(settled).Seconds()
 }
