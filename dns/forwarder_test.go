@@ -9,11 +9,13 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/dns/dnsmessage"
+	"golang.org/x/sys/unix"
 
 	"gatehouse/internal/clock"
 	"gatehouse/sessions"
@@ -246,6 +248,70 @@ func TestForward(t *testing.T) {
 			}
 			b.mu.Unlock()
 		}
+	}
+}
+
+// TestLearnedFirst: no answer leaves before its addresses are learned.
+func TestLearnedFirst(t *testing.T) {
+	b := newBench(t, answer)
+	learning, learn := make(chan struct{}), make(chan struct{})
+	b.mu.Lock()
+	b.learn = func() error { close(learning); <-learn; return nil }
+	b.mu.Unlock()
+	c, err := net.Dial("udp", b.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write(query("pay.example.", dnsmessage.TypeA)); err != nil {
+		t.Fatal(err)
+	}
+	<-learning
+	read := func(within time.Duration) (int, error) {
+		_ = c.SetReadDeadline(time.Now().Add(within))
+		return c.Read(make([]byte, 512))
+	}
+	if n, err := read(50 * time.Millisecond); err == nil {
+		t.Errorf("%d octets of an answer before its addresses are learned", n)
+	}
+	close(learn)
+	if _, err := read(2 * time.Second); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestAnswerSource: the answer comes from the address that was asked, whatever else the router has.
+func TestAnswerSource(t *testing.T) {
+	b := newBench(t, answer)
+	l := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var setErr error
+		err := c.Control(func(fd uintptr) { setErr = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1) })
+		return errors.Join(err, setErr)
+	}}
+	p, err := l.ListenPacket(t.Context(), "udp4", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- b.forwarder.Serve(ctx, "guest", p.(*net.UDPConn), ln) }()
+	_, port, err := net.SplitHostPort(p.LocalAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := b.addr
+	b.addr = net.JoinHostPort("127.0.0.77", port)
+	if b.ask("udp", "127.0.0.1", query("pay.example.", dnsmessage.TypeA)) == nil {
+		t.Error("no answer from the address that was asked")
+	}
+	b.addr = own
+	cancel()
+	if err := <-served; err != nil {
+		t.Error(err)
 	}
 }
 
