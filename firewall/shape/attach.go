@@ -242,10 +242,15 @@ func (s *Shaper) makeDownQueues(z *zone) ([]int, error) {
 	return indexes, nil
 }
 
-// use notes how one way of a zone is shaped from now on, and tells when it is another way than before.
+// use notes how one way of a zone is shaped from now on, and tells it once.
 func (s *Shaper) use(z *zone, d *direction, kind Kind, why string) {
 	d.kind, d.why, d.links, d.set = kind, why, nil, d.setOf(kind, z.Name)
-	s.cfg.Logger.Info("bandwidth", "zone", z.Name, "way", d.way, "mechanism", string(kind), "why", why)
+	m := Mechanism{Zone: z.Name, Way: d.way, Kind: kind, Why: why}
+	if !slices.Contains(s.told, m) {
+		s.told = slices.DeleteFunc(s.told, func(t Mechanism) bool { return t.Zone == m.Zone && t.Way == m.Way })
+		s.told = append(s.told, m)
+		s.cfg.Logger.Info("bandwidth", "zone", m.Zone, "way", m.Way, "mechanism", string(m.Kind), "why", m.Why)
+	}
 }
 
 // load writes the table for the zones that are attached. On a kernel without the hook for the way down it does without.

@@ -46,7 +46,8 @@ type Shaper struct {
 	zones map[string]*zone
 	ready bool // Reconcile has succeeded
 
-	noCodel bool // the kernel has no fq_codel
+	noCodel bool        // the kernel has no fq_codel
+	told    []Mechanism // in the log, the last of each way
 }
 
 var _ sessions.Enforcer = (*Shaper)(nil)
