@@ -11,8 +11,9 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
 # HTTP/2 would cost the gateway half a megabyte; a guest's page has three files.
 BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)"
 
-# On MIPS, where flash is smallest, our own code goes without inlining: it would cost 1 % of the packed program.
-GATEWAY := $(BUILD) -tags nethttpomithttp2 $(if $(filter mips%,$(GOARCH)),-gcflags=gatehouse/...=-l)
+# On MIPS, where flash is smallest, nothing but the database is inlined: that saves a fifth of the packed program.
+SMALL   := -gcflags=all=-l -gcflags=github.com/ncruces/...=
+GATEWAY := $(BUILD) -tags nethttpomithttp2 $(if $(filter mips%,$(GOARCH)),$(SMALL))
 
 # The version comes from git by way of VERSION; go build need not ask again, in a checkout that may be another user's.
 export GOFLAGS ?= -buildvcs=false
