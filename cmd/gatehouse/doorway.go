@@ -56,22 +56,30 @@ func (d *doorway) open(ctx context.Context) error {
 	d.service, err = d.opener.open(ctx, &net.ListenConfig{Control: func(network, _ string, c syscall.RawConn) error {
 		var bindErr error
 		err := c.Control(func(fd uintptr) {
-			bindErr = errors.Join(unix.BindToDevice(int(fd), d.iface), reportDestination(network, int(fd)))
+			bindErr = errors.Join(unix.BindToDevice(int(fd), d.iface), preparePackets(network, int(fd)))
 		})
 		return errors.Join(err, bindErr)
 	}})
 	return err
 }
 
-// reportDestination has a packet socket tell where packets were sent to.
-func reportDestination(network string, fd int) error {
+// packetBuffer holds some thousand queries, octets: a station that floods the resolver for as long as the daemon does not
+// get a processor must not push out the one query of another.
+const packetBuffer = 4 << 20
+
+// preparePackets has a packet socket tell where packets were sent to, and gives it room.
+func preparePackets(network string, fd int) error {
 	switch network {
 	case "udp6":
-		return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+		return errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1), roomy(fd))
 	case "udp4":
-		return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+		return errors.Join(unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1), roomy(fd))
 	}
 	return nil
+}
+
+func roomy(fd int) error {
+	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, packetBuffer)
 }
 
 // close is for a start that failed; Run closes by itself.
