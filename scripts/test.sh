@@ -13,7 +13,8 @@ echo "== lint"
 scripts/lint.sh
 
 echo "== tests"
-# Tests that need a kernel or a browser (lab.Require...) measure real time; the race detector would slow them down tenfold.
+# Tests that need a kernel or a browser (lab.Require...) measure real time; the race detector would slow them down tenfold, and
+# another package beside them would take their processor.
 lab=$(grep -rl 'lab\.Require' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 plain=() race=()
 for dir in $(go list -f '{{.Dir}}' ./...); do
@@ -29,7 +30,7 @@ run() {
 	local failed=0
 	go -C tools test -json -shuffle=on ./... || failed=1
 	go test -json -shuffle=on -race -p 2 -timeout 10m "${race[@]}" || failed=1
-	if [ ${#plain[@]} -gt 0 ]; then go test -json -shuffle=on -p 2 -timeout 15m "${plain[@]}" || failed=1; fi
+	if [ ${#plain[@]} -gt 0 ]; then go test -json -shuffle=on -p 1 -timeout 15m "${plain[@]}" || failed=1; fi
 	# An emulated computer takes all the processors there are; who measures time must not run beside it.
 	go test -json -timeout 30m ./lab/oldkernel || failed=1
 	return $failed
