@@ -39,7 +39,15 @@ func dial() (*socket, error) {
 	return s, nil
 }
 
-func (s *socket) close() error { return unix.Close(s.fd) }
+// close may be called again: the number of a closed socket soon belongs to something else.
+func (s *socket) close() error {
+	fd := s.fd
+	if fd < 0 {
+		return nil
+	}
+	s.fd = -1
+	return unix.Close(fd)
+}
 
 // send numbers the messages and returns the number of the first. The kernel handles them before the call returns.
 func (s *socket) send(m *messages) (first uint32, err error) {
