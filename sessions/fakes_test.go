@@ -54,11 +54,12 @@ func (c *bubbleClock) reboot(id string) {
 
 // kernel is the enforcer at the border: it holds grants with timeouts, counters and silence as the real one does.
 type kernel struct {
-	mu     sync.Mutex
-	grants map[sessions.Station]*held
-	fail   error // next Admit
-	gone   bool  // the rules were removed, and nobody is held back
-	calls  []string
+	blocked []sessions.Station
+	mu      sync.Mutex
+	grants  map[sessions.Station]*held
+	fail    error // next Admit
+	gone    bool  // the rules were removed, and nobody is held back
+	calls   []string
 }
 
 type held struct {
@@ -152,6 +153,13 @@ func (k *kernel) Cut(_ context.Context, stations ...sessions.Station) ([]session
 		out = append(out, h.reading())
 	}
 	return out, nil
+}
+
+func (k *kernel) SetBlocked(_ context.Context, stations []sessions.Station) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.blocked = slices.Clone(stations)
+	return nil
 }
 
 func (k *kernel) Release(_ context.Context, stations ...sessions.Station) error {

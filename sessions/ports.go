@@ -14,6 +14,21 @@ type Grant struct {
 	IdleTimeout   time.Duration // zero: none
 	RateUp        BitRate       // from the station; zero: unlimited
 	RateDown      BitRate       // to the station; zero: unlimited
+	Caps          []Cap         // what its octets count against, MaxCaps at most
+}
+
+// MaxCaps is how many caps a grant may have: its own and its account's.
+const MaxCaps = 2
+
+// Cap bounds octets, counted as Usage counts them. Grants with a cap of the same name share it. Once one of its bounds is
+// reached the kernel refuses the packets of all of them, in that direction or, for Total, both; what it refuses is
+// neither counted in Usage nor charged to what comes after.
+type Cap struct {
+	Name string
+	// Version tells a cap from its follower of the same name. While it stays, the kernel's count goes on, whatever the
+	// fields below say; a grant admitted with another one makes it begin anew for all that share it.
+	Version         uint32
+	Up, Down, Total uint64 // octets left as the version begins; zero: no bound
 }
 
 // Reading is what the enforcer knows about one grant.
@@ -22,6 +37,7 @@ type Reading struct {
 	AcctSessionID string
 	Live          bool // false: the kernel has ended it (timeout or idle), or it was cut; its counters are still there
 	Idled         bool // not live because of the idle timeout, and of nothing else
+	Capped        bool // one of its caps has refused a packet; it may be live and use the other direction
 	Usage         Usage
 	// IdleLeft is how long the station may still be silent; negative when the grant has no idle timeout or is not live.
 	IdleLeft time.Duration
@@ -43,6 +59,9 @@ type Enforcer interface {
 	// Cut stops the stations at once, established flows included, both ways, and returns the final readings in the order
 	// of stations. Counters stay until Release. A station without a grant yields a zero Reading that is not live.
 	Cut(ctx context.Context, stations ...Station) ([]Reading, error)
+	// SetBlocked makes exactly these stations blocked: they reach nothing, neither the portal nor the router's services, from
+	// now on and after every Reconcile. A grant of a blocked station does not help it; cutting is the caller's.
+	SetBlocked(ctx context.Context, stations []Station) error
 	// Release forgets the counters of stations that were cut or have timed out. A live grant is not touched.
 	Release(ctx context.Context, stations ...Station) error
 	// Usage reads all grants, also those that the kernel has ended and that were not released; before the first

@@ -41,7 +41,8 @@ func (o *open) Cut(_ context.Context, stations ...sessions.Station) ([]sessions.
 	return make([]sessions.Reading, len(stations)), nil
 }
 
-func (o *open) Release(context.Context, ...sessions.Station) error { o.call("release"); return nil }
+func (o *open) SetBlocked(context.Context, []sessions.Station) error { o.call("block"); return nil }
+func (o *open) Release(context.Context, ...sessions.Station) error   { o.call("release"); return nil }
 
 func (o *open) Usage(context.Context) ([]sessions.Reading, error) { o.call("usage"); return nil, nil }
 

@@ -123,6 +123,11 @@ func (s *Shaper) Release(ctx context.Context, stations ...sessions.Station) erro
 	return s.inner.Release(ctx, stations...)
 }
 
+// SetBlocked implements sessions.Enforcer.
+func (s *Shaper) SetBlocked(ctx context.Context, stations []sessions.Station) error {
+	return s.inner.SetBlocked(ctx, stations)
+}
+
 // Usage implements sessions.Enforcer.
 func (s *Shaper) Usage(ctx context.Context) ([]sessions.Reading, error) {
 	readings, err := s.inner.Usage(ctx)
