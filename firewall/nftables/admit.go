@@ -271,8 +271,3 @@ func (f *Firewall) release(ended []*grant) error {
 	}
 	return nil
 }
-
-// SetBlocked implements sessions.Enforcer.
-func (f *Firewall) SetBlocked(context.Context, []sessions.Station) error {
-	return errors.ErrUnsupported
-}

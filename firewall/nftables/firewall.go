@@ -43,9 +43,11 @@ type Firewall struct {
 
 	grants map[id]*grant
 	// of are a station's grants, the one that it got last at the end; those before it have ended and wait for Release.
-	of     map[sessions.Station][]*grant
-	idle   idleState
-	lastID id
+	of   map[sessions.Station][]*grant
+	idle idleState
+	// blocked are the stations of SetBlocked, by zone.
+	blocked map[string][]sessions.MAC
+	lastID  id
 	// installed are the parts of the table that the last Reconcile left.
 	installed []string
 }

@@ -73,6 +73,9 @@ func (f *Firewall) reconcile(ctx context.Context, want []sessions.Grant) error {
 			return err
 		}
 	}
+	if err := f.block(f.blocked); err != nil { // the text has added them; those of an earlier run go
+		return err
+	}
 	if err := f.admit(ctx, missing); err != nil {
 		return err
 	}
@@ -171,7 +174,7 @@ func (f *Firewall) install(ctx context.Context, opened bool) error {
 }
 
 func (f *Firewall) rules(opened bool) *rules {
-	return &rules{zones: f.cfg.Zones, http: f.cfg.PortalHTTPPort, https: f.cfg.PortalHTTPSPort, dns: f.cfg.DNSPort, opened: opened, early: f.early}
+	return &rules{zones: f.cfg.Zones, http: f.cfg.PortalHTTPPort, https: f.cfg.PortalHTTPSPort, dns: f.cfg.DNSPort, opened: opened, early: f.early, blocked: f.blocked}
 }
 
 // inspection is what the kernel has under our table's name.

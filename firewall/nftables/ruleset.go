@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"gatehouse/sessions"
 )
 
 // schema is the version of the sets: their names, types, and what is in them. It grows when one of these changes.
@@ -20,11 +22,12 @@ const (
 type rules struct {
 	zones        []Zone
 	http, https  uint16
-	dns          uint16          // 53: the router's own resolver
-	opened       bool            // the daemon stops: zones that say so are open
-	early        bool            // stations are told apart before others write or read marks, see capture
-	idleTimeouts []time.Duration // in use
-	staleChains  []string        // of an earlier configuration or version, to be deleted
+	dns          uint16                    // 53: the router's own resolver
+	opened       bool                      // the daemon stops: zones that say so are open
+	early        bool                      // stations are told apart before others write or read marks, see capture
+	idleTimeouts []time.Duration           // in use
+	blocked      map[string][]sessions.MAC // by zone
+	staleChains  []string                  // of an earlier configuration or version, to be deleted
 	staleSets    []string
 }
 
@@ -46,7 +49,9 @@ func (r *rules) text() string {
 	r.shared(line)
 	for i := range r.zones {
 		z := &r.zones[i]
-		if !r.isOpen(z) {
+		if r.isOpen(z) {
+			line.chain("uplink_"+z.Name, z.dropBlocked())
+		} else {
 			r.capture(line, z)
 		}
 		r.input(line, z)
@@ -76,6 +81,7 @@ func (r *rules) sets(line printer) {
 	}
 	for i := range r.zones {
 		r.zones[i].gardenSets(line)
+		r.zones[i].blockedSet(line, r.blocked[r.zones[i].Name])
 	}
 	line("\tset %s { type mark; flags timeout; size %d; }", setSessions, setSize)
 	line("\tset %s { type mark; flags dynamic,timeout; size %d; }", setIdle, setSize)
@@ -145,12 +151,14 @@ func (r *rules) capture(line printer, z *Zone) {
 	if r.early {
 		line.chain("enter_"+z.Name, enter+" accept", clean)
 		line.chain("uplink_"+z.Name,
+			z.dropBlocked(),
 			packetID+" == 0 goto captive",
 			"goto admitted_"+z.Name)
 	} else {
 		line.chain("enter_"+z.Name, clean, enter+" return")
 		line.chain("uplink_"+z.Name,
 			"meta mark set ether saddr map @"+z.known()+" "+flowID+" != 0 "+packetID+" @"+setUp+" accept",
+			z.dropBlocked(),
 			enter+" goto admitted_"+z.Name,
 			"goto captive")
 		pass = append(pass, packetID+" @"+setLeasable+" update @"+z.known()+" { ether saddr : meta mark }")
@@ -184,6 +192,7 @@ func (r *rules) capture(line printer, z *Zone) {
 // input prints what of the router a zone's stations may reach.
 func (r *rules) input(line printer, z *Zone) {
 	rules := []string{
+		z.dropBlocked(),
 		"ct state established,related accept",
 		"ct state invalid drop",
 		"ip saddr 0.0.0.0 udp dport 67 accept",
@@ -214,6 +223,7 @@ func (r *rules) base(line printer) {
 		z := &r.zones[i]
 		for _, name := range z.Interfaces {
 			input = append(input, fmt.Sprintf("%q : goto input_%s", name, z.Name))
+			uplink = append(uplink, fmt.Sprintf("%q : goto uplink_%s", name, z.Name))
 			if r.isOpen(z) {
 				continue
 			}
@@ -221,7 +231,6 @@ func (r *rules) base(line printer) {
 				enter = append(enter, fmt.Sprintf("%q : goto enter_%s", name, z.Name))
 			}
 			redirect = append(redirect, fmt.Sprintf("%q : goto redirect_%s", name, z.Name))
-			uplink = append(uplink, fmt.Sprintf("%q : goto uplink_%s", name, z.Name))
 			downlink = append(downlink, fmt.Sprintf("%q : goto downlink", name))
 		}
 		if z.Masquerade {
