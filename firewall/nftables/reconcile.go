@@ -68,7 +68,7 @@ func (f *Firewall) reconcile(ctx context.Context, want []sessions.Grant) error {
 	if err := f.install(ctx, false); err != nil {
 		return err
 	}
-	if !there { // connections from before carry ids that now are nobody's, or somebody else's
+	if len(f.grants) == 0 { // connections from before carry ids that now are nobody's, or somebody else's
 		if err := f.socket.deleteAllFlows(); err != nil {
 			return err
 		}
