@@ -78,6 +78,9 @@ func (s *Server) accountAdd(ctx context.Context, in AddAccountRequest) (Account,
 	if err := s.cfg.Accounts.PutAccount(ctx, a); err != nil {
 		return Account{}, err
 	}
+	if err := s.cfg.Sessions.AccountChanged(ctx, in.Username); err != nil { // stations may be pre-authorized for it
+		return Account{}, fmt.Errorf("the account is made, but looking at its stations: %w", err)
+	}
 	return accountOf(a), nil
 }
 

@@ -15,7 +15,10 @@ import (
 //go:embed schema/0001.sql
 var schema0001 string
 
-func schema() []sqlite.Step { return []sqlite.Step{{SQL: schema0001}} }
+//go:embed schema/0002.sql
+var schema0002 string
+
+func schema() []sqlite.Step { return []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}} }
 
 // The points at which Options.Step is called, on the goroutine that commits.
 const (
@@ -138,8 +141,8 @@ func (j *Journal) Commit(ctx context.Context, b sessions.Batch) error {
 
 // encoded is a batch on its way into the tables.
 type encoded struct {
-	batch                           sessions.Batch
-	sessions, records, transactions []string // JSON
+	batch                                   sessions.Batch
+	sessions, records, transactions, access []string // JSON
 }
 
 func encode(b sessions.Batch) (encoded, error) {
@@ -149,6 +152,9 @@ func encode(b sessions.Batch) (encoded, error) {
 		return w, err
 	}
 	if w.records, err = marshalAll(b.Records); err != nil {
+		return w, err
+	}
+	if w.access, err = marshalAll(b.Access); err != nil {
 		return w, err
 	}
 	w.transactions, err = marshalAll(b.Transactions)
@@ -187,5 +193,5 @@ func (j *Journal) write(tx *sql.Tx, w encoded) error {
 			return err
 		}
 	}
-	return nil
+	return writeAccess(tx, w.batch.Access, w.access, w.batch.Revoked)
 }

@@ -133,9 +133,9 @@ func (m *Manager) AccountChanged(ctx context.Context, username string) error {
 	if err != nil && !gone {
 		return fmt.Errorf("looking at the changed account: %w", err)
 	}
-	var failed error
+	failed := m.accountNews(ctx, username)
 	if errors.Is(err, ErrNoAccount) { // a router keeps no proof of somebody who is no user any more
-		failed = m.cfg.Verifiers.DeleteVerifier(ctx, username)
+		failed = errors.Join(failed, m.cfg.Verifiers.DeleteVerifier(ctx, username))
 	}
 	for _, s := range m.Sessions() {
 		switch {

@@ -130,7 +130,13 @@ func (k *kernel) live(st sessions.Station) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	h := k.grants[st]
-	return h != nil && h.reading().Live
+	return h != nil && h.reading().Live && !slices.Contains(k.blocked, st)
+}
+
+func (k *kernel) blocks(st sessions.Station) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Contains(k.blocked, st)
 }
 
 func (k *kernel) wipe() { k.mu.Lock(); defer k.mu.Unlock(); clear(k.grants) }
@@ -210,6 +216,7 @@ type disk struct {
 	sessions map[string]sessions.Session
 	records  []sessions.AccountingRecord
 	txs      []sessions.Transaction
+	rules    []sessions.AccessRule
 	full     bool
 	saved    int
 }
@@ -231,6 +238,12 @@ func (d *disk) Load(context.Context) ([]sessions.Session, error) {
 	return out, nil
 }
 
+func (d *disk) LoadAccess(context.Context) ([]sessions.AccessRule, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.rules), nil
+}
+
 func (d *disk) Commit(_ context.Context, b sessions.Batch) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -240,6 +253,11 @@ func (d *disk) Commit(_ context.Context, b sessions.Batch) error {
 	for _, s := range b.Sessions {
 		d.sessions[s.AcctSessionID] = s
 	}
+	same := func(a, b sessions.AccessRule) bool { return a.Kind == b.Kind && a.Zone == b.Zone && a.MAC == b.MAC }
+	for _, r := range slices.Concat(b.Access, b.Revoked) {
+		d.rules = slices.DeleteFunc(d.rules, func(old sessions.AccessRule) bool { return same(old, r) })
+	}
+	d.rules = append(d.rules, b.Access...)
 	d.records = append(d.records, b.Records...)
 	d.txs = append(d.txs, b.Transactions...)
 	return nil

@@ -39,7 +39,14 @@ func (m *Manager) Login(ctx context.Context, req LoginRequest) (Session, error) 
 	m.mu.Lock()
 	m.sight(req.Station, req.Addr)
 	m.mu.Unlock()
+	return m.login(ctx, zone, req)
+}
 
+// login is Login for whoever holds the station.
+func (m *Manager) login(ctx context.Context, zone *Zone, req LoginRequest) (Session, error) {
+	if m.rule(req.Station).Kind == AccessBlocked {
+		return Session{}, m.refused(context.WithoutCancel(ctx), zone, req, &Refusal{Reason: RefusedBlocked})
+	}
 	if s, ok, err := m.present(ctx, req.Station); ok || err != nil {
 		return s, err
 	}
@@ -80,6 +87,8 @@ func (m *Manager) authorize(ctx context.Context, zone *Zone, req LoginRequest) (
 	switch {
 	case req.Method == MethodAdmin:
 		return Account{Source: SourceGuest, Username: req.Credentials.Username, Active: true}, nil
+	case req.Method == MethodTrusted || req.Method == MethodPreauthorized:
+		return m.byMAC(ctx, req)
 	case !zone.Offers(req.Method):
 		return Account{}, &Refusal{Reason: RefusedMethod}
 	case req.Method == MethodClick:
@@ -214,6 +223,7 @@ func (m *Manager) admit(ctx context.Context, s Session) (Session, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.running[s.Station] = r
+	m.access.unsettled = m.access.unsettled || m.objection(&r.Session) != "" // a rule came meanwhile
 	delete(m.resumable, s.Station)
 	delete(m.arrived, s.Station)
 	if t := s.Limits.SessionTimeout; t > 0 && t < m.cfg.PollInterval { // Run looks again at every poll anyway
@@ -237,6 +247,9 @@ func (m *Manager) newSession(zone *Zone, req LoginRequest, a Account) Session {
 		NASIP:         m.cfg.NASIP,
 		Limits:        m.effective(zone, a, 0),
 		StartedAt:     m.stamp(),
+	}
+	if req.Method == MethodTrusted {
+		s.Limits = Effective{InterimInterval: s.Limits.InterimInterval}
 	}
 	if s.Username == "" { // RFC 2865 wants a User-Name; nobody's is the device's
 		s.Username = req.Station.MAC.CallingStationID()
@@ -279,6 +292,9 @@ func (m *Manager) refused(ctx context.Context, zone *Zone, req LoginRequest, err
 	var refusal *Refusal
 	if !errors.As(err, &refusal) || refusal.Reason == RefusedTooOften || refusal.Reason == RefusedTerms {
 		return err
+	}
+	if req.Method == MethodPreauthorized && m.refusedBefore(req.Station) == refusal.Reason {
+		return err // told already
 	}
 	tx := m.refusalTransaction(zone, req, refusal)
 	if cErr := m.cfg.Store.Commit(ctx, Batch{Transactions: []Transaction{tx}}); cErr != nil {

@@ -21,6 +21,7 @@ func (m *Manager) Logout(ctx context.Context, st Station, cause TerminateCause) 
 	if len(ended) == 0 {
 		return Session{}, &Refusal{Reason: RefusedNotLoggedIn}
 	}
+	m.loggedOut(st)
 	return ended[0], nil
 }
 
@@ -38,7 +39,10 @@ func (m *Manager) end(ctx context.Context, cause TerminateCause, stations ...Sta
 	}
 	m.cfg.Step("logout.cut")
 	ended := m.markCut(cause, ending, readings)
-	if err := m.cfg.Store.Commit(ctx, m.stopBatch(ended)); err != nil {
+	m.mu.Lock()
+	stops := m.stopBatch(ended)
+	m.mu.Unlock()
+	if err := m.commit(ctx, stops); err != nil {
 		// The stations are off and their counters kept; Run tries again.
 		return nil, fmt.Errorf("writing the Stop: %w", err)
 	}
@@ -48,7 +52,6 @@ func (m *Manager) end(ctx context.Context, cause TerminateCause, stations ...Sta
 		delete(m.running, st)
 	}
 	m.mu.Unlock()
-	m.cfg.Queued()
 	if err := m.cfg.Enforcer.Release(ctx, ending...); err != nil {
 		// The Stop is written; what is left in the kernel is found and released by the next poll or start.
 		m.cfg.Logger.Warn("counters not released", "err", err)
@@ -80,6 +83,9 @@ func (m *Manager) markCut(cause TerminateCause, stations []Station, readings []R
 			m.takeReading(r, readings[i])
 			at, why := m.endOf(r, cause)
 			r.cutAt, r.cutCause = &at, why
+			if why == AdminReset {
+				r.TerminateNote = m.objection(&r.Session)
+			}
 		}
 		s := m.now(r)
 		s.UsageAt, s.StoppedAt, s.TerminateCause = *r.cutAt, r.cutAt, r.cutCause
@@ -121,8 +127,9 @@ func behind(kernel, total, base Usage) bool {
 		base.OutputOctets+kernel.OutputOctets < total.OutputOctets
 }
 
+// stopBatch is what is written of sessions that ended. The caller holds mu.
 func (m *Manager) stopBatch(ended []Session) Batch {
-	b := Batch{Sessions: ended}
+	b := Batch{Sessions: ended, Access: m.suspensions(ended)}
 	for _, s := range ended {
 		b.Records = append(b.Records, AccountingRecord{Kind: Stop, Session: s, At: *s.StoppedAt})
 		b.Transactions = append(b.Transactions, m.stopTransaction(s))

@@ -42,6 +42,8 @@ type Config struct {
 	// recorded end of an idle session.
 	PollInterval time.Duration
 
+	// MovedAt tells when (Mono) a station was last seen to move to another bridge port; 0: never. Default: never.
+	MovedAt func(Station) time.Duration
 	// PortOf names the bridge port behind which a station is; empty when unknown. Default: always unknown.
 	PortOf func(Station) string
 	// Queued is called after something new is in the outbox. Default: nothing.
@@ -67,6 +69,9 @@ type Manager struct {
 	hasher chan struct{} // one password at a time: the router has other work too
 	wake   chan struct{} // tells Run that a deadline may be nearer than it thinks
 	lost   atomic.Bool   // Restore was called, and Run has not done it yet
+	born   time.Duration // Mono at New
+
+	settling sync.Mutex // one settle at a time
 
 	mu        sync.Mutex
 	running   map[Station]*live
@@ -75,7 +80,8 @@ type Manager struct {
 	seen      map[Station]*sighting
 	busy      map[Station]chan struct{}
 	pending   map[string]int // logins per account between decision and admission
-	rechecked time.Duration  // Mono of the last Recheck
+	access    access
+	rechecked time.Duration // Mono of the last Recheck
 	lastID    time.Duration
 }
 
@@ -102,6 +108,9 @@ func New(cfg Config) *Manager {
 	if cfg.PortOf == nil {
 		cfg.PortOf = func(Station) string { return "" }
 	}
+	if cfg.MovedAt == nil {
+		cfg.MovedAt = func(Station) time.Duration { return 0 }
+	}
 	if cfg.Queued == nil {
 		cfg.Queued = func() {}
 	}
@@ -120,6 +129,8 @@ func New(cfg Config) *Manager {
 		seen:      make(map[Station]*sighting),
 		busy:      make(map[Station]chan struct{}),
 		pending:   make(map[string]int),
+		access:    newAccess(cfg.Zones),
+		born:      cfg.Clock.Mono(),
 	}
 	for i := range m.cfg.Zones {
 		m.zones[m.cfg.Zones[i].Name] = &m.cfg.Zones[i]
@@ -152,6 +163,12 @@ func (m *Manager) view(st Station) StationView {
 		s := m.now(r)
 		v.State, v.Session = Authorized, &s
 	}
+	if rule := m.access.of(st); rule.Kind != "" {
+		v.Access, v.Refused = &rule, m.access.tries[st].refused
+		if rule.Kind == AccessBlocked {
+			v.State = Blocked
+		}
+	}
 	return v
 }
 
@@ -168,9 +185,7 @@ func (m *Manager) Stations() []StationView {
 			views = append(views, m.view(st))
 		}
 	}
-	slices.SortFunc(views, func(a, b StationView) int {
-		return cmp.Or(strings.Compare(a.Zone, b.Zone), slices.Compare(a.MAC[:], b.MAC[:]))
-	})
+	slices.SortFunc(views, func(a, b StationView) int { return compareStations(a.Station, b.Station) })
 	return views
 }
 
@@ -207,7 +222,7 @@ func (m *Manager) FindSession(which string) (Session, bool) {
 }
 
 // Seen tells that a station showed itself with this address (neighbour table, portal request). A station whose session a
-// reboot ended gets the rest of it, by Run.
+// reboot ended gets the rest of it, and one that its MAC address lets in gets a session, by Run.
 func (m *Manager) Seen(st Station, addr netip.Addr) {
 	if _, ok := m.zones[st.Zone]; !ok {
 		return
@@ -215,7 +230,7 @@ func (m *Manager) Seen(st Station, addr netip.Addr) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.sight(st, addr)
-	if _, ok := m.resumable[st]; ok {
+	if _, ok := m.resumable[st]; ok || m.entitled(st) {
 		m.arrived[st] = addr
 		m.wakeRun()
 	}

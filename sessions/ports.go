@@ -76,6 +76,8 @@ type Batch struct {
 	Sessions     []Session // written as they stand, by AcctSessionID
 	Records      []AccountingRecord
 	Transactions []Transaction
+	Access       []AccessRule // each in the place of one of the same kind, zone and MAC
+	Revoked      []AccessRule // forgotten, by kind, zone and MAC
 }
 
 // Store remembers what was made here. Commit returns when the batch is on disk and would survive a power cut;
@@ -83,6 +85,8 @@ type Batch struct {
 type Store interface {
 	// Load returns the sessions that have no Stop, and the resumable ones.
 	Load(ctx context.Context) ([]Session, error)
+	// LoadAccess returns the rules that were made and not revoked.
+	LoadAccess(ctx context.Context) ([]AccessRule, error)
 	Commit(ctx context.Context, b Batch) error
 	// SaveUsage records what running sessions have used, in one small write. Losing the last one costs at most its age.
 	SaveUsage(ctx context.Context, sessions []Session) error

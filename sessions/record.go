@@ -35,7 +35,8 @@ const (
 	TxAuthenticate   TransactionType = "ua" // a login that was refused
 	TxLogin          TransactionType = "ui"
 	TxLogout         TransactionType = "uo"
-	TxAutoLogin      TransactionType = "ai" // resumed after a reboot
+	TxAutoLogin      TransactionType = "ai" // resumed after a reboot, or let in by the MAC address
+	TxAutoAuth       TransactionType = "aa" // a MAC address that should let in, and was refused
 	TxSessionTimeout TransactionType = "st"
 	TxIdleTimeout    TransactionType = "si"
 	TxDisconnect     TransactionType = "di"

@@ -20,6 +20,8 @@ const (
 	RefusedNotLoggedIn   Reason = "not_logged_in"       // logout without a session
 	RefusedNothingLeft   Reason = "nothing_left"        // no time left
 	RefusedTooManyOnline Reason = "gateway_full"        // no station id free
+	RefusedBlocked       Reason = "blocked"             // an AccessRule says so; nothing of it is told to the guest
+	RefusedNoAccount     Reason = "unknown_account"     // a pre-authorized station's account is not known here
 )
 
 // Refusal is the answer to a guest who may not do what was asked. It is not a fault of gatehouse.

@@ -40,7 +40,8 @@ func (m *Manager) tick(ctx context.Context, next *schedule) {
 	if m.lost.Swap(false) {
 		m.restoreNow(ctx)
 	}
-	m.resumeArrived(ctx)
+	m.keepRules(ctx)
+	m.welcomeArrived(ctx)
 	if now >= next.poll || m.interimIsDue(now) {
 		m.poll(ctx)
 		m.interim(ctx)
@@ -69,6 +70,9 @@ func (m *Manager) untilNext(next schedule) time.Duration {
 		if t := r.Limits.SessionTimeout; t > 0 {
 			at = min(at, r.StartedAt.Mono+t)
 		}
+	}
+	if rule, ok := m.nextRule(); ok {
+		at = min(at, rule)
 	}
 	return max(at-m.cfg.Clock.Mono(), time.Millisecond)
 }
@@ -276,15 +280,30 @@ func (m *Manager) persist(ctx context.Context) {
 	}
 }
 
-// resumeArrived gives stations that were seen again the rest of the session that a reboot ended.
-func (m *Manager) resumeArrived(ctx context.Context) {
+// keepRules ends rules on time, judges suspicions, and makes all agree with the rules.
+func (m *Manager) keepRules(ctx context.Context) {
+	m.expireRules(ctx)
+	m.judge(ctx)
+	m.mu.Lock()
+	unsettled := m.access.unsettled
+	m.mu.Unlock()
+	if !unsettled {
+		return
+	}
+	if err := m.settle(context.WithoutCancel(ctx)); err != nil {
+		m.cfg.Logger.Error("acting by the rules for stations", "err", err)
+	}
+}
+
+// welcomeArrived gives stations that were seen what they are entitled to.
+func (m *Manager) welcomeArrived(ctx context.Context) {
 	m.mu.Lock()
 	arrived := m.arrived
 	m.arrived = make(map[Station]netip.Addr)
 	m.mu.Unlock()
 	for _, st := range slices.Collect(maps.Keys(arrived)) {
-		if err := m.resume(ctx, st, arrived[st]); err != nil {
-			m.cfg.Logger.Error("resuming a session", "station", st, "err", err)
+		if err := m.arrive(ctx, st, arrived[st]); err != nil {
+			m.cfg.Logger.Error("letting a station in that has come", "station", st, "err", err)
 		}
 	}
 }

@@ -40,6 +40,9 @@ const (
 	MethodPassword Method = "password" // user name and password
 	MethodAdmin    Method = "admin"    // gatehouse login, by the operator
 	MethodResume   Method = "resume"   // rest of a session that a reboot ended
+	// By the MAC address alone, as an AccessRule says.
+	MethodTrusted       Method = "trusted"
+	MethodPreauthorized Method = "preauthorized"
 )
 
 // Place is where a station was admitted, as accounting and the transaction log tell it (DESIGN D5).
@@ -81,6 +84,7 @@ type Session struct {
 
 	StoppedAt      *Stamp         `json:"stopped_at,omitempty"`
 	TerminateCause TerminateCause `json:"terminate_cause,omitempty"`
+	TerminateNote  string         `json:"terminate_note,omitempty"` // why, for people, where the cause does not tell it
 	// Resumable is true for a session that a reboot ended and that has something left for its station (DESIGN D16).
 	Resumable bool `json:"resumable,omitempty"`
 }

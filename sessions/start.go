@@ -17,19 +17,27 @@ func (m *Manager) Start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("loading sessions: %w", err)
 	}
+	if err := m.loadAccess(ctx); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	stops := m.adopt(stored, readings)
 	m.mu.Unlock()
 	if len(stops.Sessions) > 0 {
-		if err := m.cfg.Store.Commit(ctx, stops); err != nil {
+		if err := m.commit(ctx, stops); err != nil {
 			return fmt.Errorf("writing what ended meanwhile: %w", err)
 		}
-		m.cfg.Queued()
+	}
+	if err := m.block(ctx); err != nil {
+		return err
 	}
 	if err := m.cfg.Enforcer.Reconcile(ctx, m.grants()); err != nil {
 		return fmt.Errorf("reconciling the kernel: %w", err)
 	}
-	return m.recheckAccounts(ctx)
+	if err := m.recheckAccounts(ctx); err != nil {
+		return err
+	}
+	return m.settle(ctx)
 }
 
 // recheckAccounts looks at the accounts of adopted sessions: the daemon may have died between learning that an account

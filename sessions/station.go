@@ -1,11 +1,13 @@
 package sessions
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -69,6 +71,10 @@ func (s Station) LogValue() slog.Value {
 	return slog.StringValue(s.Zone + "/" + s.MAC.LogValue().String())
 }
 
+func compareStations(a, b Station) int {
+	return cmp.Or(strings.Compare(a.Zone, b.Zone), slices.Compare(a.MAC[:], b.MAC[:]))
+}
+
 // StationState says where a station stands, in the words of RFC 8908 and RFC 8952.
 type StationState string
 
@@ -76,6 +82,7 @@ type StationState string
 const (
 	Captive    StationState = "captive"    // seen, not admitted
 	Authorized StationState = "authorized" // has a running session
+	Blocked    StationState = "blocked"    // reaches nothing, by an AccessRule
 )
 
 // StationView is what is known of one station at this moment.
@@ -86,4 +93,7 @@ type StationView struct {
 	// SeenAt is the monotonic time of the last sighting; 0: not seen since the start.
 	SeenAt  time.Duration `json:"-"`
 	Session *Session      `json:"session,omitempty"`
+	Access  *AccessRule   `json:"access,omitempty"` // the rule that counts for it; nil: none
+	// Refused says why its MAC address did not let it in, although a rule says so.
+	Refused Reason `json:"refused,omitempty"`
 }

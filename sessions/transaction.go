@@ -25,6 +25,15 @@ var refusalMessages = map[Reason]string{
 	RefusedMethod:      "Way in not offered",
 	RefusedCleartext:   "Password over clear HTTP refused",
 	RefusedCentreAway:  "Centre unreachable, account not known here",
+	RefusedBlocked:     "Station is blocked",
+	RefusedNoAccount:   "Account not known here",
+}
+
+// What began without the guest's doing.
+var autoLogins = map[Method]string{
+	MethodResume:        "Session resumed after a restart of the gateway",
+	MethodTrusted:       "Trusted station let in",
+	MethodPreauthorized: "Pre-authorized station let in",
 }
 
 const (
@@ -36,8 +45,8 @@ const (
 func (m *Manager) loginTransaction(s Session, req LoginRequest) Transaction {
 	t := m.sessionTransaction(s, s.StartedAt)
 	t.Type, t.Message, t.Action = TxLogin, "User login successful", actionLogin
-	if s.Method == MethodResume {
-		t.Type, t.Message = TxAutoLogin, "Session resumed after a restart of the gateway"
+	if message, auto := autoLogins[s.Method]; auto {
+		t.Type, t.Message = TxAutoLogin, message
 	}
 	t.PageURL, t.UserAgent = req.PageURL, req.UserAgent
 	return t
@@ -47,6 +56,9 @@ func (m *Manager) stopTransaction(s Session) Transaction {
 	t := m.sessionTransaction(s, *s.StoppedAt)
 	kind := stopTransactions[s.TerminateCause]
 	t.Type, t.Message = kind.kind, kind.message
+	if s.TerminateNote != "" {
+		t.Message = s.TerminateNote
+	}
 	return t
 }
 
@@ -66,6 +78,9 @@ func (m *Manager) refusalTransaction(zone *Zone, req LoginRequest, r *Refusal) T
 		ID: uuid.NewString(), Type: TxAuthenticate, Status: statusRefused, Message: refusalMessages[r.Reason],
 		At: m.stamp(), Station: req.Station, Username: req.Credentials.Username, Action: actionLogin,
 		PageURL: req.PageURL, UserAgent: req.UserAgent, Place: m.place(zone, req.Station), NASID: m.cfg.NASID,
+	}
+	if req.Method == MethodPreauthorized {
+		t.Type = TxAutoAuth
 	}
 	if req.Addr.IsValid() {
 		t.Addr = req.Addr.String()

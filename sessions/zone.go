@@ -12,6 +12,8 @@ type Zone struct {
 	Bounds         Bounds
 	Place          Place
 	AccessPoints   []AccessPoint
+	Access         []AccessRule // of the configuration; Zone and By need not be set
+	Spoofing       Spoofing
 }
 
 // Offers tells whether the zone has this way in.

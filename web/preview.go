@@ -50,5 +50,5 @@ var problemsInOrder = []sessions.Reason{
 	sessions.RefusedCredentials, sessions.RefusedInactive, sessions.RefusedExpired, sessions.RefusedTooMany,
 	sessions.RefusedTerms, sessions.RefusedMethod, sessions.RefusedCleartext, sessions.RefusedCentreAway,
 	sessions.RefusedTooOften, sessions.RefusedUnknownZone, sessions.RefusedNotLoggedIn, sessions.RefusedNothingLeft,
-	sessions.RefusedTooManyOnline, Internal, FormExpired,
+	sessions.RefusedTooManyOnline, sessions.RefusedBlocked, sessions.RefusedNoAccount, Internal, FormExpired,
 }

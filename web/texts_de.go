@@ -76,6 +76,8 @@ var german = texts{
 		sessions.RefusedNotLoggedIn:   "Sie waren nicht mehr angemeldet.",
 		sessions.RefusedNothingLeft:   "Auf diesem Konto ist keine Zeit mehr übrig. Bitte wenden Sie sich an das Personal.",
 		sessions.RefusedTooManyOnline: "Das Gästenetz ist gerade voll. Bitte versuchen Sie es in einigen Minuten noch einmal.",
+		sessions.RefusedBlocked:       "Dieses Gerät kann hier nicht online gehen. Bitte wenden Sie sich an das Personal.",
+		sessions.RefusedNoAccount:     "Dieses Konto ist hier nicht bekannt. Bitte wenden Sie sich an das Personal.",
 		Internal:                      "Bei uns ist etwas schiefgegangen. Bitte versuchen Sie es noch einmal; sonst wenden Sie sich an das Personal.",
 		FormExpired:                   "Diese Seite war eine Weile offen. Bitte versuchen Sie es noch einmal.",
 	},

@@ -76,6 +76,8 @@ var english = texts{
 		sessions.RefusedNotLoggedIn:   "You were not logged in any more.",
 		sessions.RefusedNothingLeft:   "There is no time left on this account. Please ask the staff.",
 		sessions.RefusedTooManyOnline: "The guest network is full at the moment. Please try again in a few minutes.",
+		sessions.RefusedBlocked:       "This device cannot go online here. Please ask the staff.",
+		sessions.RefusedNoAccount:     "This account is not known here. Please ask the staff.",
 		Internal:                      "Something went wrong on our side. Please try again; if it happens again, ask the staff.",
 		FormExpired:                   "This page was open for a while. Please try again.",
 	},
