@@ -18,57 +18,6 @@ import (
 	"gatehouse/sessions"
 )
 
-// Traffic between interfaces that are in no zone passes before, during and after.
-func TestForeignInterface(t *testing.T) {
-	t.Parallel()
-	g := newGate(t, lab.Options{ExtraBridges: []lab.Bridge{
-		{Name: "br-other", Net4: netip.MustParsePrefix("10.9.0.1/24"), Net6: netip.MustParsePrefix("2001:db8:77:9::1/64")},
-	}}, guestZone())
-	if err := g.fw.CleanUp(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := g.Gateway.Run(t.Context(), "nft", `table ip other { chain post { type nat hook postrouting priority srcnat; iifname "br-other" masquerade; }; }`); err != nil {
-		t.Fatal(out, err)
-	}
-	if err := g.tryReconcile(); err != nil {
-		t.Fatal(err)
-	}
-	if err := g.fw.CleanUp(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	other := g.station(lab.StationOptions{Bridge: "br-other",
-		Static:  []netip.Prefix{netip.MustParsePrefix("10.9.0.7/24"), netip.MustParsePrefix("2001:db8:77:9::7/64")},
-		Routers: []netip.Addr{netip.MustParseAddr("10.9.0.1"), netip.MustParseAddr("2001:db8:77:9::1")}})
-	if out, err := g.WAN.Run(t.Context(), "ip", "route", "add", "2001:db8:77:9::/64", "via", lab.GatewayWAN6); err != nil {
-		t.Fatal(out, err)
-	}
-	guest := g.station(lab.StationOptions{})
-	var flows []*traffic
-	for _, addr := range web {
-		flows = append(flows, g.startTraffic(other, addr, "9000"))
-	}
-	check := func() {
-		t.Helper()
-		g.wantOnline(other)
-		g.wantPage(other, "10.9.0.1", lab.AdminPageText)
-	}
-	check()
-	g.reconcile()
-	check()
-	g.wantCaptive(guest)
-	g.wantTCP(other.Host, guest.Addr4.String(), "22", lab.Refused) // a zone is closed from everywhere
-	g.wantTCP(guest.Host, other.Addr4.String(), "22", lab.Refused)
-	if err := g.fw.CleanUp(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	check()
-	for _, f := range flows {
-		f.end()
-		f.up.wantLossless(t)
-		f.down.wantLossless(t)
-	}
-}
-
 func TestCleanUp(t *testing.T) {
 	t.Parallel()
 	g := newGate(t, lab.Options{}, guestZone())

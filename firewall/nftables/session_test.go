@@ -1,8 +1,6 @@
 package nftables_test
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,135 +8,6 @@ import (
 	"gatehouse/lab"
 	"gatehouse/sessions"
 )
-
-func TestAdmitted(t *testing.T) { inBothForms(t, testAdmitted) }
-
-func testAdmitted(t *testing.T, newGate gateMaker) {
-	g := newGate(t, lab.Options{}, guestZone())
-	s := g.station(lab.StationOptions{})
-	other := g.station(lab.StationOptions{})
-	// Neighbour discovery has the gateway at its other end.
-	count, err := g.WAN.Count(t.Context(), lab.PeerInterface, func(p lab.Packet) bool {
-		ends := []string{p.Src.Addr().String(), p.Dst.Addr().String()}
-		return slices.Contains(ends, s.Addr6.String()) || slices.Contains(ends, lab.WebAddr4)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.admit(grant(s, "s1"))
-	g.wantOnline(s)
-	for _, addr := range web {
-		if err := s.Ping(t.Context(), addr); err != nil {
-			t.Error(err)
-		}
-		if got := fetch(s.Host, bracket(addr), "/bytes?n=300000"); len(got) == 0 {
-			t.Error("no download")
-		}
-	}
-	g.wantPage(s, lab.GuestGateway4, portalText) // the router stays closed
-	g.wantTCP(s.Host, lab.GatewayWAN4, "22", lab.Refused)
-	g.wantCaptive(other)
-	g.steady("s1")
-	r := g.settled("s1", count)
-	if !r.Live || r.Idled || r.IdleLeft >= 0 || r.Station != in("guest", s) {
-		t.Errorf("reading is %+v", r)
-	}
-	// Nothing new from outside: the internet cannot begin to talk to a station.
-	g.wantTCP(g.WAN, s.Addr6.String(), "22", lab.Refused)
-	final := g.cut(s)
-	if final.Live || final.AcctSessionID != "s1" || final.Usage != r.Usage {
-		t.Errorf("final reading %+v differs from %+v", final, r)
-	}
-	g.wantCaptive(s)
-	if err := g.fw.Release(t.Context(), in("guest", s)); err != nil {
-		t.Fatal(err)
-	}
-	if _, ok := g.reading("s1"); ok {
-		t.Error("a released grant is still read")
-	}
-}
-
-// settled waits until the octets counted by the firewall are those that the internet saw.
-func (g *gate) settled(session string, count *lab.Capture) (r sessions.Reading) {
-	g.t.Helper()
-	eventually(g.t.Context(), g.t, func() error {
-		sent, received := count.Octets()
-		r, _ = g.reading(session)
-		if r.Usage.InputOctets != received || r.Usage.OutputOctets != sent || received == 0 {
-			return fmt.Errorf("the firewall counted %+v; the internet received %d octets and sent %d", r.Usage, received, sent)
-		}
-		return nil
-	})
-	return r
-}
-
-func TestRevoked(t *testing.T) { inBothForms(t, testRevoked) }
-
-func testRevoked(t *testing.T, newGate gateMaker) {
-	g := newGate(t, lab.Options{}, guestZone())
-	s := g.station(lab.StationOptions{})
-	g.admit(grant(s, "s1"))
-	var flows []*traffic
-	for _, addr := range web {
-		flows = append(flows, g.startTraffic(s, addr, "9000"))
-	}
-	g.wait(200 * time.Millisecond)
-	before := time.Now()
-	g.cut(s)
-	g.wait(300 * time.Millisecond)
-	for _, f := range flows {
-		f.end()
-		for _, w := range f.ways() {
-			w.wantCut(t, before, 10*time.Millisecond, 100*time.Millisecond)
-		}
-	}
-	g.wantCaptive(s)
-	g.admit(grant(s, "s2"))
-	g.wantOnline(s)
-}
-
-func TestSessionTimeout(t *testing.T) { inBothForms(t, testSessionTimeout) }
-
-func testSessionTimeout(t *testing.T, newGate gateMaker) {
-	g := newGate(t, lab.Options{}, guestZone())
-	s := g.station(lab.StationOptions{})
-	const timeout = 2 * time.Second
-	timed := grant(s, "s1")
-	timed.Timeout = time.Hour
-	g.admit(timed)
-	var flows []*traffic
-	for _, addr := range web {
-		flows = append(flows, g.startTraffic(s, addr, "9000"))
-	}
-	timed.Timeout = timeout // the same session gets a new end, and keeps its counters
-	before := time.Now()
-	g.admit(timed)
-	took := time.Since(before)
-	if r, _ := g.reading("s1"); r.Usage.InputPackets == 0 {
-		t.Error("admitting again reset the counters")
-	}
-	if err := g.fw.Close(); err != nil { // nobody is there when it ends
-		t.Fatal(err)
-	}
-	g.wait(timeout + 500*time.Millisecond)
-	for _, f := range flows {
-		f.end()
-		for _, w := range f.ways() {
-			w.wantCut(t, before.Add(timeout), 10*time.Millisecond, 10*time.Millisecond+took)
-		}
-	}
-	g.fw = nil
-	g.restart()
-	r, ok := g.reading("s1")
-	if !ok || r.Live || r.Idled || r.Usage.OutputPackets == 0 {
-		t.Errorf("what the kernel left behind: %+v", r)
-	}
-	g.reconcile()
-	if _, ok := g.reading("s1"); ok {
-		t.Error("the ended session was not released")
-	}
-	g.wantCaptive(s)
-}
 
 func TestIdleTimeout(t *testing.T) { inBothForms(t, testIdleTimeout) }
 
@@ -223,44 +92,4 @@ func testIdleTimeoutAdded(t *testing.T, newGate gateMaker) {
 	f.end()
 	up := f.up.sent.Packets()
 	f.down.wantCut(t, up[len(up)-1].At.Add(idling.IdleTimeout), 10*time.Millisecond, 10*time.Millisecond)
-}
-
-func TestRestart(t *testing.T) { inBothForms(t, testRestart) }
-
-func testRestart(t *testing.T, newGate gateMaker) {
-	g := newGate(t, lab.Options{}, guestZone())
-	s, gone := g.station(lab.StationOptions{}), g.station(lab.StationOptions{})
-	keep := grant(s, "s1")
-	keep.Timeout, keep.IdleTimeout = time.Hour, time.Minute
-	g.admit(keep, grant(gone, "s2"))
-	var flows []*traffic
-	for _, addr := range web {
-		flows = append(flows, g.startTraffic(s, addr, "9000"))
-	}
-	g.wait(100 * time.Millisecond)
-	before, _ := g.reading("s1")
-	for range 5 {
-		g.restart()
-		if r, ok := g.reading("s1"); !ok || !r.Live || r.Usage.InputPackets < before.Usage.InputPackets || r.IdleLeft > time.Minute {
-			t.Fatalf("before Reconcile: %+v", r)
-		}
-		again := keep
-		again.Timeout = 30 * time.Minute // what agrees is left alone
-		g.reconcile(again)
-	}
-	g.wait(100 * time.Millisecond)
-	var up, down uint64
-	for _, f := range flows {
-		f.end()
-		up += f.up.wantLossless(t)
-		down += f.down.wantLossless(t)
-	}
-	if r, _ := g.reading("s1"); r.Usage.InputPackets != up || r.Usage.OutputPackets != down {
-		t.Errorf("counted %d up, %d down; passed %d, %d", r.Usage.InputPackets, r.Usage.OutputPackets, up, down)
-	}
-	if _, ok := g.reading("s2"); ok {
-		t.Error("a session that nobody wants is still there")
-	}
-	g.wantCaptive(gone)
-	g.wantOnline(s)
 }

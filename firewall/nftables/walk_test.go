@@ -16,7 +16,7 @@ func testWalk(t *testing.T, newGate gateMaker) {
 	g := newGate(t, lab.Options{}, guestZone())
 	enforcertest.Walk(t, enforcertest.Rig{
 		Lab: g.Lab, Zone: "guest", Unit: 100 * time.Millisecond, Late: 20 * time.Millisecond,
-		Restart: func() sessions.Enforcer { g.restart(); return inGateway{g.fw, g} },
+		Restart: func() sessions.Enforcer { g.restart(); return g.Firewall },
 		Losses: []enforcertest.Loss{
 			g.loss("delete table inet gatehouse", false),
 			g.loss("flush ruleset", false),

@@ -1,4 +1,4 @@
-package nftables_test
+package enforcertest
 
 import (
 	"errors"
@@ -13,20 +13,20 @@ import (
 	"gatehouse/lab"
 )
 
-// traffic is a UDP flow between a station and a host of the internet, a packet every two milliseconds each way, without
+// Traffic is a UDP flow between a station and a host of the internet, a packet every two milliseconds each way, without
 // regard to what arrives.
-type traffic struct {
-	up, down way
+type Traffic struct {
+	Up, Down Way
 	stop     chan struct{}
 	talkers  sync.WaitGroup
 	once     sync.Once
 	conns    []interface{ Close() error }
 }
 
-// way is one direction, seen where it is sent and where it arrives.
-type way struct {
+// Way is one direction, seen where it is sent and where it arrives.
+type Way struct {
+	Sent, Arrived *lab.Capture
 	name          string
-	sent, arrived *lab.Capture
 	writes        atomic.Int64 // packets that the sender gave to its kernel
 	quiet         chan struct{}
 	once          sync.Once
@@ -37,8 +37,8 @@ const (
 	trafficPayload  = 100
 )
 
-// startTraffic begins a flow from a station to an address and port of the internet.
-func (g *gate) startTraffic(s *lab.Station, addr, port string) *traffic {
+// StartTraffic begins a flow from a station to an address and port of the internet.
+func (g *Gate) StartTraffic(s *lab.Station, addr, port string) *Traffic {
 	g.t.Helper()
 	to := netip.MustParseAddrPort(net.JoinHostPort(addr, port))
 	capture := func(h *lab.Host, match func(lab.Packet) bool) *lab.Capture {
@@ -48,13 +48,13 @@ func (g *gate) startTraffic(s *lab.Station, addr, port string) *traffic {
 		}
 		return c
 	}
-	f := &traffic{stop: make(chan struct{}),
-		up: way{name: addr + " up", quiet: make(chan struct{}),
-			sent:    capture(s.Host, func(p lab.Packet) bool { return p.Sent && p.Dst == to }),
-			arrived: capture(g.WAN, func(p lab.Packet) bool { return !p.Sent && p.Dst == to })},
-		down: way{name: addr + " down", quiet: make(chan struct{}),
-			sent:    capture(g.WAN, func(p lab.Packet) bool { return p.Sent && p.Src == to }),
-			arrived: capture(s.Host, func(p lab.Packet) bool { return !p.Sent && p.Src == to })},
+	f := &Traffic{stop: make(chan struct{}),
+		Up: Way{name: addr + " up", quiet: make(chan struct{}),
+			Sent:    capture(s.Host, func(p lab.Packet) bool { return p.Sent && p.Dst == to }),
+			Arrived: capture(g.WAN, func(p lab.Packet) bool { return !p.Sent && p.Dst == to })},
+		Down: Way{name: addr + " down", quiet: make(chan struct{}),
+			Sent:    capture(g.WAN, func(p lab.Packet) bool { return p.Sent && p.Src == to }),
+			Arrived: capture(s.Host, func(p lab.Packet) bool { return !p.Sent && p.Src == to })},
 	}
 	listener, err := g.WAN.ListenPacket(g.t.Context(), "udp", to.String())
 	if err != nil {
@@ -74,11 +74,11 @@ func (g *gate) startTraffic(s *lab.Station, addr, port string) *traffic {
 	if err != nil {
 		g.t.Fatalf("the first packet does not arrive: %v", err)
 	}
-	f.up.writes.Add(1)
-	f.every(&f.up, func() error { _, err := conn.Write(payload); return err })
-	f.every(&f.down, func() error { _, err := listener.WriteTo(payload, peer); return err })
+	f.Up.writes.Add(1)
+	f.every(&f.Up, func() error { _, err := conn.Write(payload); return err })
+	f.every(&f.Down, func() error { _, err := listener.WriteTo(payload, peer); return err })
 	g.t.Cleanup(func() {
-		f.end()
+		f.End()
 		for _, c := range f.conns {
 			_ = c.Close()
 		}
@@ -86,7 +86,7 @@ func (g *gate) startTraffic(s *lab.Station, addr, port string) *traffic {
 	return f
 }
 
-func (f *traffic) every(w *way, send func() error) {
+func (f *Traffic) every(w *Way, send func() error) {
 	f.talkers.Go(func() {
 		tick := time.NewTicker(trafficInterval)
 		defer tick.Stop()
@@ -105,24 +105,25 @@ func (f *traffic) every(w *way, send func() error) {
 	})
 }
 
-func (f *traffic) ways() []*way { return []*way{&f.up, &f.down} }
+// Ways are both directions.
+func (f *Traffic) Ways() []*Way { return []*Way{&f.Up, &f.Down} }
 
-// silence stops one direction.
-func (w *way) silence() { w.once.Do(func() { close(w.quiet) }) }
+// Silence stops one direction.
+func (w *Way) Silence() { w.once.Do(func() { close(w.quiet) }) }
 
-// end stops both directions for good. The sockets stay open, because a late packet would be answered by an ICMP error.
-func (f *traffic) end() {
+// End stops both directions for good. The sockets stay open, because a late packet would be answered by an ICMP error.
+func (f *Traffic) End() {
 	f.once.Do(func() { close(f.stop) })
 	f.talkers.Wait()
 }
 
-// wantCut checks that what was sent before at arrived and what was sent after it did not, within a tolerance: before and
+// WantCut checks that what was sent before at arrived and what was sent after it did not, within a tolerance: before and
 // after are how much earlier or later the cut may be. A sender that pauses makes no false alarm.
-func (w *way) wantCut(t *testing.T, at time.Time, before, after time.Duration) {
+func (w *Way) WantCut(t testing.TB, at time.Time, before, after time.Duration) {
 	t.Helper()
 	before, after = lab.Patience(before), lab.Patience(after)
-	sent, err := w.sent.Stop()
-	got, err2 := w.arrived.Stop()
+	sent, err := w.Sent.Stop()
+	got, err2 := w.Arrived.Stop()
 	if err := errors.Join(err, err2); err != nil {
 		t.Fatal(err)
 	}
@@ -141,12 +142,12 @@ func (w *way) wantCut(t *testing.T, at time.Time, before, after time.Duration) {
 	}
 }
 
-// wantLossless checks that every packet arrived, and returns how many there were. The flow must have ended.
-func (w *way) wantLossless(t *testing.T) uint64 {
+// WantLossless checks that every packet arrived, and returns how many there were. The flow must have ended.
+func (w *Way) WantLossless(t testing.TB) uint64 {
 	t.Helper()
 	want := int(w.writes.Load())
 	err := lab.WaitFor(t.Context(), 5*time.Second, func() error {
-		if sent, arrived := len(w.sent.Packets()), len(w.arrived.Packets()); arrived != sent || sent != want {
+		if sent, arrived := len(w.Sent.Packets()), len(w.Arrived.Packets()); arrived != sent || sent != want {
 			return fmt.Errorf("%s: of %d packets %d were seen to leave, %d to arrive", w.name, want, sent, arrived)
 		}
 		return nil
@@ -155,12 +156,4 @@ func (w *way) wantLossless(t *testing.T) uint64 {
 		t.Error(err)
 	}
 	return uint64(want)
-}
-
-// wait lets time pass.
-func (g *gate) wait(d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-g.t.Context().Done():
-	}
 }

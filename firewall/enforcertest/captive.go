@@ -1,4 +1,4 @@
-package nftables_test
+package enforcertest
 
 import (
 	"net/netip"
@@ -6,27 +6,25 @@ import (
 	"strings"
 	"testing"
 
-	"gatehouse/firewall/nftables"
 	"gatehouse/lab"
 )
 
-func TestCaptive(t *testing.T) { inBothForms(t, testCaptive) }
-
-func testCaptive(t *testing.T, newGate gateMaker) {
-	g := newGate(t, lab.Options{}, guestZone())
-	s := g.station(lab.StationOptions{}) // DHCP and RA work
-	g.wantCaptive(s)
+// Captive is a station that gets the portal, and of the router only what it needs.
+func Captive(t *testing.T, newGate Maker) {
+	g := newGate(t, lab.Options{}, GuestZone())
+	s := g.Station(lab.StationOptions{}) // DHCP and RA work
+	g.WantCaptive(s)
 	for _, router := range []string{lab.GuestGateway4, lab.GuestGateway6, lab.GatewayWAN4, lab.GatewayWAN6} {
-		g.wantPage(s, bracket(router), portalText) // never the router's admin page
-		g.wantPage(s, bracket(router)+":2080", portalText)
-		g.wantTCP(s.Host, router, "22", lab.Refused)
-		g.wantUDP(s.Host, router, "161", lab.Unreachable)
+		g.WantPage(s, Bracket(router), PortalText) // never the router's admin page
+		g.WantPage(s, Bracket(router)+":2080", PortalText)
+		g.WantTCP(s.Host, router, "22", lab.Refused)
+		g.WantUDP(s.Host, router, "161", lab.Unreachable)
 		if err := s.Ping(t.Context(), router); err != nil {
 			t.Error(err)
 		}
 	}
-	for _, addr := range web {
-		g.wantTCP(s.Host, addr, "853", lab.Refused)
+	for _, addr := range Web() {
+		g.WantTCP(s.Host, addr, "853", lab.Refused)
 		if err := s.Ping(t.Context(), addr); err == nil {
 			t.Errorf("a captive station's ping to %s is answered", addr)
 		}
@@ -37,37 +35,34 @@ func testCaptive(t *testing.T, newGate gateMaker) {
 		if err != nil || !strings.Contains(out, lab.GardenAddr4) {
 			t.Errorf("DNS by %s: %v %s", resolver, err, out)
 		}
-		g.wantTCP(s.Host, resolver, "53", lab.Connected)
+		g.WantTCP(s.Host, resolver, "53", lab.Connected)
 	}
 	if err := s.Renew(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestManagement(t *testing.T) { inBothForms(t, testManagement) }
-
-func testManagement(t *testing.T, newGate gateMaker) {
-	z := guestZone()
+// Management lets some addresses of a zone at the router.
+func Management(t *testing.T, newGate Maker) {
+	z := GuestZone()
 	z.Management = []netip.Prefix{netip.MustParsePrefix("192.168.77.7/32"), netip.MustParsePrefix("2001:db8:77::7/128")}
 	g := newGate(t, lab.Options{}, z)
 	routers := []netip.Addr{netip.MustParseAddr(lab.GuestGateway4), netip.MustParseAddr(lab.GuestGateway6)}
-	owner := g.station(lab.StationOptions{Routers: routers,
+	owner := g.Station(lab.StationOptions{Routers: routers,
 		Static: []netip.Prefix{netip.MustParsePrefix("192.168.77.7/20"), netip.MustParsePrefix("2001:db8:77::7/64")}})
-	other := g.station(lab.StationOptions{Routers: routers,
+	other := g.Station(lab.StationOptions{Routers: routers,
 		Static: []netip.Prefix{netip.MustParsePrefix("192.168.77.8/20"), netip.MustParsePrefix("2001:db8:77::8/64")}})
 	for _, router := range []string{lab.GuestGateway4, lab.GuestGateway6, lab.GatewayWAN4, lab.GatewayWAN6} {
-		g.wantPage(owner, bracket(router), lab.AdminPageText)
-		g.wantPage(other, bracket(router), portalText)
+		g.WantPage(owner, Bracket(router), lab.AdminPageText)
+		g.WantPage(other, Bracket(router), PortalText)
 	}
-	g.wantCaptive(owner)
+	g.WantCaptive(owner)
 }
 
-// A source address that is not behind the zone's interface goes nowhere, not even into a rejection.
-func TestSpoofedSource(t *testing.T) { inBothForms(t, testSpoofedSource) }
-
-func testSpoofedSource(t *testing.T, newGate gateMaker) {
-	g := newGate(t, lab.Options{}, guestZone())
-	s := g.station(lab.StationOptions{})
+// SpoofedSource: an address that is not behind the zone's interface goes nowhere, not even into a rejection.
+func SpoofedSource(t *testing.T, newGate Maker) {
+	g := newGate(t, lab.Options{}, GuestZone())
+	s := g.Station(lab.StationOptions{})
 	foreign := map[string]string{lab.WebAddr4: "198.51.100.77", lab.WebAddr6: "2001:db8:bad::1"}
 	for _, addr := range foreign {
 		if out, err := s.Run(t.Context(), "ip", "addr", "add", addr, "dev", lab.PeerInterface, "nodad"); err != nil {
@@ -77,7 +72,7 @@ func testSpoofedSource(t *testing.T, newGate gateMaker) {
 	// Masquerade would hide the address, so every ping counts; so does an answer of the router to the foreign address.
 	wan, err := g.WAN.Capture(t.Context(), lab.PeerInterface, func(p lab.Packet) bool {
 		dst := p.Dst.Addr().String()
-		reached := slices.Contains(web, dst) || dst == foreign[lab.WebAddr4] || dst == foreign[lab.WebAddr6]
+		reached := slices.Contains(Web(), dst) || dst == foreign[lab.WebAddr4] || dst == foreign[lab.WebAddr6]
 		return !p.Sent && reached && (p.Protocol == 1 || p.Protocol == 58)
 	})
 	if err != nil {
@@ -93,7 +88,7 @@ func testSpoofedSource(t *testing.T, newGate gateMaker) {
 		}
 	}
 	send()
-	g.admit(grant(s, "s1"))
+	g.Admit(Grant(s, "s1"))
 	send()
 	packets, err := wan.Stop()
 	if err != nil {
@@ -102,34 +97,33 @@ func testSpoofedSource(t *testing.T, newGate gateMaker) {
 	if len(packets) > 0 {
 		t.Errorf("%d packets with a foreign source went through or were answered: %v", len(packets), packets)
 	}
-	g.wantOnline(s)
-	if r, _ := g.reading("s1"); r.Usage.InputPackets == 0 {
+	g.WantOnline(s)
+	if r, _ := g.Reading("s1"); r.Usage.InputPackets == 0 {
 		t.Error("nothing was counted of the station's own traffic")
 	}
 }
 
-func TestTwoZones(t *testing.T) { inBothForms(t, testTwoZones) }
-
-func testTwoZones(t *testing.T, newGate gateMaker) {
-	paid := nftables.Zone{Name: "paid", Interfaces: []string{"br-paid"}, Masquerade: true}
+// TwoZones has one MAC in two zones: it is two stations.
+func TwoZones(t *testing.T, newGate Maker) {
+	paid := Zone{Name: "paid", Interfaces: []string{"br-paid"}, Masquerade: true}
 	g := newGate(t, lab.Options{ExtraBridges: []lab.Bridge{
 		{Name: "br-paid", Net4: netip.MustParsePrefix("192.168.90.1/24"), Net6: netip.MustParsePrefix("2001:db8:77:1::1/64"), DHCP: true},
-	}}, guestZone(), paid)
+	}}, GuestZone(), paid)
 	const mac = "02:00:5e:00:00:99"
-	free := g.station(lab.StationOptions{MAC: mac})
-	pay := g.station(lab.StationOptions{MAC: mac, Bridge: "br-paid"})
-	g.admit(grant(free, "free"))
-	g.wantOnline(free)
-	g.wantPage(pay, lab.WebAddr4, portalText)
-	g.wantTCP(pay.Host, lab.WebAddr4, "443", lab.Refused)
-	g.wantTCP(free.Host, pay.Addr4.String(), "443", lab.Refused) // zones do not reach each other
-	g.wantPage(free, pay.Addr4.String(), "Get")                  // a connection error, not the portal
-	r, ok := g.reading("free")
+	free := g.Station(lab.StationOptions{MAC: mac})
+	pay := g.Station(lab.StationOptions{MAC: mac, Bridge: "br-paid"})
+	g.Admit(Grant(free, "free"))
+	g.WantOnline(free)
+	g.WantPage(pay, lab.WebAddr4, PortalText)
+	g.WantTCP(pay.Host, lab.WebAddr4, "443", lab.Refused)
+	g.WantTCP(free.Host, pay.Addr4.String(), "443", lab.Refused) // zones do not reach each other
+	g.WantPage(free, pay.Addr4.String(), "Get")                  // a connection error, not the portal
+	r, ok := g.Reading("free")
 	if !ok || r.Usage.InputPackets == 0 {
 		t.Fatalf("reading of the free zone's session: %+v", r)
 	}
-	if got := g.cut(free); got.Usage.InputPackets < r.Usage.InputPackets {
+	if got := g.Cut(free); got.Usage.InputPackets < r.Usage.InputPackets {
 		t.Errorf("the final reading %+v is behind %+v", got, r)
 	}
-	g.wantCaptive(free)
+	g.WantCaptive(free)
 }
