@@ -35,8 +35,8 @@ func (f *Firewall) admit(ctx context.Context, grants []sessions.Grant) error {
 		return err
 	}
 	var t transaction
-	idle, caps := f.idle.clone(), f.newCapPlan()
-	plan, err := f.plan(&t, &idle, caps, grants)
+	idle := f.idle.clone()
+	plan, err := f.plan(&t, &idle, grants)
 	if err != nil {
 		return fmt.Errorf("admitting: %w", err)
 	}
@@ -45,34 +45,22 @@ func (f *Firewall) admit(ctx context.Context, grants []sessions.Grant) error {
 	for i, a := range plan {
 		if a.old != nil && !a.old.cut {
 			changes = true
-			gone.departure(a.old)
-			caps.leave(a.old)
+			gone.admission(a.old, 0)
 		}
 		come.admission(a.now, timeoutOf(grants[i].Timeout))
 		if !a.again() {
 			come.counters(a.now)
 		}
 	}
-	caps.follow(func(g *grant) bool { return slices.ContainsFunc(plan, func(a admission) bool { return a.old == g }) })
-	for g, changed := range caps.moved {
-		changes = true
-		gone.caps(g.id, g.caps)
-		gone.refusals(g)
-		come.caps(g.id, changed)
-	}
 	gone.each(t.remove)
-	caps.objects(&t)
 	come.each(t.insert)
 	if err := f.socket.transact(&t.messages); err != nil {
 		return fmt.Errorf("admitting: %w", err)
 	}
 	f.idle = idle
-	caps.done()
-	var flows []*grant
 	for _, a := range plan {
-		flows = append(flows, f.admitted(a)...)
+		f.admitted(a)
 	}
-	f.dropFlows(flows...)
 	if !changes {
 		return nil
 	}
@@ -88,7 +76,7 @@ func timeoutOf(d time.Duration) time.Duration {
 }
 
 // plan finds ids and classes for grants. Chains and classes that are new go into the transaction.
-func (f *Firewall) plan(t *transaction, idle *idleState, caps *capPlan, grants []sessions.Grant) ([]admission, error) {
+func (f *Firewall) plan(t *transaction, idle *idleState, grants []sessions.Grant) ([]admission, error) {
 	plan := make([]admission, 0, len(grants))
 	taken, seen := map[id]bool{}, map[sessions.Station]bool{}
 	for i := range grants {
@@ -110,10 +98,6 @@ func (f *Firewall) plan(t *transaction, idle *idleState, caps *capPlan, grants [
 			}
 			taken[a.now.id] = true
 		}
-		var err error
-		if a.now.caps, err = caps.join(g); err != nil {
-			return nil, err
-		}
 		a.now.class = idle.classFor(t, a.now.idle, func(c class) bool {
 			return slices.ContainsFunc(plan, func(p admission) bool { return p.now.class == c }) || f.hasClass(c)
 		})
@@ -122,22 +106,23 @@ func (f *Firewall) plan(t *transaction, idle *idleState, caps *capPlan, grants [
 	return plan, nil
 }
 
-// admitted takes down what the kernel has accepted, and tells whose connections cannot go on.
-func (f *Firewall) admitted(a admission) []*grant {
+// admitted takes down what the kernel has accepted.
+func (f *Firewall) admitted(a admission) {
 	if a.again() {
 		f.forget(a.old)
 	}
 	f.remember(a.now)
-	switch {
-	case a.old == nil:
-		return nil
-	case !a.again():
-		a.old.cut, a.old.caps = true, nil
-		return []*grant{a.old}
-	case (a.old.class == 0) != (a.now.class == 0):
-		return []*grant{a.now} // their conntrack marks say that it has an idle timeout, or that it has none
+	if a.old == nil {
+		return
 	}
-	return nil
+	if !a.again() {
+		a.old.cut = true
+		f.dropFlows(a.old)
+		return
+	}
+	if (a.old.class == 0) != (a.now.class == 0) {
+		f.dropFlows(a.now) // their conntrack marks say that it has an idle timeout, or that it has none
+	}
 }
 
 func (f *Firewall) hasClass(c class) bool {
@@ -149,19 +134,13 @@ func (f *Firewall) hasClass(c class) bool {
 	return false
 }
 
-// dropFlows deletes connections of grants. What stays because of an error is closed all the same, and Release tries again.
-func (f *Firewall) dropFlows(grants ...*grant) {
-	ids := make([]id, len(grants))
-	for i, g := range grants {
-		ids[i] = g.id
-	}
-	if err := f.socket.deleteFlowsOf(ids); err != nil {
-		f.cfg.Logger.Warn("connections of stations stay in conntrack", slog.Int("stations", len(ids)), slog.Any("error", err))
+// dropFlows deletes a grant's connections. What stays because of an error is closed all the same, and Release tries again.
+func (f *Firewall) dropFlows(g *grant) {
+	if err := f.socket.deleteFlowsByMark(g.id.mark(), idMask); err != nil {
+		f.cfg.Logger.Warn("connections of a station stay in conntrack", slog.Any("station", g.station), slog.Any("error", err))
 		return
 	}
-	for _, g := range grants {
-		g.flowless = g.cut
-	}
+	g.flowless = g.cut
 }
 
 // Cut implements sessions.Enforcer.
@@ -201,29 +180,27 @@ func (f *Firewall) Cut(ctx context.Context, stations ...sessions.Station) ([]ses
 // cut ends grants in one transaction.
 func (f *Firewall) cut(grants []*grant) error {
 	var gone elementsOf
-	caps := f.newCapPlan()
 	for _, g := range grants {
 		if !g.cut {
-			gone.departure(g)
-			caps.leave(g)
+			gone.admission(g, 0)
 		}
 	}
 	if len(gone.sessions) > 0 {
 		var t transaction
 		gone.each(t.remove)
-		caps.objects(&t)
 		if err := f.socket.transact(&t.messages); err != nil {
 			return err
-		}
-		caps.done()
-		for _, g := range grants {
-			g.cut, g.caps = true, nil
 		}
 		if err := f.revokeLeases(); err != nil {
 			return err
 		}
 	}
-	f.dropFlows(slices.DeleteFunc(slices.Clone(grants), func(g *grant) bool { return g.flowless })...)
+	for _, g := range grants {
+		g.cut = true
+		if !g.flowless {
+			f.dropFlows(g)
+		}
+	}
 	return nil
 }
 
