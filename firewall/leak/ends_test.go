@@ -1,0 +1,239 @@
+package leak_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"gatehouse/lab"
+)
+
+// place is where a packet may be seen.
+type place string
+
+const (
+	internet  place = "the internet"
+	stations  place = "the stations' port" // of the zone's bridge; the stations of the table are there
+	peers     place = "the peers' port"    // of the same bridge
+	elsewhere place = "another zone"       // the port of its bridge
+	isolated  place = "the isolated zone"  // the port of its bridge where its stations are
+	apart     place = "the isolated peer"  // another port of that bridge
+	router    place = "the router"         // beyond its firewall: what its programs would get
+	tagMark         = "leak-tag"           // stands before the tag in every packet of the tests
+	tagSize         = len(tagMark) + 4     // with it
+)
+
+func tagged(tag uint32) []byte { return binary.BigEndian.AppendUint32([]byte(tagMark), tag) }
+
+func tagIn(b []byte) (uint32, bool) {
+	at := bytes.Index(b, []byte(tagMark))
+	if at < 0 || len(b) < at+tagSize {
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(b[at+len(tagMark):]), true
+}
+
+// sighting is a tagged packet that came to a place.
+type sighting struct {
+	tag uint32
+	at  place
+	heard
+}
+
+// witness remembers what was seen.
+type witness struct {
+	mu     sync.Mutex
+	seen   []sighting
+	resets map[netip.AddrPort]bool // that got a TCP reset, anywhere
+	done   sync.WaitGroup
+}
+
+func (w *witness) sees(at place, h heard, b []byte) {
+	tag, ok := tagIn(b)
+	if !ok && !h.isReset {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if h.isReset {
+		w.resets[h.dst] = true
+	}
+	if ok {
+		w.seen = append(w.seen, sighting{tag, at, h})
+	}
+}
+
+// sightings are what was seen so far of a tag, by whether it is an ICMP error about the packet.
+func (w *witness) sightings(tag uint32) (of []sighting) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.seen {
+		if s.tag == tag {
+			of = append(of, s)
+		}
+	}
+	return of
+}
+
+func (w *witness) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.seen) + len(w.resets)
+}
+
+func (w *witness) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen, w.resets = nil, map[netip.AddrPort]bool{}
+}
+
+// wire is an end that frames are sent from, and heard at.
+type wire struct {
+	at   place
+	host *lab.Host
+	file *os.File
+	conn syscall.RawConn
+}
+
+// newWire opens the only interface of a host. What others send there goes to hear, until the test ends.
+func newWire(t testing.TB, at place, host *lab.Host, done *sync.WaitGroup, hear func(frame []byte)) *wire {
+	t.Helper()
+	w := &wire{at: at, host: host}
+	err := host.Do(func() error {
+		link, err := net.InterfaceByName(lab.PeerInterface)
+		if err != nil {
+			return err
+		}
+		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		if err != nil {
+			return err
+		}
+		w.file = os.NewFile(uintptr(fd), string(at))
+		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 32<<20) != nil {
+			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 32<<20)
+		}
+		return errors.Join(
+			unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1),
+			unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: binary.NativeEndian.Uint16([]byte{0, unix.ETH_P_ALL}), Ifindex: link.Index}))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.conn, err = w.file.SyscallConn(); err != nil {
+		t.Fatal(err)
+	}
+	done.Go(func() { w.listen(hear) })
+	t.Cleanup(func() { _ = w.file.Close() })
+	return w
+}
+
+// listen reads until the socket is closed.
+func (w *wire) listen(hear func(frame []byte)) {
+	b := make([]byte, 65536)
+	for {
+		var n int
+		var recvErr error
+		err := w.conn.Read(func(fd uintptr) bool {
+			n, _, recvErr = unix.Recvfrom(int(fd), b, 0)
+			return recvErr != unix.EAGAIN && recvErr != unix.EINTR
+		})
+		if err != nil {
+			return
+		}
+		if recvErr == nil { // else the interface is down
+			hear(b[:n])
+		}
+	}
+}
+
+// send sends frames.
+func (w *wire) send(frames ...[]byte) error {
+	for _, f := range frames {
+		var sendErr error
+		err := w.conn.Write(func(fd uintptr) bool {
+			_, sendErr = unix.Write(int(fd), f)
+			return sendErr != unix.EAGAIN && sendErr != unix.EINTR
+		})
+		if err := errors.Join(err, sendErr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// groups are what programs of a router may have joined: mDNS, SSDP, DHCPv6.
+var groups = []string{"224.0.0.251", "239.255.255.250", "ff02::fb", "ff02::c", "ff02::1:2"}
+
+// listenAtRouter hears every packet that passes the router's own firewall, whatever its port.
+func listenAtRouter(t testing.TB, gateway *lab.Host, w *witness, interfaces ...string) {
+	t.Helper()
+	listen := func(proto byte, network, addr string) {
+		c, err := gateway.ListenPacket(t.Context(), fmt.Sprintf("%s:%d", network, proto), addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.done.Go(func() {
+			b := make([]byte, 65536)
+			for {
+				n, _, err := c.ReadFrom(b)
+				if errors.Is(err, net.ErrClosed) {
+					return
+				}
+				if err == nil {
+					w.hearsAtRouter(proto, b[:n])
+				}
+			}
+		})
+		t.Cleanup(func() { _ = c.Close() })
+	}
+	for _, proto := range []byte{unix.IPPROTO_TCP, unix.IPPROTO_UDP, protoGRE, protoESP} {
+		listen(proto, "ip4", "0.0.0.0")
+		listen(proto, "ip6", "::")
+	}
+	listen(unix.IPPROTO_ICMP, "ip4", "0.0.0.0")
+	listen(protoIGMP, "ip4", "0.0.0.0")
+	listen(unix.IPPROTO_ICMPV6, "ip6", "::")
+	err := gateway.Do(func() error {
+		for _, name := range interfaces {
+			link, err := net.InterfaceByName(name)
+			if err != nil {
+				return err
+			}
+			for _, g := range groups {
+				c, err := net.ListenMulticastUDP("udp", link, &net.UDPAddr{IP: net.ParseIP(g), Port: 9999})
+				if err != nil {
+					return err
+				}
+				t.Cleanup(func() { _ = c.Close() })
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *witness) hearsAtRouter(proto byte, body []byte) {
+	h := heard{proto: proto}
+	if len(body) >= 8 {
+		switch proto {
+		case unix.IPPROTO_TCP, unix.IPPROTO_UDP:
+			h.dst = netip.AddrPortFrom(netip.Addr{}, binary.BigEndian.Uint16(body[2:]))
+		case unix.IPPROTO_ICMP:
+			h.isError = body[0] == 3 || body[0] == 11
+		case unix.IPPROTO_ICMPV6:
+			h.isError = body[0] < 128
+		}
+	}
+	w.sees(router, h, body)
+}

@@ -1,0 +1,235 @@
+package leak_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/lab"
+	"gatehouse/sessions"
+)
+
+// TestWhoMayPass tries every cell of testdata/who-may-pass.txt with packets: with the daemon dead, after its restart, and after
+// the zone's interface went and came back.
+func TestWhoMayPass(t *testing.T) {
+	t.Parallel()
+	for name, early := range map[string]bool{"late": false, "early": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			whoMayPass(t, early)
+		})
+	}
+}
+
+// rows makes the table's stations, by row, and those that they talk to.
+func rows() (map[string]*station, cast) {
+	c := cast{peer: newStation(100, guestZone, peers), other: newStation(101, paidZone, elsewhere)}
+	of := map[string]*station{}
+	for i, row := range []string{"new", "captive", "admitted", "admitted with limits", "time over", "idle", "logged out", "blocked", "blocked, not yet cut",
+		"admitted in another zone", "captive, as an admitted one", "admitted, as another", "captive, as the internet", "admitted, as the internet",
+		"captive, as one of another zone", "admitted, as one of another zone"} {
+		of[row] = newStation(i+1, guestZone, stations)
+		of[row].row = row
+	}
+	of["captive, as an admitted one"].as, of["admitted, as another"].as = c.peer, c.peer
+	of["captive, as one of another zone"].as, of["admitted, as one of another zone"].as = c.other, c.other
+	for _, row := range []string{"captive, as the internet", "admitted, as the internet"} {
+		of[row].as, of[row].asInternet = c.peer, true
+	}
+	return of, c
+}
+
+func whoMayPass(t *testing.T, early bool) {
+	r := newRig(t, early)
+	table := loadTable(t)
+	of, c := rows()
+	all := append(slices.Collect(maps.Values(of)), c.peer, c.other)
+	r.know(all)
+	r.routeTelevision(all)
+	live := r.bring(of, c)
+
+	r.stop() // what comes now comes with the daemon dead
+	r.wait(over + 300*time.Millisecond)
+	r.try(table, "daemon dead", of, c)
+
+	r.restart()
+	r.block(of)
+	r.reconcile(live...)
+	r.try(table, "daemon back", of, c)
+
+	r.flap()
+	r.know(all)
+	r.try(table, "interface back", of, c)
+	r.whoPays(of["admitted, as another"], c.peer)
+}
+
+// bring brings every station into its state and returns the grants that live.
+func (r *rig) bring(of map[string]*station, c cast) (live []sessions.Grant) {
+	r.openFlows(of["captive"], of["blocked"]) // they were online before there was a firewall
+	r.restart()
+	r.reconcile()
+
+	online := []*station{of["admitted"], of["admitted with limits"], of["blocked, not yet cut"], c.peer, c.other}
+	ending := []*station{of["time over"], of["idle"], of["logged out"]}
+	for _, s := range append([]*station{of["admitted, as another"], of["admitted, as the internet"], of["admitted, as one of another zone"]}, online...) {
+		live = append(live, s.grant())
+	}
+	inPaid := of["admitted in another zone"].grant()
+	inPaid.Station.Zone = paidZone
+	live = append(live, inPaid)
+	for i := range live {
+		if live[i].Station == of["admitted with limits"].id() {
+			live[i].Timeout, live[i].IdleTimeout = time.Hour, 10*time.Minute
+		}
+	}
+	all := slices.Clone(live)
+	for _, s := range ending {
+		g := s.grant()
+		g.Timeout = time.Hour
+		if s == of["idle"] {
+			g.IdleTimeout = time.Hour
+		}
+		all = append(all, g)
+	}
+	r.must(r.fw.Admit(r.t.Context(), all...))
+	r.openFlows(append(online, ending...)...)
+	var with []*station
+	for row, s := range of {
+		if row != "new" && s.as == nil {
+			with = append(with, s)
+		}
+	}
+	r.openRouterFlows(with...)
+
+	r.block(of)
+	timed, idle := of["time over"].grant(), of["idle"].grant()
+	timed.Timeout, idle.IdleTimeout = over, over
+	r.must(r.fw.Admit(r.t.Context(), timed, idle))
+	_, err := r.fw.Cut(r.t.Context(), of["logged out"].id())
+	r.must(errors.Join(err, r.fw.Release(r.t.Context(), of["logged out"].id())))
+	return live
+}
+
+func (r *rig) block(of map[string]*station) {
+	r.t.Helper()
+	r.must(r.fw.SetBlocked(r.t.Context(), []sessions.Station{of["blocked"].id(), of["blocked, not yet cut"].id()}))
+}
+
+// try sends the packets of every cell and compares what became of them with the table.
+func (r *rig) try(table []section, when string, of map[string]*station, c cast) {
+	r.t.Helper()
+	r.witness.forget()
+	var tried []*probe
+	makers := r.probes()
+	for _, s := range table {
+		for _, row := range s.rows {
+			if of[row] == nil || makers[s.name] == nil {
+				r.t.Fatalf("who-may-pass.txt: there is no row %q or section %q", row, s.name)
+			}
+			for _, column := range s.columns {
+				for family, want := range s.cells[[2]string{row, column}] {
+					if want == untried {
+						continue
+					}
+					cell := fmt.Sprintf("[%s] %s, %s, IPv%d (%s)", s.name, row, column, 4+2*family, when)
+					p := makers[s.name](of[row], column, family == 1, c)
+					if p == nil {
+						r.t.Fatalf("%s: the tests have no packets for it", cell)
+					}
+					p.cell, p.want = cell, want
+					tried = append(tried, p)
+				}
+			}
+		}
+	}
+	for _, p := range tried {
+		for _, x := range p.parts {
+			if err := r.wires[x.from].send(x.frame); err != nil {
+				r.t.Errorf("%s: %v", p.cell, err)
+			}
+		}
+	}
+	r.settle(tried)
+	for _, p := range tried {
+		if got := r.witness.outcomeOf(p); !p.is(got) {
+			r.t.Errorf("%s: %s, want %s", p.cell, got, p.want)
+		}
+		if where := r.witness.strays(p); where != nil {
+			r.t.Errorf("%s: it came to %v", p.cell, where)
+		}
+	}
+	r.t.Logf("%s: %d cells tried", when, len(tried))
+}
+
+func (p *probe) is(got outcome) bool {
+	return got == p.want || p.want == no && (got == refused || got == dropped)
+}
+
+// settle waits until every probe has met its end, or nothing more comes, and then for what should not come.
+func (r *rig) settle(tried []*probe) {
+	const quiet = 150 * time.Millisecond
+	begun := time.Now()
+	for last, since := -1, begun; time.Since(begun) < 10*time.Second; r.wait(10 * time.Millisecond) {
+		if n := r.witness.count(); n != last {
+			last, since = n, time.Now()
+		}
+		missing := slices.ContainsFunc(tried, func(p *probe) bool { return !p.is(r.witness.outcomeOf(p)) })
+		if since := time.Since(since); since > 3*quiet || since > quiet && !missing {
+			return
+		}
+	}
+}
+
+// whoPays checks that what a station sends in another's flow is charged to the MAC address that sent it.
+func (r *rig) whoPays(sender, owner *station) {
+	r.t.Helper()
+	const packets = 10
+	before := r.usage()
+	want := before[owner.id()].InputOctets
+	var octets uint64
+	for _, v6 := range []bool{false, true} {
+		f := sender.flow(udpKind, v6)
+		for range packets {
+			p := udpKind.packets(f.inside, f.remote, up, r.tag())[0]
+			octets += uint64(len(p.frame(mac{}, mac{})) - 14)
+			r.sendFrom(sender, p)
+		}
+	}
+	r.eventually(func() error {
+		after := r.usage()
+		if got := after[sender.id()].InputOctets - before[sender.id()].InputOctets; got != octets || after[owner.id()].InputOctets != want {
+			return fmt.Errorf("of %d octets the sender was charged %d and the flow's owner %d", octets, got, after[owner.id()].InputOctets-want)
+		}
+		return nil
+	})
+}
+
+func (r *rig) usage() map[sessions.Station]sessions.Usage {
+	r.t.Helper()
+	readings, err := r.fw.Usage(r.t.Context())
+	r.must(err)
+	of := map[sessions.Station]sessions.Usage{}
+	for _, x := range readings {
+		of[x.Station] = x.Usage
+	}
+	return of
+}
+
+// flap takes the zone's interface down and up again. The kernel takes its IPv6 addresses away, so they come back as a router's
+// own programs would bring them.
+func (r *rig) flap() {
+	r.t.Helper()
+	r.run("ip", "link", "set", lab.GuestBridge, "down")
+	r.run("ip", "link", "set", lab.GuestBridge, "up")
+	r.run("ip", "-6", "addr", "replace", lab.GuestGateway6+"/64", "dev", lab.GuestBridge, "nodad")
+	r.eventually(func() error {
+		if out := r.run("ip", "-br", "link", "show", lab.GuestBridge); !strings.Contains(out, " UP ") {
+			return errors.New(out)
+		}
+		return nil
+	})
+}
