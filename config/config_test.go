@@ -77,6 +77,13 @@ func TestReference(t *testing.T) {
 			NASPortID: "br-guest", LocationID: 12, LocationName: "Lobby",
 		},
 		AccessPoints: []sessions.AccessPoint{{Port: "lan3", ID: 7, Name: "Lobby east", MAC: "02-00-5E-10-00-07", SSID: "Hotel Example Guests"}},
+		Access: []sessions.AccessRule{
+			{Kind: sessions.AccessBlocked, MAC: sessions.MAC{2, 0, 0x5e, 0x10, 0, 0x66}, Note: "threw a chair"},
+			{Kind: sessions.AccessTrusted, MAC: sessions.MAC{2, 0, 0x5e, 0x10, 0, 0x21}, Note: "printer in the lobby"},
+			{Kind: sessions.AccessTrusted, MAC: sessions.MAC{2, 0, 0x5e, 0x10, 0, 0x22}},
+			{Kind: sessions.AccessPreauthorized, MAC: sessions.MAC{2, 0, 0x5e, 0x10, 0, 0x31}, Account: "room12", Note: "television"},
+		},
+		Spoofing: sessions.Spoofing{Treatment: sessions.TreatLog, For: 10 * time.Minute},
 	}
 	if diff := cmp.Diff([]sessions.Zone{want}, c.DomainZones()); diff != "" {
 		t.Errorf("zones (-want +got):\n%s", diff)
@@ -102,8 +109,8 @@ func TestReferenceIsWhole(t *testing.T) {
 	text := "typo = 1\n" + regexp.MustCompile(`(?m)^\[.*\]$`).ReplaceAllString(string(raw), "$0\ntypo = 1")
 	_, err = config.Parse(strings.NewReader(text), "testhost")
 	problems, ok := err.(config.Problems)
-	if !ok || len(problems) != 7 {
-		t.Fatalf("want one unknown key in each of 7 tables, got: %v", err)
+	if !ok || len(problems) != 8 {
+		t.Fatalf("want one unknown key in each of 8 tables, got: %v", err)
 	}
 	for _, p := range problems {
 		_, known, _ := strings.Cut(p.Mend, "use one of ")

@@ -79,6 +79,7 @@ func parseZone(s *section) Zone {
 		z.Place.NASPortID = z.Interfaces[0]
 	}
 	z.AccessPoints = parseAccessPoints(s)
+	z.Access, z.Spoofing = parseAccess(s), parseSpoofing(s)
 	return z
 }
 

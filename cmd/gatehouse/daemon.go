@@ -155,8 +155,8 @@ func (g *gateway) openKernel(context.Context) (err error) {
 	if err := g.openShaper(); err != nil {
 		return err
 	}
-	g.sniffer, err = neigh.NewSniffer(neigh.SnifferConfig{Interfaces: interfaces, Heard: g.seen, Kept: g.online,
-		Mono: g.clock.Mono, Log: g.Logger})
+	g.sniffer, err = neigh.NewSniffer(neigh.SnifferConfig{Interfaces: interfaces, Heard: g.seen, Suspected: g.suspected,
+		Kept: g.online, Mono: g.clock.Mono, Log: g.Logger})
 	if errors.Is(err, neigh.ErrRaw) {
 		return errNoRaw
 	}
@@ -176,7 +176,7 @@ func (g *gateway) buildManager(context.Context) error {
 	c := sessions.Config{
 		Clock: g.clock, Enforcer: g.shaper, Store: g.journal, Local: g.journal, Verifiers: g.journal, Logger: g.Logger,
 		Zones: g.domainZones(), NASID: g.Config.NASID, NASIP: g.Config.NASIP.String(),
-		Believable: believable(), PersistInterval: g.Config.PersistInterval, PortOf: g.portOf, Step: g.Step,
+		Believable: believable(), PersistInterval: g.Config.PersistInterval, PortOf: g.portOf, MovedAt: g.movedAt, Step: g.Step,
 	}
 	if g.sync != nil {
 		c.Mirror, c.Authority, c.Queued = g.mirror, g.sync.Authority, g.sync.Pusher.Wake

@@ -8,10 +8,12 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"time"
 
 	"gatehouse/admin"
 	"gatehouse/config"
 	"gatehouse/firewall/nftables"
+	"gatehouse/internal/neigh"
 	"gatehouse/portal"
 	"gatehouse/sessions"
 	gwsync "gatehouse/sync"
@@ -48,6 +50,30 @@ func (g *gateway) seen(iface string, mac [6]byte, addr netip.Addr) {
 func (g *gateway) online(iface string, mac [6]byte) bool {
 	z, ok := g.zoneOf(iface)
 	return ok && g.manager.View(sessions.Station{Zone: z.Name, MAC: mac}).Session != nil
+}
+
+// suspected brings evidence against a station to the sessions.
+func (g *gateway) suspected(iface string, who neigh.Suspect) {
+	z, ok := g.zoneOf(iface)
+	if !ok {
+		return
+	}
+	g.manager.Suspect(sessions.Suspicion{
+		Station: sessions.Station{Zone: z.Name, MAC: who.MAC}, What: string(who.What),
+		Shared: who.What == neigh.TwoPorts || who.What == neigh.TwoClientIDs,
+		Rival:  sessions.Station{Zone: z.Name, MAC: who.Rival}, Addr: who.Addr,
+	})
+}
+
+// movedAt is when a bridge of the zone last saw a station behind another port.
+func (g *gateway) movedAt(st sessions.Station) time.Duration {
+	z, _ := g.zoneNamed(st.Zone)
+	var last time.Duration
+	for _, iface := range z.Interfaces {
+		f, _ := g.sniffer.Facts(iface, st.MAC)
+		last = max(last, f.MovedAt)
+	}
+	return last
 }
 
 // facts are what a station said of itself, on whichever interface of its zone.

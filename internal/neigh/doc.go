@@ -5,7 +5,8 @@
 //
 // The kernel's table is the authority for who is behind a connection: the kernel sends its answers to the MAC address that
 // the table has, so who is in there is the one that talks. A sniffed frame proves nothing: anybody can forge it, and it
-// needs no answer. So a Sniffer gives names, sightings and evidence of spoofing, and Table.Lookup never asks it.
+// needs no answer. So a Sniffer gives names, sightings and evidence of spoofing, and Table.Lookup never asks it. What to make of
+// the evidence is the importer's.
 //
 // How it fails: an address that nobody answers for, that the kernel knows only as incomplete or failed, or that two of
 // the interfaces claim has no station; so a guest is never taken for another. Lost events lead to a new listing, an

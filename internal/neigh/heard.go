@@ -22,6 +22,9 @@ type Facts struct {
 	Vendor string // DHCP vendor class, the same
 	// Suspicions are the reasons to doubt that this is one station, of the last ten minutes, in the order of their kinds.
 	Suspicions []Suspicion
+	// MovedAt is when (Mono) a bridge last saw the station behind another port than before; 0: never. Who speaks in the
+	// name of a station behind another port moves it.
+	MovedAt time.Duration
 }
 
 // Suspicion is a kind of evidence that a station is not the one whose address it uses.
@@ -35,6 +38,15 @@ const (
 	AsRouter     Suspicion = "as-router"      // it says that an address of the router is its own
 )
 
+// Suspect is a station and the evidence against it.
+type Suspect struct {
+	MAC  [6]byte
+	What Suspicion
+	// Rival and it use Addr by turns, of TwoMACs.
+	Rival [6]byte
+	Addr  netip.Addr
+}
+
 // What came back to what it was within its window, so many times in a row, is two and not one that changed.
 const (
 	portWindow   = 5 * time.Second // a phone between two access points changes too, but slower
@@ -43,6 +55,8 @@ const (
 	claimWindow  = time.Minute
 	episode      = 10 * time.Minute // how long one suspicion lasts, and is logged once
 	sightEvery   = time.Second      // how often the same sighting is told
+	suspectEvery = 10 * time.Second // and the same suspicion
+	settling     = 2 * time.Second  // a bridge learns a new station's port before it is heard, or as soon
 	maxStation   = 4096
 	strangerRate = 100 // stations per second that are taken in; a coach arrives with fewer
 	strangerWave = 500
@@ -80,10 +94,14 @@ type station struct {
 	name, vendor string
 	id4, id6     rivals[uint64]
 	port         rivals[int]
-	suspected    map[Suspicion]time.Duration // when last
+	suspected    map[Suspicion]suspected
+	first, moved time.Duration
 	told         time.Duration
 	addr         netip.Addr // told last
 }
+
+// suspected is when there was evidence last, and when somebody was told.
+type suspected struct{ last, told time.Duration }
 
 // heard is what one interface's stations have said.
 type heard struct {
@@ -100,6 +118,7 @@ type heard struct {
 	turned    uint64 // strangers that were not taken in, in this flood
 	flooded   time.Duration
 	episodes  uint64
+	suspects  []Suspect // to be told
 }
 
 func newHeard(iface string, limit int, kept func(iface string, mac [6]byte) bool, log *slog.Logger) *heard {
@@ -130,14 +149,14 @@ func (h *heard) take(m *message, at time.Duration) bool {
 	}
 	if slices.Contains(h.own, m.addr) {
 		if m.claims {
-			h.suspect(m.mac, AsRouter, at)
+			h.suspect(Suspect{MAC: m.mac, What: AsRouter}, at)
 		}
 		m.addr, m.claims = netip.Addr{}, false
 	}
 	if m.claims {
 		if by := h.claims.use(m.addr); by.take(m.mac, at, claimWindow) > 0 {
-			h.suspect(by.before, TwoMACs, at)
-			h.suspect(m.mac, TwoMACs, at)
+			h.suspect(Suspect{by.before, TwoMACs, m.mac, m.addr}, at)
+			h.suspect(Suspect{m.mac, TwoMACs, by.before, m.addr}, at)
 		}
 	}
 	if m.leaves || m.addr == s.addr && s.told > 0 && at-s.told < sightEvery {
@@ -149,8 +168,12 @@ func (h *heard) take(m *message, at time.Duration) bool {
 
 // station is the record of a station; of a new one only while there is no flood of them.
 func (h *heard) station(mac [6]byte, at time.Duration) *station {
-	if h.stations.get(mac) != nil || h.strangers.Allow() {
-		return h.stations.use(mac)
+	if s := h.stations.get(mac); s != nil || h.strangers.Allow() {
+		known := s != nil
+		if s = h.stations.use(mac); s != nil && !known {
+			s.first = at
+		}
+		return s
 	}
 	h.turned++
 	if h.flooded == 0 || at-h.flooded > episode {
@@ -173,7 +196,7 @@ func (h *heard) takeDHCP(s *station, m *message, at time.Duration) {
 		ids = &s.id6
 	}
 	if ids.take(maphash.Bytes(h.seed, m.id), at, idWindow) > 0 {
-		h.suspect(m.mac, TwoClientIDs, at)
+		h.suspect(Suspect{MAC: m.mac, What: TwoClientIDs}, at)
 	}
 }
 
@@ -188,29 +211,50 @@ func (h *heard) setOwn(own []netip.Addr) {
 func (h *heard) moved(mac [6]byte, port int, at time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if s := h.stations.get(mac); s != nil && s.port.take(port, at, portWindow) >= portReturns {
-		h.suspect(mac, TwoPorts, at)
-	}
-}
-
-func (h *heard) suspect(mac [6]byte, what Suspicion, at time.Duration) {
 	s := h.stations.get(mac)
 	if s == nil {
 		return
 	}
-	last, before := s.suspected[what]
-	if s.suspected == nil {
-		s.suspected = map[Suspicion]time.Duration{}
+	if s.port.known && s.port.now != port || !s.port.known && at-s.first > settling {
+		s.moved = at
 	}
-	s.suspected[what] = at
-	if before && at-last <= episode {
+	if s.port.take(port, at, portWindow) >= portReturns {
+		h.suspect(Suspect{MAC: mac, What: TwoPorts}, at)
+	}
+}
+
+func (h *heard) suspect(who Suspect, at time.Duration) {
+	s := h.stations.get(who.MAC)
+	if s == nil {
+		return
+	}
+	was, before := s.suspected[who.What]
+	if s.suspected == nil {
+		s.suspected = map[Suspicion]suspected{}
+	}
+	told := was.told
+	if !before || at-told >= suspectEvery {
+		told = at
+		h.suspects = append(h.suspects, who)
+	}
+	s.suspected[who.What] = suspected{at, told}
+	if before && at-was.last <= episode {
 		return
 	}
 	h.episodes++
 	if h.logs.Allow() {
-		h.log.Warn("a station may not be the one that it says", "interface", h.iface, "station", sessions.MAC(mac),
-			"suspicion", string(what), "episodes", h.episodes)
+		h.log.Warn("a station may not be the one that it says", "interface", h.iface, "station", sessions.MAC(who.MAC),
+			"suspicion", string(who.What), "episodes", h.episodes)
 	}
+}
+
+// takeSuspects are those to be told since the last call.
+func (h *heard) takeSuspects() []Suspect {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	suspects := h.suspects
+	h.suspects = nil
+	return suspects
 }
 
 func (h *heard) facts(mac [6]byte, at time.Duration) (Facts, bool) {
@@ -220,9 +264,9 @@ func (h *heard) facts(mac [6]byte, at time.Duration) (Facts, bool) {
 	if s == nil {
 		return Facts{}, false
 	}
-	f := Facts{Name: s.name, Vendor: s.vendor}
+	f := Facts{Name: s.name, Vendor: s.vendor, MovedAt: s.moved}
 	for _, what := range []Suspicion{TwoPorts, TwoClientIDs, TwoMACs, AsRouter} {
-		if last, ok := s.suspected[what]; ok && at-last <= episode {
+		if was, ok := s.suspected[what]; ok && at-was.last <= episode {
 			f.Suspicions = append(f.Suspicions, what)
 		}
 	}

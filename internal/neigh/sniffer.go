@@ -27,6 +27,9 @@ type SnifferConfig struct {
 	// one goroutine per interface. addr is the address that it says it has or is about to have; not valid when it told none.
 	// The frame may be forged. It must not be nil.
 	Heard func(iface string, mac [6]byte, addr netip.Addr)
+	// Suspected is called for evidence against a station, at most once in ten seconds for the same, outside all locks, from
+	// several goroutines. It may be nil.
+	Suspected func(iface string, who Suspect)
 	// Kept tells whether a station must be remembered before others. It must not call the Sniffer. It may be nil: none.
 	Kept func(iface string, mac [6]byte) bool
 	// Max is how many stations per interface are remembered. 0 means 4096.
@@ -143,6 +146,7 @@ func (s *Sniffer) Facts(iface string, mac [6]byte) (f Facts, ok bool) {
 func (s *Sniffer) Moved(iface string, mac [6]byte, port int) {
 	if e, ok := s.ears[iface]; ok {
 		e.heard.moved(mac, port, s.config.Mono())
+		s.tell(e)
 	}
 }
 
@@ -195,8 +199,21 @@ func (s *Sniffer) take(e *ear, frame []byte) {
 		}
 		return
 	}
-	if ok && e.heard.take(&m, s.config.Mono()) {
+	if !ok {
+		return
+	}
+	if e.heard.take(&m, s.config.Mono()) {
 		s.config.Heard(e.name, m.mac, m.addr)
+	}
+	s.tell(e)
+}
+
+// tell passes on what speaks against stations.
+func (s *Sniffer) tell(e *ear) {
+	for _, who := range e.heard.takeSuspects() {
+		if s.config.Suspected != nil {
+			s.config.Suspected(e.name, who)
+		}
 	}
 }
 

@@ -26,9 +26,10 @@ type listener struct {
 	*neigh.Sniffer
 	log lockedBuffer
 
-	mu     sync.Mutex
-	heard  map[change]int
-	online map[[6]byte]bool
+	mu       sync.Mutex
+	heard    map[change]int
+	suspects map[neigh.Suspect]int
+	online   map[[6]byte]bool
 }
 
 type lockedBuffer struct {
@@ -50,7 +51,7 @@ func (b *lockedBuffer) count(text string) int {
 
 func listen(t *testing.T, limit int) *listener {
 	t.Helper()
-	l := &listener{heard: map[change]int{}, online: map[[6]byte]bool{}}
+	l := &listener{heard: map[change]int{}, suspects: map[neigh.Suspect]int{}, online: map[[6]byte]bool{}}
 	begun := time.Now()
 	config := neigh.SnifferConfig{
 		Interfaces: []string{lab.GuestBridge, otherBridge}, Max: limit, Log: slog.New(slog.NewTextHandler(&l.log, nil)),
@@ -59,6 +60,11 @@ func listen(t *testing.T, limit int) *listener {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.heard[change{iface, mac, addr}]++
+		},
+		Suspected: func(_ string, who neigh.Suspect) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.suspects[who]++
 		},
 		Kept: func(_ string, mac [6]byte) bool {
 			l.mu.Lock()
@@ -235,6 +241,29 @@ func TestSnifferSuspects(t *testing.T) {
 	})
 	if f, _ := l.Facts(lab.GuestBridge, [6]byte(honest.MAC)); len(f.Suspicions) > 0 {
 		t.Errorf("an honest station is suspected: %q", f.Suspicions)
+	}
+
+	// What the importer hears, and how often.
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, who := range []neigh.Suspect{
+		{MAC: [6]byte(two.MAC), What: neigh.TwoClientIDs},
+		{MAC: [6]byte(a.MAC), What: neigh.TwoMACs, Rival: [6]byte(b.MAC), Addr: a.Addr4},
+		{MAC: [6]byte(b.MAC), What: neigh.TwoMACs, Rival: [6]byte(a.MAC), Addr: a.Addr4},
+		{MAC: [6]byte(rogue.MAC), What: neigh.AsRouter},
+		{MAC: [6]byte(left.MAC), What: neigh.TwoPorts},
+	} {
+		if n := l.suspects[who]; n == 0 || n > 3 {
+			t.Errorf("%+v was told %d times", who, n)
+		}
+	}
+	if len(l.suspects) != 5 {
+		t.Errorf("told: %+v", l.suspects)
+	}
+	for _, s := range []*lab.Station{honest, two, a, b, rogue, left} {
+		if f, _ := l.Facts(lab.GuestBridge, [6]byte(s.MAC)); (f.MovedAt > 0) != (s == left) {
+			t.Errorf("%s moved at %v", s.MAC, f.MovedAt)
+		}
 	}
 }
 
