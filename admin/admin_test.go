@@ -33,6 +33,7 @@ type gateway struct {
 	running  map[sessions.Station]sessions.Session
 	accounts []sessions.Account
 	changed  []string
+	rules    []sessions.AccessRule
 }
 
 func (g *gateway) View(st sessions.Station) sessions.StationView {
@@ -49,7 +50,7 @@ func (g *gateway) Stations() []sessions.StationView {
 	return []sessions.StationView{
 		{Station: alice, State: sessions.Authorized, Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.10")},
 			SeenAt: time.Hour - 30*time.Second, Session: &s}, // the clock is at one hour
-		{Station: bob, State: sessions.Captive},
+		{Station: bob, State: sessions.Blocked, Access: &chair, Refused: sessions.RefusedExpired},
 	}
 }
 
@@ -139,7 +140,7 @@ func serve(t *testing.T) (path string, g *gateway, c *clock.Fake) {
 		Usage: sessions.Usage{InputOctets: 1000, OutputOctets: 20000, InputPackets: 10, OutputPackets: 20},
 	}}}
 	server := NewServer(Config{
-		Listener: l, Clock: c, Sessions: g, Accounts: g, Logger: slog.New(slog.DiscardHandler),
+		Listener: l, Clock: c, Sessions: g, Accounts: g, Access: g, Logger: slog.New(slog.DiscardHandler),
 		Outbox: func(context.Context) (int, error) { return 7, nil },
 		Bandwidth: func(zone string) []Bandwidth {
 			return []Bandwidth{{Way: "down", Mechanism: "htb", Why: "of the queue of " + zone}}
@@ -205,9 +206,10 @@ func TestWire(t *testing.T) {
 		`"acct_session_id":"s-1","acct_multi_session_id":"s-1","zone":"guest","mac":"02:00:5e:10:00:01","address":"192.0.2.10",` +
 		`"username":"alice","source":"local","method":"password","started_at":"2026-11-21T12:00:00Z","session_time":90,` +
 		`"session_timeout":3600,"session_time_left":3510,"idle_timeout":300,"bandwidth_up":0,"bandwidth_down":0,"input_octets":1000,"output_octets":20000,` +
-		`"input_packets":10,"output_packets":20}},` +
-		`{"zone":"guest","mac":"02:00:5e:10:00:02","state":"captive","addresses":[],"last_seen":null,` +
-		`"name":"","vendor":"","suspicions":[],"session":null}]`
+		`"input_packets":10,"output_packets":20},"access":null},` +
+		`{"zone":"guest","mac":"02:00:5e:10:00:02","state":"blocked","addresses":[],"last_seen":null,` +
+		`"name":"","vendor":"","suspicions":[],"session":null,"access":{"kind":"blocked","zone":"","mac":"02:00:5e:10:00:02",` +
+		`"note":"a chair","by":"operator","made_at":"2026-11-21T12:00:00Z","seconds_left":90},"refused":"account_expired"}]`
 	if diff := cmp.Diff(want, string(raw)); diff != "" {
 		t.Errorf("stations (-want +got):\n%s", diff)
 	}

@@ -61,6 +61,21 @@ func (c *Client) Logout(ctx context.Context, in LogoutRequest) ([]Session, error
 	return call[[]Session](ctx, c, http.MethodPost, "/logout", in)
 }
 
+// Access are the rules for stations, those of the configuration first.
+func (c *Client) Access(ctx context.Context) ([]AccessRule, error) {
+	return call[[]AccessRule](ctx, c, http.MethodGet, "/access", nil)
+}
+
+// SetAccess makes a rule.
+func (c *Client) SetAccess(ctx context.Context, in SetAccessRequest) (AccessRule, error) {
+	return call[AccessRule](ctx, c, http.MethodPost, "/access/set", in)
+}
+
+// RemoveAccess takes rules back.
+func (c *Client) RemoveAccess(ctx context.Context, in RemoveAccessRequest) (RemovedAccess, error) {
+	return call[RemovedAccess](ctx, c, http.MethodPost, "/access/remove", in)
+}
+
 // Accounts are the gateway's own accounts.
 func (c *Client) Accounts(ctx context.Context) ([]Account, error) {
 	return call[[]Account](ctx, c, http.MethodGet, "/accounts", nil)

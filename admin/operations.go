@@ -68,6 +68,10 @@ func (s *Server) stations(context.Context, none) ([]Station, error) {
 	now := s.cfg.Clock.Mono()
 	for i, v := range views {
 		out[i] = stationOf(v, s.cfg.Facts(v.Station), now)
+		if v.Access != nil {
+			rule := s.accessRule(*v.Access)
+			out[i].Access, out[i].Refused = &rule, v.Refused
+		}
 	}
 	return out, nil
 }

@@ -32,6 +32,7 @@ type Config struct {
 	Clock    clock.Clock
 	Sessions Sessions
 	Accounts Accounts
+	Access   Access
 	Outbox   func(ctx context.Context) (int, error)    // records that the centre has not merged yet
 	Centre   func(ctx context.Context) (Centre, error) // nil: the gateway stands alone
 	Facts    func(sessions.Station) Facts              // what a station said of itself
@@ -99,6 +100,9 @@ func (s *Server) routes() http.Handler {
 	handle(mux, "GET /gardens", s.gardens)
 	handle(mux, "POST /login", s.login)
 	handle(mux, "POST /logout", s.logout)
+	handle(mux, "GET /access", s.access)
+	handle(mux, "POST /access/set", s.accessSet)
+	handle(mux, "POST /access/remove", s.accessRemove)
 	handle(mux, "GET /accounts", s.accounts)
 	handle(mux, "POST /accounts/add", s.accountAdd)
 	handle(mux, "POST /accounts/passwd", s.accountPasswd)
@@ -179,6 +183,8 @@ func refusalText(r sessions.Reason) string {
 		return "no such zone"
 	case sessions.RefusedNotLoggedIn:
 		return "no such session is running"
+	case sessions.RefusedBlocked:
+		return "the station is blocked; \"gatehouse block list\" tells why"
 	case sessions.RefusedTooManyOnline:
 		return "the gateway is full: no station id is free"
 	default:

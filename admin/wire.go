@@ -14,6 +14,9 @@ const (
 	CodeNotFound  = "not_found" // no such station, session or account
 	CodeExists    = "exists"    // the account is there already
 	CodeInternal  = "internal"  // the daemon's fault; its log says more
+	// CodeConfigured: it is in the configuration, and no verb changes that.
+	CodeConfigured = "configured"
+	CodeTooMany    = "too_many" // there is no room for more
 )
 
 // Error is the body of every answer that is not 2xx.
@@ -110,7 +113,44 @@ type Station struct {
 	Addresses []netip.Addr          `json:"addresses"`
 	LastSeen  *int64                `json:"last_seen"` // seconds ago; null: not since the start
 	Facts
-	Session *Session `json:"session"`
+	Session *Session    `json:"session"`
+	Access  *AccessRule `json:"access"` // the rule that counts for it; null: none
+	// Refused says why its MAC address did not let it in, although the rule says so.
+	Refused sessions.Reason `json:"refused,omitempty"`
+}
+
+// AccessRule is what was decided about the stations of a MAC address.
+type AccessRule struct {
+	Kind        sessions.AccessKind   `json:"kind"`
+	Zone        string                `json:"zone"` // empty: every zone
+	MAC         sessions.MAC          `json:"mac"`
+	Account     string                `json:"account,omitempty"`
+	Note        string                `json:"note"`
+	By          sessions.AccessOrigin `json:"by"`
+	MadeAt      time.Time             `json:"made_at,omitzero"` // absent when the clock was wrong then, and for the configuration's
+	SecondsLeft *int64                `json:"seconds_left"`     // null: no end
+}
+
+// SetAccessRequest asks for a rule.
+type SetAccessRequest struct {
+	Kind sessions.AccessKind `json:"kind"`
+	// Station is zone/MAC or a MAC: to be blocked in every zone, or else where there is one zone or it was seen in one.
+	Station string `json:"station"`
+	Account string `json:"account,omitempty"`
+	Note    string `json:"note,omitempty"`
+	Seconds int64  `json:"seconds,omitempty"` // 0: no end
+}
+
+// RemoveAccessRequest asks to take back the rules of some kinds for zone/MAC, or for a MAC in all zones.
+type RemoveAccessRequest struct {
+	Station string                `json:"station"`
+	Kinds   []sessions.AccessKind `json:"kinds"`
+}
+
+// RemovedAccess is what was taken back, and what still says the same.
+type RemovedAccess struct {
+	Removed   []AccessRule `json:"removed"`
+	Remaining []AccessRule `json:"remaining"`
 }
 
 // Facts are what a station said of itself. It may have lied.

@@ -51,12 +51,10 @@ const MaxAccessRules = 4096
 
 // Errors of SetAccess and RemoveAccess.
 var (
-	ErrNoRule        = errors.New("no such rule")
-	ErrConfigured    = errors.New("the rule is in the configuration")
-	ErrTooManyRules  = errors.New("there are too many rules")
-	errNotAStation   = errors.New("not the MAC address of a device")
-	errNothingToSay  = errors.New("not a rule that can be made")
-	errAccountNeeded = errors.New("a pre-authorized station needs an account")
+	ErrNoRule       = errors.New("no such rule")
+	ErrConfigured   = errors.New("the rule is in the configuration")
+	ErrTooManyRules = errors.New("there are too many rules")
+	ErrBadRule      = errors.New("the rule makes no sense")
 )
 
 const (
@@ -170,17 +168,17 @@ func (m *Manager) AccessLeft(r AccessRule) (left time.Duration, ok bool) {
 
 // SetAccess makes a rule of the operator's, durably, in the place of one for the same station of the same kind, and acts
 // by it: blocked stations are cut off when it returns. Trusted and pre-authorized take each other's place and end a
-// suspension. The error is ErrTooManyRules, or says what is wrong with the rule.
+// suspension. The error wraps ErrBadRule or is ErrTooManyRules.
 func (m *Manager) SetAccess(ctx context.Context, r AccessRule) error {
 	switch _, known := m.zones[r.Zone]; {
 	case r.Zone != "" && !known:
 		return &Refusal{Reason: RefusedUnknownZone}
 	case r.MAC == MAC{} || r.MAC[0]&1 != 0:
-		return errNotAStation
+		return fmt.Errorf("%w: %s is no device's MAC address", ErrBadRule, r.MAC)
 	case r.Kind != AccessBlocked && r.Kind != AccessTrusted && r.Kind != AccessPreauthorized || r.For < 0:
-		return errNothingToSay
+		return fmt.Errorf("%w: %q for %v", ErrBadRule, r.Kind, r.For)
 	case (r.Kind == AccessPreauthorized) != (r.Account != ""):
-		return errAccountNeeded
+		return fmt.Errorf("%w: pre-authorized is who has an account, and nobody else", ErrBadRule)
 	}
 	r.By, r.MadeAt = ByOperator, m.stamp()
 	b := Batch{Access: []AccessRule{r}}

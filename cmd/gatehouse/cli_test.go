@@ -62,13 +62,15 @@ func TestWrongUse(t *testing.T) {
 		"fly", "account fly", "--json", "run --speed 3", "run now", "status now", "login", "login a b", "logout", "logout --all x",
 		"account add", "account add eve", "account add eve --generate --password-stdin",
 		"account add eve --generate --session-timeout 90", "account add eve --generate --simultaneous-use -1",
-		"account add eve --generate --expires tomorrow"))
+		"account add eve --generate --expires tomorrow",
+		"block", "block a b", "block 02005e100001 --for 90", "block list now", "unblock", "trust 02005e100001 --for 1.5s"))
 }
 
 func TestUnreachable(t *testing.T) {
 	const socket = " --socket /nonexistent/control.sock"
 	golden(t, "unreachable", transcript(t, "secret\n",
 		"status"+socket, "stations --json"+socket, "sessions"+socket, "login guest/02005e100001"+socket, "logout --all"+socket,
+		"block 02005e100001 --for 2h"+socket, "block list"+socket, "unblock 02005e100001"+socket, "trust 02005e100001"+socket,
 		"account list"+socket, "account add eve --password-stdin"+socket, "account passwd eve --generate"+socket, "account remove eve"+socket))
 }
 

@@ -29,6 +29,7 @@ func verbs(step func(point string)) []verb {
 	return []verb{
 		runVerb(step), checkVerb(), cleanupVerb(), versionVerb(),
 		statusVerb(), stationsVerb(), sessionsVerb(), loginVerb(), logoutVerb(), gardenVerb(), gardenTestVerb(),
+		blockVerb(), blockListVerb(), unblockVerb(), trustVerb(), trustListVerb(), untrustVerb(),
 		accountAddVerb(), accountRemoveVerb(), accountListVerb(), accountPasswdVerb(),
 	}
 }

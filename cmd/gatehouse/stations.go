@@ -16,7 +16,9 @@ func stationsVerb() verb {
 		name: "stations", short: "list the stations seen since the start, and whether they are in",
 		detail: "SEEN is how long ago a station showed itself. NAME is what it called itself by DHCP; anybody can say anything.\n" +
 			"SUSPICIONS of the last ten minutes say why it may be more than one: two-ports, two-client-ids, two-macs. as-router\n" +
-			"is one that uses an address of the router.",
+			"is one that uses an address of the router. RULE is what counts for the station, who made it, and why: blocked and\n" +
+			"trusted by MAC address, pre-authorized as an account and, if so, why not let in, or suspended: for so long it has to\n" +
+			"log in at the portal.",
 		bind: func(f *flag.FlagSet) action {
 			c := bindClient(f)
 			return func(ctx context.Context, s streams, _ []string) error {
@@ -31,7 +33,7 @@ func stationsVerb() verb {
 }
 
 func printStations(w io.Writer, all []admin.Station) {
-	rows := [][]string{{"ZONE", "MAC", "STATE", "USER", "LEFT", "SEEN", "NAME", "SUSPICIONS", "ADDRESSES"}}
+	rows := [][]string{{"ZONE", "MAC", "STATE", "USER", "LEFT", "SEEN", "NAME", "SUSPICIONS", "RULE", "ADDRESSES"}}
 	for _, st := range all {
 		addrs := make([]string, len(st.Addresses))
 		for i, a := range st.Addresses {
@@ -45,7 +47,7 @@ func printStations(w io.Writer, all []admin.Station) {
 			seen = span(*st.LastSeen) + " ago"
 		}
 		rows = append(rows, []string{st.Zone, st.MAC.String(), string(st.State), user, left, seen, plain(st.Name),
-			plain(strings.Join(st.Suspicions, " ")), plain(strings.Join(addrs, " "))})
+			plain(strings.Join(st.Suspicions, " ")), ruleOf(&st), plain(strings.Join(addrs, " "))})
 	}
 	table(w, rows)
 }
