@@ -22,7 +22,7 @@ const MaxCaps = 2
 
 // Cap bounds octets, counted as Usage counts them. Grants with a cap of the same name share it. Once one of its bounds is
 // reached the kernel refuses the packets of all of them, in that direction or, for Total, both; what it refuses is
-// neither counted in Usage nor charged to what comes after.
+// neither counted in Usage nor charged to what comes after. A cap that no grant has any more is forgotten.
 type Cap struct {
 	Name string
 	// Version tells a cap from its follower of the same name. While it stays, the kernel's count goes on, whatever the

@@ -147,7 +147,7 @@ func (g *gateway) openKernel(context.Context) (err error) {
 		interfaces = append(interfaces, z.Interfaces...)
 	}
 	g.firewall, err = nftables.New(nftables.Config{Zones: zones, PortalHTTPPort: g.Config.Portal.HTTPPort,
-		DNSPort: g.Config.DNS.Port, Logger: g.Logger})
+		DNSPort: g.Config.DNS.Port, Logger: g.Logger, Capped: func() { g.manager.Recheck(context.Background()) }})
 	if err != nil {
 		return fmt.Errorf("opening the firewall: %w", err)
 	}

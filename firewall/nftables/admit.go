@@ -35,8 +35,8 @@ func (f *Firewall) admit(ctx context.Context, grants []sessions.Grant) error {
 		return err
 	}
 	var t transaction
-	idle := f.idle.clone()
-	plan, err := f.plan(&t, &idle, grants)
+	idle, caps := f.idle.clone(), f.newCapPlan()
+	plan, err := f.plan(&t, &idle, caps, grants)
 	if err != nil {
 		return fmt.Errorf("admitting: %w", err)
 	}
@@ -45,22 +45,34 @@ func (f *Firewall) admit(ctx context.Context, grants []sessions.Grant) error {
 	for i, a := range plan {
 		if a.old != nil && !a.old.cut {
 			changes = true
-			gone.admission(a.old, 0)
+			gone.departure(a.old)
+			caps.leave(a.old)
 		}
 		come.admission(a.now, timeoutOf(grants[i].Timeout))
 		if !a.again() {
 			come.counters(a.now)
 		}
 	}
+	caps.follow(func(g *grant) bool { return slices.ContainsFunc(plan, func(a admission) bool { return a.old == g }) })
+	for g, changed := range caps.moved {
+		changes = true
+		gone.caps(g.id, g.caps)
+		gone.refusals(g)
+		come.caps(g.id, changed)
+	}
 	gone.each(t.remove)
+	caps.objects(&t)
 	come.each(t.insert)
 	if err := f.socket.transact(&t.messages); err != nil {
 		return fmt.Errorf("admitting: %w", err)
 	}
 	f.idle = idle
+	caps.done()
+	var flows []*grant
 	for _, a := range plan {
-		f.admitted(a)
+		flows = append(flows, f.admitted(a)...)
 	}
+	f.dropFlows(flows...)
 	if !changes {
 		return nil
 	}
@@ -76,7 +88,7 @@ func timeoutOf(d time.Duration) time.Duration {
 }
 
 // plan finds ids and classes for grants. Chains and classes that are new go into the transaction.
-func (f *Firewall) plan(t *transaction, idle *idleState, grants []sessions.Grant) ([]admission, error) {
+func (f *Firewall) plan(t *transaction, idle *idleState, caps *capPlan, grants []sessions.Grant) ([]admission, error) {
 	plan := make([]admission, 0, len(grants))
 	taken, seen := map[id]bool{}, map[sessions.Station]bool{}
 	for i := range grants {
@@ -98,6 +110,10 @@ func (f *Firewall) plan(t *transaction, idle *idleState, grants []sessions.Grant
 			}
 			taken[a.now.id] = true
 		}
+		var err error
+		if a.now.caps, err = caps.join(g); err != nil {
+			return nil, err
+		}
 		a.now.class = idle.classFor(t, a.now.idle, func(c class) bool {
 			return slices.ContainsFunc(plan, func(p admission) bool { return p.now.class == c }) || f.hasClass(c)
 		})
@@ -106,23 +122,22 @@ func (f *Firewall) plan(t *transaction, idle *idleState, grants []sessions.Grant
 	return plan, nil
 }
 
-// admitted takes down what the kernel has accepted.
-func (f *Firewall) admitted(a admission) {
+// admitted takes down what the kernel has accepted, and tells whose connections cannot go on.
+func (f *Firewall) admitted(a admission) []*grant {
 	if a.again() {
 		f.forget(a.old)
 	}
 	f.remember(a.now)
-	if a.old == nil {
-		return
+	switch {
+	case a.old == nil:
+		return nil
+	case !a.again():
+		a.old.cut, a.old.caps = true, nil
+		return []*grant{a.old}
+	case (a.old.class == 0) != (a.now.class == 0):
+		return []*grant{a.now} // their conntrack marks say that it has an idle timeout, or that it has none
 	}
-	if !a.again() {
-		a.old.cut = true
-		f.dropFlows(a.old)
-		return
-	}
-	if (a.old.class == 0) != (a.now.class == 0) {
-		f.dropFlows(a.now) // their conntrack marks say that it has an idle timeout, or that it has none
-	}
+	return nil
 }
 
 func (f *Firewall) hasClass(c class) bool {
@@ -134,13 +149,19 @@ func (f *Firewall) hasClass(c class) bool {
 	return false
 }
 
-// dropFlows deletes a grant's connections. What stays because of an error is closed all the same, and Release tries again.
-func (f *Firewall) dropFlows(g *grant) {
-	if err := f.socket.deleteFlowsByMark(g.id.mark(), idMask); err != nil {
-		f.cfg.Logger.Warn("connections of a station stay in conntrack", slog.Any("station", g.station), slog.Any("error", err))
+// dropFlows deletes connections of grants. What stays because of an error is closed all the same, and Release tries again.
+func (f *Firewall) dropFlows(grants ...*grant) {
+	ids := make([]id, len(grants))
+	for i, g := range grants {
+		ids[i] = g.id
+	}
+	if err := f.socket.deleteFlowsOf(ids); err != nil {
+		f.cfg.Logger.Warn("connections of stations stay in conntrack", slog.Int("stations", len(ids)), slog.Any("error", err))
 		return
 	}
-	g.flowless = g.cut
+	for _, g := range grants {
+		g.flowless = g.cut
+	}
 }
 
 // Cut implements sessions.Enforcer.
@@ -180,27 +201,29 @@ func (f *Firewall) Cut(ctx context.Context, stations ...sessions.Station) ([]ses
 // cut ends grants in one transaction.
 func (f *Firewall) cut(grants []*grant) error {
 	var gone elementsOf
+	caps := f.newCapPlan()
 	for _, g := range grants {
 		if !g.cut {
-			gone.admission(g, 0)
+			gone.departure(g)
+			caps.leave(g)
 		}
 	}
 	if len(gone.sessions) > 0 {
 		var t transaction
 		gone.each(t.remove)
+		caps.objects(&t)
 		if err := f.socket.transact(&t.messages); err != nil {
 			return err
+		}
+		caps.done()
+		for _, g := range grants {
+			g.cut, g.caps = true, nil
 		}
 		if err := f.revokeLeases(); err != nil {
 			return err
 		}
 	}
-	for _, g := range grants {
-		g.cut = true
-		if !g.flowless {
-			f.dropFlows(g)
-		}
-	}
+	f.dropFlows(slices.DeleteFunc(slices.Clone(grants), func(g *grant) bool { return g.flowless })...)
 	return nil
 }
 

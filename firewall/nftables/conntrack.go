@@ -2,6 +2,7 @@ package nftables
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -11,10 +12,14 @@ import (
 
 // Numbers of linux/netfilter/nfnetlink_conntrack.h that x/sys does not have.
 const (
+	conntrackGet    = unix.NFNL_SUBSYS_CTNETLINK<<8 | 1 // IPCTNL_MSG_CT_GET
 	conntrackDelete = unix.NFNL_SUBSYS_CTNETLINK<<8 | 2 // IPCTNL_MSG_CT_DELETE
 
+	ctaTupleOrig  = 1
 	ctaTupleReply = 2
 	ctaMark       = 8
+	ctaID         = 12
+	ctaZone       = 18
 	ctaMarkMask   = 21
 
 	ctaTupleIP       = 1
@@ -80,6 +85,74 @@ func (s *socket) deleteFlowsByMark(value, mask uint32) error {
 	m.u32(ctaMarkMask, mask)
 	if err := s.call(&m); err != nil && !isMissing(err) {
 		return fmt.Errorf("deleting connections of a station: %w", err)
+	}
+	return nil
+}
+
+// fewFlowWalks is up to how many stations the kernel is asked to walk its connections for, each by itself, instead of
+// telling all connections once.
+const fewFlowWalks = 4
+
+// deleteFlowsOf deletes the connections of these ids.
+func (s *socket) deleteFlowsOf(ids []id) error {
+	if len(ids) <= fewFlowWalks {
+		for _, i := range ids {
+			if err := s.deleteFlowsByMark(i.mark(), idMask); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	wanted := make(map[id]bool, len(ids))
+	same := uint32(idMask) // the bits that all ids agree on: the kernel tells only connections that have them
+	for _, i := range ids {
+		wanted[i] = true
+		same &^= i.mark() ^ ids[0].mark()
+	}
+	var ask, deletions messages
+	ask.add(conntrackGet, 0, unix.AF_UNSPEC, 0)
+	ask.u32(ctaMark, ids[0].mark()&same)
+	ask.u32(ctaMarkMask, same)
+	err := s.dump(&ask, func() { deletions = messages{} }, func(body []byte) error {
+		return deletions.deletionOf(body, wanted)
+	})
+	if err != nil {
+		return fmt.Errorf("listing connections of stations: %w", err)
+	}
+	if err := s.post(&deletions); err != nil {
+		return fmt.Errorf("deleting connections of stations: %w", err)
+	}
+	return nil
+}
+
+// deletionOf adds the deletion of a listed connection when its mark has one of the ids.
+func (m *messages) deletionOf(flow []byte, ids map[id]bool) error {
+	named := map[uint16][]byte{}
+	err := attributes(flow, func(kind uint16, b []byte) error { named[kind] = b; return nil })
+	if err != nil || len(named[ctaMark]) != 4 || !ids[idOf(binary.BigEndian.Uint32(named[ctaMark]))] {
+		return err
+	}
+	family := uint8(unix.AF_INET)
+	err = attributes(named[ctaTupleOrig], func(kind uint16, b []byte) error {
+		if kind != ctaTupleIP {
+			return nil
+		}
+		return attributes(b, func(kind uint16, _ []byte) error {
+			if kind == ctaIPv6Src {
+				family = unix.AF_INET6
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return err
+	}
+	m.add(conntrackDelete, 0, family, 0)
+	m.bytes(ctaTupleOrig|unix.NLA_F_NESTED, named[ctaTupleOrig])
+	for _, kind := range []uint16{ctaID, ctaZone} { // that it is this one, and not a later one between the same ends
+		if b, there := named[kind]; there {
+			m.bytes(kind, b)
+		}
 	}
 	return nil
 }

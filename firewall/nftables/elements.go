@@ -38,6 +38,7 @@ type element struct {
 	isMap   bool          // mark is its data
 	mark    uint32        // of a map to marks
 	chain   string        // of a verdict map: where to go
+	object  string        // of a map to quotas: its name
 	timeout time.Duration // zero: for ever
 	left    time.Duration // read only
 	comment string
@@ -125,6 +126,8 @@ func (m *messages) element(e element) {
 		data := m.begin(unix.NFTA_SET_ELEM_DATA)
 		m.verdict(unix.NFTA_DATA_VERDICT, unix.NFT_GOTO, e.chain)
 		m.end(data)
+	case e.object != "":
+		m.text(unix.NFTA_SET_ELEM_OBJREF, e.object)
 	case e.isMap:
 		m.value(unix.NFTA_SET_ELEM_DATA, binary.NativeEndian.AppendUint32(nil, e.mark))
 	}
@@ -207,6 +210,8 @@ func (e *element) attribute(kind uint16, b []byte) error {
 		return attributes(b, e.keyAttribute)
 	case unix.NFTA_SET_ELEM_DATA:
 		return attributes(b, e.dataAttribute)
+	case unix.NFTA_SET_ELEM_OBJREF:
+		e.object = text(b)
 	case unix.NFTA_SET_ELEM_TIMEOUT:
 		return milliseconds(b, &e.timeout)
 	case unix.NFTA_SET_ELEM_EXPIRATION:

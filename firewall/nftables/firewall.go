@@ -45,6 +45,7 @@ type Firewall struct {
 	// of are a station's grants, the one that it got last at the end; those before it have ended and wait for Release.
 	of   map[sessions.Station][]*grant
 	idle idleState
+	caps map[string]*kernelCap // by key
 	// blocked are the stations of SetBlocked, by zone.
 	blocked map[string][]sessions.MAC
 	lastID  id
@@ -83,6 +84,7 @@ func (f *Firewall) forgetState() {
 	f.ready, f.known = false, false
 	f.grants, f.of = map[id]*grant{}, map[sessions.Station][]*grant{}
 	f.idle = idleState{chains: map[time.Duration]bool{}}
+	f.caps = map[string]*kernelCap{}
 }
 
 // Open is for a clean stop: it lets every station of the zones with OnStop Open through, and leaves the others, and all

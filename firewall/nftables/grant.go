@@ -18,6 +18,7 @@ type grant struct {
 	session string
 	idle    time.Duration // in whole milliseconds; zero: none
 	class   class         // that goes with idle
+	caps    []*kernelCap  // in the order of their keys; none of a grant that was cut
 	// cut: its elements of admission are gone. Those of a grant that is not cut may have expired.
 	cut bool
 	// flowless: no conntrack entry has its id.
@@ -46,6 +47,8 @@ func fromComment(i id, comment string) (*grant, bool) {
 type elementsOf struct {
 	stations                              map[string][]element // by zone
 	sessions, leases, idle, class, up, dn []element
+	quotas                                map[string][]element // by set
+	capped, spent                         []element
 }
 
 // admission adds the elements that let the grant through; zero timeouts for those to be removed.
@@ -57,7 +60,7 @@ func (e *elementsOf) admission(g *grant, timeout time.Duration) {
 	zone := g.station.Zone
 	e.stations[zone] = append(e.stations[zone], element{key: macKey(g.station.MAC), isMap: true, mark: g.mark(), timeout: timeout})
 	e.sessions = append(e.sessions, element{key: key, timeout: timeout})
-	if isLeasable(g.idle) && (timeout == 0 || timeout > leaseMargin) {
+	if g.isLeasable() && (timeout == 0 || timeout > leaseMargin) {
 		e.leases = append(e.leases, element{key: key, timeout: max(0, timeout-leaseMargin)})
 	}
 	if g.class != 0 {
@@ -65,6 +68,38 @@ func (e *elementsOf) admission(g *grant, timeout time.Duration) {
 	}
 	if g.class == otherClass {
 		e.class = append(e.class, element{key: key, chain: idleChain(g.idle)})
+	}
+	e.caps(g.id, g.caps)
+}
+
+// caps adds the elements by which packets of an id count against caps.
+func (e *elementsOf) caps(i id, caps []*kernelCap) {
+	if len(caps) == 0 {
+		return
+	}
+	if e.quotas == nil {
+		e.quotas = map[string][]element{}
+	}
+	key := markKey(i.mark())
+	e.capped = append(e.capped, element{key: key})
+	for prefix, direction := range map[string]bound{quotaUpPrefix: boundUp, quotaDownPrefix: boundDown} {
+		for slot, object := range quotas(caps, direction) {
+			set := fmt.Sprint(prefix, slot)
+			e.quotas[set] = append(e.quotas[set], element{key: key, object: object})
+		}
+	}
+}
+
+// departure adds what is to be removed of a grant, so that it holds no more.
+func (e *elementsOf) departure(g *grant) {
+	e.admission(g, 0)
+	e.refusals(g)
+}
+
+// refusals adds, for removal, that caps have refused the grant's packets.
+func (e *elementsOf) refusals(g *grant) {
+	if len(g.caps) > 0 {
+		e.spent = append(e.spent, element{key: markKey(g.id.mark())})
 	}
 }
 
@@ -84,6 +119,12 @@ func (e *elementsOf) each(f func(set string, elements ...element)) {
 	f(setIdleClass, e.class...)
 	f(setUp, e.up...)
 	f(setDown, e.dn...)
+	for set, elements := range e.quotas {
+		f(set, elements...)
+	}
+	f(setCapped, e.capped...)
+	f(setSpentUp, e.spent...)
+	f(setSpentDown, e.spent...)
 }
 
 // whole rounds a duration up to what the kernel's elements can hold.
@@ -97,6 +138,9 @@ func (f *Firewall) check(g *sessions.Grant) error {
 		if f.cfg.Zones[i].Name == g.Station.Zone {
 			if len(g.AcctSessionID) == 0 || len(g.AcctSessionID) > maxSessionIDLen {
 				return fmt.Errorf("a session id has 1 to %d bytes, not %d", maxSessionIDLen, len(g.AcctSessionID))
+			}
+			if len(g.Caps) > sessions.MaxCaps || len(g.Caps) == 2 && g.Caps[0].Name == g.Caps[1].Name {
+				return fmt.Errorf("a grant has %d caps at most, of different names", sessions.MaxCaps)
 			}
 			return nil
 		}

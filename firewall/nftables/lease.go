@@ -18,12 +18,15 @@ const (
 	shortestLeased = 10 * time.Second
 )
 
-// isLeasable tells whether a session with an idle timeout may have leases.
-func isLeasable(idle time.Duration) bool { return idle == 0 || idle >= shortestLeased }
+// isLeasable tells whether a grant may have leases. Each packet of one with caps must be counted against them.
+func (g *grant) isLeasable() bool { return mayLease(g.idle) && len(g.caps) == 0 }
+
+// mayLease tells whether an idle timeout can be renewed by leases.
+func mayLease(idle time.Duration) bool { return idle == 0 || idle >= shortestLeased }
 
 // renewed is for how long a packet renews an idle timeout.
 func renewed(idle time.Duration) time.Duration {
-	if isLeasable(idle) {
+	if mayLease(idle) {
 		return idle + lease
 	}
 	return idle

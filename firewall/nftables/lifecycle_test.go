@@ -2,6 +2,7 @@ package nftables_test
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -174,25 +175,33 @@ func TestSchema(t *testing.T) {
 	g.nft("delete chain inet gatehouse schema_9")
 	g.reconcile(one, two)
 	g.admit(unwanted)
-	before2 = g.steady("s2")
-	// Version 1 had no leases.
-	g.nft("flush table inet gatehouse; delete map inet gatehouse known_guest; delete set inet gatehouse fresh; delete set inet gatehouse leasable;" +
-		"delete chain inet gatehouse schema_2; add chain inet gatehouse schema_1; add set inet gatehouse old { type mark; }")
-	g.restart()
-	g.reconcile(one, two)
-	after1, _ := g.reading("s1")
-	after2, _ := g.reading("s2")
-	if diff := cmp.Diff(before1, after1); diff != "" {
-		t.Errorf("the first session after the migration: %s", diff)
-	}
-	if !after2.Live || after2.Usage != before2.Usage || after2.IdleLeft > before2.IdleLeft || after2.IdleLeft < before2.IdleLeft-10*time.Second {
-		t.Errorf("the second session was %+v, is %+v", before2, after2)
-	}
-	if out := g.nft("list", "set", "inet", "gatehouse", "sess"); !strings.Contains(out, "timeout 1h expires 59m") {
-		t.Errorf("the session's time is lost: %s", out)
-	}
-	if out := g.nft("list", "table", "inet", "gatehouse"); strings.Contains(out, "schema_1") || strings.Contains(out, "set old") {
-		t.Error("the old table is still there")
+	olderSets := map[int]string{2: "map quota_up_0,map quota_up_1,map quota_up_2,map quota_up_3,map quota_down_0,map quota_down_1,map quota_down_2,map quota_down_3," +
+		"set capped,set spent_up,set spent_down,set blocked_guest"}
+	olderSets[1] = olderSets[2] + ",map known_guest,set fresh,set leasable"
+	for version, missing := range olderSets {
+		before2 = g.steady("s2")
+		older := "flush table inet gatehouse; delete chain inet gatehouse schema_3; add set inet gatehouse old { type mark; };"
+		for _, set := range strings.Split(missing, ",") {
+			kind, name, _ := strings.Cut(set, " ")
+			older += "delete " + kind + " inet gatehouse " + name + ";"
+		}
+		g.nft(older + fmt.Sprintf("add chain inet gatehouse schema_%d", version))
+		g.restart()
+		g.reconcile(one, two)
+		after1, _ := g.reading("s1")
+		after2, _ := g.reading("s2")
+		if diff := cmp.Diff(before1, after1); diff != "" {
+			t.Errorf("the first session after the migration from %d: %s", version, diff)
+		}
+		if !after2.Live || after2.Usage != before2.Usage || after2.IdleLeft > before2.IdleLeft || after2.IdleLeft < before2.IdleLeft-10*time.Second {
+			t.Errorf("from %d: the second session was %+v, is %+v", version, before2, after2)
+		}
+		if out := g.nft("list", "set", "inet", "gatehouse", "sess"); !strings.Contains(out, "timeout 1h expires 59m") {
+			t.Errorf("from %d: the session's time is lost: %s", version, out)
+		}
+		if out := g.nft("list", "table", "inet", "gatehouse"); strings.Contains(out, "schema_1") || strings.Contains(out, "schema_2") || strings.Contains(out, "set old") {
+			t.Errorf("the old table of %d is still there", version)
+		}
 	}
 	g.wantOnline(s)
 	g.wantOnline(idle)

@@ -129,7 +129,7 @@ func (f *Firewall) sweep() error {
 	}
 	for _, set := range found.sets {
 		isStations := strings.HasPrefix(set, stationsPrefix)
-		if !isStations && !slices.Contains([]string{setSessions, setLeasable, setIdle, setIdleClass, setUp, setDown}, set) {
+		if !isStations && !isQuotas(set) && !slices.Contains(setsOfIDs, set) {
 			continue
 		}
 		elements, err := f.socket.readSet(set, nil)
@@ -142,12 +142,18 @@ func (f *Firewall) sweep() error {
 				owner = idOf(e.mark)
 			}
 			if f.grants[owner] == nil {
-				t.remove(set, element{key: e.key, isMap: e.isMap, mark: e.mark, chain: e.chain})
+				t.remove(set, element{key: e.key, isMap: e.isMap, mark: e.mark, chain: e.chain, object: e.object})
 			}
 		}
 	}
+	if err := f.sweepCaps(&t); err != nil {
+		return err
+	}
 	return f.socket.transact(&t.messages)
 }
+
+// setsOfIDs are the sets, beside those of caps' slots, that have an element for an id.
+var setsOfIDs = []string{setSessions, setLeasable, setIdle, setIdleClass, setCapped, setSpentUp, setSpentDown, setUp, setDown}
 
 // install loads the text of the ruleset. Chains that exist keep their place in the kernel's hooks, sets their elements.
 func (f *Firewall) install(ctx context.Context, opened bool) error {

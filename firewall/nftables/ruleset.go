@@ -10,7 +10,7 @@ import (
 )
 
 // schema is the version of the sets: their names, types, and what is in them. It grows when one of these changes.
-const schema = 2
+const schema = 3
 
 const (
 	schemaPrefix = "schema_" // an empty chain of this name and the version marks the table
@@ -92,6 +92,7 @@ func (r *rules) sets(line printer) {
 	}
 	line("\tset %s { type mark; flags dynamic,timeout; size %d; timeout %dms; }", setFresh, setSize, lease.Milliseconds())
 	line("\tset %s { type mark; flags timeout; size %d; }", setLeasable, setSize)
+	capSets(line)
 	line("\tset %s { type mark; size %d; counter; }", setUp, setSize)
 	line("\tset %s { type mark; size %d; counter; }", setDown, setSize)
 }
@@ -128,11 +129,13 @@ func (r *rules) shared(line printer) {
 	}
 	line.chain("unowned", append(unowned, "ct mark set meta mark")...)
 	line.chain("captive", append(append([]string{"fib saddr . iif oif missing drop"}, r.gardens(line)...), "goto closed")...)
+	capChains(line)
 	// What a lease says was found true a moment ago. It is asked first, for a packet pays for every lookup on its way.
 	line.chain("downlink",
 		flowID+" @"+setFresh+" "+flowID+" @"+setDown+" accept",
 		flowClass+" != 0 "+flowID+" != @"+setIdle+" goto "+r.withoutStation(),
 		flowID+" != @"+setSessions+" goto closed",
+		flowID+" @"+setCapped+" jump caps_down",
 		flowID+" @"+setLeasable+" update @"+setFresh+" { "+flowID+" }",
 		flowID+" @"+setDown+" accept",
 		"goto closed")
@@ -171,6 +174,7 @@ func (r *rules) capture(line printer, z *Zone) {
 		"jump unowned",
 		"goto pass_"+z.Name)
 	line.chain("pass_"+z.Name, append(pass,
+		packetID+" @"+setCapped+" jump caps_up",
 		packetID+" @"+setUp+" goto talking",
 		"goto closed")...)
 	var redirect []string

@@ -160,6 +160,26 @@ func (s *socket) call(m *messages) error {
 	return s.get(m, func([]byte) error { return nil })
 }
 
+// post sends messages that the kernel answers only when they fail. What they name and is not there is no failure.
+func (s *socket) post(m *messages) error {
+	if len(m.starts) == 0 {
+		return nil
+	}
+	if _, err := s.send(m); err != nil {
+		return err
+	}
+	var failure error
+	err := s.receive(func(message syscall.NetlinkMessage) (bool, error) {
+		if message.Header.Type == unix.NLMSG_ERROR && failure == nil {
+			if err := errno(message); !isMissing(err) {
+				failure = err
+			}
+		}
+		return false, nil
+	})
+	return errors.Join(failure, err)
+}
+
 // get sends one request and calls f with the body of each answer.
 func (s *socket) get(m *messages, f func(body []byte) error) error {
 	first, err := s.send(m)

@@ -33,6 +33,7 @@ func (f *Firewall) readAll() ([]sessions.Reading, error) {
 	readings := make([]sessions.Reading, 0, len(f.grants))
 	place := make(map[id]int, len(f.grants))
 	space := make([]element, 0, len(f.grants))
+	capped := func(_ *element, r *sessions.Reading) { r.Capped = true }
 	for _, step := range []struct {
 		set  string
 		take func(*element, *sessions.Reading)
@@ -44,9 +45,14 @@ func (f *Firewall) readAll() ([]sessions.Reading, error) {
 			r.Usage.OutputOctets, r.Usage.OutputPackets = e.octets, e.packets
 		}},
 		{setSessions, func(_ *element, r *sessions.Reading) { r.Live = true }},
+		{setSpentUp, capped},
+		{setSpentDown, capped},
 		{setIdle, func(e *element, r *sessions.Reading) { r.IdleLeft = e.left }},
 	} {
 		elements, err := f.socket.readSet(step.set, space[:0])
+		if isMissing(err) && !f.ready && (step.set == setSpentUp || step.set == setSpentDown) {
+			continue // a table of an older version, before the Reconcile that migrates it
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -120,6 +126,9 @@ func (f *Firewall) adoptGrants(found inspection) error {
 		}
 	}
 	if err := f.adoptIdle(found); err != nil {
+		return err
+	}
+	if err := f.adoptCaps(found); err != nil {
 		return err
 	}
 	admitted, err := f.socket.readSet(setSessions, nil)

@@ -27,26 +27,33 @@ func listen() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "changes of the firewall"), nil
 }
 
-// Watch calls lost when somebody else has deleted our table, or a chain, a rule or a set of it, until ctx ends. What is
+// Watch calls Config.Capped when a cap has refused its first packet, and lost when somebody else has deleted our table, or a chain, a rule or a set of it, until ctx ends. What is
 // deleted by ourselves does not count: after every deletion it looks whether all that the last Reconcile made is there.
 // lost may be called again before the loss is mended.
 func (f *Firewall) Watch(ctx context.Context, lost func()) error {
-	changes, err := listen()
+	news, err := listen()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = changes.Close() }()
-	defer context.AfterFunc(ctx, func() { _ = changes.SetReadDeadline(time.Unix(1, 0)) })()
+	defer func() { _ = news.Close() }()
+	defer context.AfterFunc(ctx, func() { _ = news.SetReadDeadline(time.Unix(1, 0)) })()
 	buf := make([]byte, 64<<10)
 	for {
-		n, err := changes.Read(buf)
+		n, err := news.Read(buf)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, unix.ENOBUFS): // too much at once: something of ours may have been in it
+			n = 0
 		case err != nil:
 			return fmt.Errorf("listening to changes of the firewall: %w", err)
-		case !deletesOurs(buf[:n]):
+		}
+		changes, broken := syscall.ParseNetlinkMessage(buf[:n])
+		unsure := n == 0 || broken != nil
+		if f.cfg.Capped != nil && (unsure || slices.ContainsFunc(changes, depletes)) {
+			f.cfg.Capped()
+		}
+		if !unsure && !slices.ContainsFunc(changes, deletesOurs) {
 			continue
 		}
 		whole, err := f.isWhole()
@@ -58,26 +65,32 @@ func (f *Firewall) Watch(ctx context.Context, lost func()) error {
 	}
 }
 
-// deletesOurs tells whether one of the messages says that something of our table is gone.
-func deletesOurs(b []byte) bool {
-	changes, err := syscall.ParseNetlinkMessage(b)
-	return err != nil || slices.ContainsFunc(changes, func(m syscall.NetlinkMessage) bool {
-		switch m.Header.Type {
-		case unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELTABLE, unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELCHAIN,
-			unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELRULE, unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELSET:
-		default:
-			return false
-		}
-		if len(m.Data) < nfgenmsgSize || m.Data[0] != unix.NFPROTO_INET {
-			return false
-		}
-		ours := false
-		err := attributes(m.Data[nfgenmsgSize:], func(kind uint16, b []byte) error {
-			ours = ours || kind == unix.NFTA_TABLE_NAME && text(b) == tableName // the number is the same for all four
-			return nil
-		})
-		return ours || err != nil
+// deletesOurs tells whether a message says that something of our table is gone.
+func deletesOurs(m syscall.NetlinkMessage) bool {
+	switch m.Header.Type {
+	case unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELTABLE, unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELCHAIN,
+		unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELRULE, unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELSET:
+		return len(m.Data) > 0 && m.Data[0] == unix.NFPROTO_INET && isOurs(m)
+	}
+	return false
+}
+
+// depletes tells whether a message says that a quota of our table has refused its first packet. Such a message has the
+// packet's family, not the table's.
+func depletes(m syscall.NetlinkMessage) bool {
+	return m.Header.Type == unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWOBJ && isOurs(m) && isDepleted(m.Data[nfgenmsgSize:])
+}
+
+func isOurs(m syscall.NetlinkMessage) bool {
+	if len(m.Data) < nfgenmsgSize {
+		return false
+	}
+	ours := false
+	err := attributes(m.Data[nfgenmsgSize:], func(kind uint16, b []byte) error {
+		ours = ours || kind == unix.NFTA_TABLE_NAME && text(b) == tableName // the number is the same for all kinds
+		return nil
 	})
+	return ours || err != nil
 }
 
 // isWhole tells whether all chains, rules and sets of the last Reconcile are there. Before the first, and after CleanUp

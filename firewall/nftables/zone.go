@@ -40,6 +40,7 @@ type Config struct {
 	DNSPort         uint16       // where port 53 of captive stations leads; default 53
 	NFT             string       // the nft program; default "nft", found in PATH
 	Logger          *slog.Logger // must not be nil
+	Capped          func()       // called by Watch when a cap has refused its first packet; may be nil
 }
 
 const (
