@@ -90,7 +90,7 @@ func timeoutOf(d time.Duration) time.Duration {
 // plan finds ids and classes for grants. Chains and classes that are new go into the transaction.
 func (f *Firewall) plan(t *transaction, idle *idleState, caps *capPlan, grants []sessions.Grant) ([]admission, error) {
 	plan := make([]admission, 0, len(grants))
-	taken, seen := map[id]bool{}, map[sessions.Station]bool{}
+	taken, seen := f.reserved(), map[sessions.Station]bool{}
 	for i := range grants {
 		g := &grants[i]
 		if err := f.check(g); err != nil {
@@ -103,6 +103,8 @@ func (f *Firewall) plan(t *transaction, idle *idleState, caps *capPlan, grants [
 		a := admission{old: f.latest(g.Station), now: &grant{station: g.Station, session: g.AcctSessionID, idle: whole(max(0, g.IdleTimeout))}}
 		if a.old != nil && a.old.session == g.AcctSessionID {
 			a.now.id = a.old.id
+		} else if was, ok := f.formerOf(g); ok {
+			a.now.id = was.id
 		} else {
 			var err error
 			if a.now.id, err = f.newID(taken); err != nil {

@@ -17,7 +17,8 @@
 //
 // How it fails: an error of Admit leaves the stations captive. Without the daemon the kernel goes on enforcing: sessions
 // end on time, captive stations stay captive. When another program removes the table, zones follow the router's own
-// firewall until the next Reconcile; Watch tells at once, Usage (sessions.ErrEnforcerLost) when it is asked.
+// firewall until the next Reconcile; Watch tells at once, Usage (sessions.ErrEnforcerLost) when it is asked. Connections
+// outlast that: a session that was there gets the id back that its connections carry.
 //
 // Entry points: New, Firewall.Reconcile, Firewall.Admit, Firewall.Watch, Firewall.Open, Firewall.CleanUp.
 package nftables

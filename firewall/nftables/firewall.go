@@ -46,6 +46,8 @@ type Firewall struct {
 	of   map[sessions.Station][]*grant
 	idle idleState
 	caps map[string]*kernelCap // by key
+	// former are the ids that grants had, by grantKey, until Reconcile has done with them; nil: nobody knows.
+	former map[string]former
 	// blocked are the stations of SetBlocked, by zone.
 	blocked map[string][]sessions.MAC
 	lastID  id
@@ -96,7 +98,7 @@ func (f *Firewall) Open(ctx context.Context) error {
 		return ErrNotReady
 	}
 	f.ready = false
-	if err := f.install(ctx, true); err != nil {
+	if err := f.install(ctx, f.rules(true)); err != nil {
 		return fmt.Errorf("opening zones: %w", err)
 	}
 	return nil
@@ -107,6 +109,7 @@ func (f *Firewall) CleanUp(context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.forgetState()
+	f.former = nil
 	if err := f.removeTable(); err != nil {
 		return err
 	}

@@ -166,6 +166,7 @@ func (f *Firewall) remember(g *grant) {
 
 func (f *Firewall) forget(g *grant) {
 	delete(f.grants, g.id)
+	delete(f.former, grantKey(g.station, g.session))
 	rest := slices.DeleteFunc(f.of[g.station], func(other *grant) bool { return other == g })
 	if f.of[g.station] = rest; len(rest) == 0 {
 		delete(f.of, g.station)

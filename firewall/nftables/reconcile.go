@@ -2,6 +2,7 @@ package nftables
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -27,12 +28,15 @@ func (f *Firewall) Reconcile(ctx context.Context, want []sessions.Grant) error {
 			return fmt.Errorf("reconciling: %w", err)
 		}
 	}
+	if f.known {
+		f.former = f.formerIDs()
+	}
 	f.ready = false
 	if err := f.reconcile(ctx, want); err != nil {
 		f.known = false
 		return fmt.Errorf("reconciling: %w", err)
 	}
-	f.ready = true
+	f.ready, f.former = true, nil
 	return nil
 }
 
@@ -44,7 +48,12 @@ func (f *Firewall) reconcile(ctx context.Context, want []sessions.Grant) error {
 	if f.early, err = f.checkOthers(ctx); err != nil {
 		return err
 	}
-	if found.there && found.schema < schema {
+	switch {
+	case found.there && found.schema < 0: // somebody else has made a table of this name
+		if err := f.removeTable(); err != nil {
+			return err
+		}
+	case found.there && found.schema < schema:
 		if err := f.migrate(ctx, found); err != nil {
 			return fmt.Errorf("migrating the sets from version %d: %w", found.schema, err)
 		}
@@ -65,22 +74,38 @@ func (f *Firewall) reconcile(ctx context.Context, want []sessions.Grant) error {
 		f.forgetState()
 		f.known = true
 	}
-	if err := f.install(ctx, false); err != nil {
-		return err
-	}
-	if len(f.grants) == 0 { // connections from before carry ids that now are nobody's, or somebody else's
-		if err := f.socket.deleteAllFlows(); err != nil {
-			return err
-		}
-	}
-	if err := f.block(f.blocked); err != nil { // the text has added them; those of an earlier run go
-		return err
-	}
-	if err := f.admit(ctx, missing); err != nil {
+	if err := f.enforce(ctx, there, missing); err != nil {
 		return err
 	}
 	f.installed, err = f.socket.parts()
 	return err
+}
+
+// enforce loads the rules and admits what is missing. Where there were none the grants come first: the rules would refuse
+// connections of stations that are about to be let through, and one that was refused once is lost.
+func (f *Firewall) enforce(ctx context.Context, there bool, missing []sessions.Grant) error {
+	var failure error
+	if !there && len(missing) > 0 {
+		sets := f.rules(false)
+		sets.unhooked = true
+		if err := f.install(ctx, sets); err != nil {
+			return err
+		}
+		if err := f.dropStrays(missing); err != nil {
+			return err
+		}
+		failure, missing = f.admit(ctx, missing), nil // whatever comes of it, the others are to be held back
+	}
+	if err := f.install(ctx, f.rules(false)); err != nil {
+		return errors.Join(failure, err)
+	}
+	if err := f.dropStrays(missing); err != nil {
+		return errors.Join(failure, err)
+	}
+	if err := f.block(f.blocked); err != nil { // the text has added them; those of an earlier run go
+		return errors.Join(failure, err)
+	}
+	return errors.Join(failure, f.admit(ctx, missing))
 }
 
 // settle cuts and releases what is not wanted and returns what is wanted and does not hold.
@@ -156,12 +181,11 @@ func (f *Firewall) sweep() error {
 var setsOfIDs = []string{setSessions, setLeasable, setIdle, setIdleClass, setCapped, setSpentUp, setSpentDown, setUp, setDown}
 
 // install loads the text of the ruleset. Chains that exist keep their place in the kernel's hooks, sets their elements.
-func (f *Firewall) install(ctx context.Context, opened bool) error {
+func (f *Firewall) install(ctx context.Context, r *rules) error {
 	found, err := f.socket.inspect()
 	if err != nil {
 		return err
 	}
-	r := f.rules(opened)
 	inUse := map[time.Duration]bool{}
 	for _, d := range f.idle.classes {
 		inUse[d] = d > 0

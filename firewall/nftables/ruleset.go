@@ -24,6 +24,7 @@ type rules struct {
 	http, https  uint16
 	dns          uint16                    // 53: the router's own resolver
 	opened       bool                      // the daemon stops: zones that say so are open
+	unhooked     bool                      // no packet meets the rules yet
 	early        bool                      // stations are told apart before others write or read marks, see capture
 	idleTimeouts []time.Duration           // in use
 	blocked      map[string][]sessions.MAC // by zone
@@ -56,7 +57,9 @@ func (r *rules) text() string {
 		}
 		r.input(line, z)
 	}
-	r.base(line)
+	if !r.unhooked {
+		r.base(line)
+	}
 	line("}")
 	return b.String()
 }

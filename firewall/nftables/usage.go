@@ -22,6 +22,7 @@ func (f *Firewall) Usage(ctx context.Context) ([]sessions.Reading, error) {
 	}
 	readings, err := f.readAll()
 	if isMissing(err) && f.ready {
+		f.former = f.formerIDs()
 		f.forgetState()
 		err = fmt.Errorf("%w: %w", sessions.ErrEnforcerLost, err)
 	}
