@@ -274,6 +274,9 @@ func (m *Manager) place(zone *Zone, st Station) Place {
 func (m *Manager) grant(r *live) Grant {
 	g := Grant{Station: r.Station, AcctSessionID: r.AcctSessionID, IdleTimeout: r.Limits.IdleTimeout,
 		RateUp: r.Limits.BandwidthUp, RateDown: r.Limits.BandwidthDown}
+	if r.Source != SourceGuest {
+		g.Account = r.Username
+	}
 	if left, ok := r.Left(m.cfg.Clock.Mono() - r.StartedAt.Mono); ok {
 		g.Timeout = max(left, time.Millisecond) // zero would mean no end
 	}

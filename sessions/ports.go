@@ -12,6 +12,7 @@ type Grant struct {
 	AcctSessionID string        // kept beside the kernel state, so that the kernel alone can tell whose it is
 	Timeout       time.Duration // what is left of the session from now; zero: no end
 	IdleTimeout   time.Duration // zero: none
+	Account       string        // whose station it is, where zones let the stations of an account meet; empty: nobody's
 	RateUp        BitRate       // from the station; zero: unlimited
 	RateDown      BitRate       // to the station; zero: unlimited
 	Caps          []Cap         // what its octets count against, MaxCaps at most

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 
+	"gatehouse/firewall/table"
 	"gatehouse/sessions"
 )
 
@@ -79,7 +80,7 @@ func (s *Shaper) adopted(z *zone, had map[string]map[sessions.MAC]uint16) (map[s
 	for _, d := range z.directions() {
 		for _, kind := range []Kind{HTB, Limit} {
 			set := d.setOf(kind, z.Name)
-			found, err := s.nft.elements(set)
+			found, err := s.elements(set)
 			if err != nil {
 				return nil, err
 			}
@@ -99,14 +100,14 @@ func (s *Shaper) equalize(z *zone, d *direction, had map[sessions.MAC]uint16) er
 	if d.kind == None {
 		return nil
 	}
-	stale := make([]element, 0, len(had))
+	stale := make([]table.Element, 0, len(had))
 	for mac, minor := range had {
 		if sl, ok := z.slots[mac]; !ok || !d.shapes(sl) || minor != sl.minor { // a limit's rate cannot be told: it is made anew
 			stale = append(stale, keyElement(mac))
 			delete(had, mac)
 		}
 	}
-	if err := s.nft.del(d.set, stale...); err != nil {
+	if err := s.nft.Delete(d.set, stale...); err != nil {
 		return err
 	}
 	if d.kind == HTB {
@@ -114,7 +115,7 @@ func (s *Shaper) equalize(z *zone, d *direction, had map[sessions.MAC]uint16) er
 			return err
 		}
 	}
-	var missing []element
+	var missing []table.Element
 	for mac, sl := range z.slots {
 		if _, ok := had[mac]; ok || !d.shapes(sl) {
 			continue
@@ -125,7 +126,7 @@ func (s *Shaper) equalize(z *zone, d *direction, had map[sessions.MAC]uint16) er
 			missing = append(missing, limitElement(mac, d.rate(sl)))
 		}
 	}
-	return s.nft.add(d.set, missing...)
+	return s.nft.Add(d.set, missing...)
 }
 
 func (s *Shaper) equalizeClasses(z *zone, d *direction) error {
@@ -256,13 +257,13 @@ func (s *Shaper) use(z *zone, d *direction, kind Kind, why string) {
 // load writes the table for the zones that are attached. On a kernel without the hook for the way down it does without.
 func (s *Shaper) load(ctx context.Context) error {
 	if !slices.ContainsFunc(s.inOrder(), func(z *zone) bool { return z.attached }) {
-		return s.nft.remove()
+		return s.nft.Remove()
 	}
 	text, err := s.text()
 	if err != nil {
 		return err
 	}
-	err = s.nft.load(ctx, text)
+	err = s.nft.Load(ctx, text)
 	if err == nil {
 		return nil
 	}
@@ -282,7 +283,7 @@ func (s *Shaper) load(ctx context.Context) error {
 	if text, err = s.text(); err != nil {
 		return err
 	}
-	return s.nft.load(ctx, text)
+	return s.nft.Load(ctx, text)
 }
 
 var errQueueGone = errors.New("the queue of an interface was replaced")
@@ -296,7 +297,7 @@ func (s *Shaper) lost() error {
 		}
 		if sets == nil {
 			var err error
-			if sets, err = s.nft.sets(); err != nil {
+			if sets, err = s.nft.Sets(); err != nil {
 				return err
 			}
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
+	"gatehouse/firewall/table"
 	"gatehouse/sessions"
 )
 
@@ -62,12 +63,12 @@ func (s *Shaper) rootOf(link netlink.Link) (root, error) {
 		if err != nil {
 			return root{}, fmt.Errorf("reading the queue of %s: %w", link.Attrs().Name, err)
 		}
-		r.handle, r.kind = m.Handle, nl.BytesToString(find(attrs, nl.TCA_KIND))
+		r.handle, r.kind = m.Handle, nl.BytesToString(table.Find(attrs, nl.TCA_KIND))
 		if !r.ours() {
 			continue
 		}
-		options, err := nl.ParseRouteAttr(find(attrs, nl.TCA_OPTIONS))
-		if init := find(options, nl.TCA_HTB_INIT); err == nil && len(init) >= nl.SizeofTcHtbGlob {
+		options, err := nl.ParseRouteAttr(table.Find(attrs, nl.TCA_OPTIONS))
+		if init := table.Find(options, nl.TCA_HTB_INIT); err == nil && len(init) >= nl.SizeofTcHtbGlob {
 			r.defaultClass = nl.DeserializeTcHtbGlob(init).Defcls
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"gatehouse/firewall/table"
 	"gatehouse/sessions"
 )
 
@@ -14,20 +15,20 @@ const limitBurst = maxPacket
 // text is the input of nft that makes the table right for the zones that are attached, in one transaction. Sets that
 // stay keep their elements.
 func (s *Shaper) text() (string, error) {
-	chains, err := s.nft.chains()
+	chains, err := s.nft.Chains()
 	if err != nil {
 		return "", err
 	}
-	sets, err := s.nft.sets()
+	sets, err := s.nft.Sets()
 	if err != nil {
 		return "", err
 	}
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
-	line("add table netdev %s", tableName)
-	line("flush table netdev %s", tableName)
+	line("add table netdev %s", table.Name)
+	line("flush table netdev %s", table.Name)
 	for _, name := range chains { // a chain's interface cannot be changed
-		line("delete chain netdev %s %s", tableName, name)
+		line("delete chain netdev %s %s", table.Name, name)
 	}
 	var wanted []*direction
 	for _, z := range s.inOrder() {
@@ -39,10 +40,10 @@ func (s *Shaper) text() (string, error) {
 	}
 	for _, name := range sets {
 		if !slices.ContainsFunc(wanted, func(d *direction) bool { return d.set == name }) {
-			line("delete set netdev %s %s", tableName, name)
+			line("delete set netdev %s %s", table.Name, name)
 		}
 	}
-	line("table netdev %s {", tableName)
+	line("table netdev %s {", table.Name)
 	for _, d := range wanted {
 		if d.kind == HTB {
 			line("\tmap %s { type ether_addr : classid; size %d; }", d.set, maxStations)

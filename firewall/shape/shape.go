@@ -11,6 +11,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"gatehouse/firewall/table"
 	"gatehouse/sessions"
 )
 
@@ -41,8 +42,8 @@ type Shaper struct {
 
 	mu    sync.Mutex
 	tc    *netlink.Handle
-	route sockets // for what tc cannot do
-	nft   *table
+	route table.Sockets // for what tc cannot do
+	nft   *table.Table
 	zones map[string]*zone
 	ready bool // Reconcile has succeeded
 
@@ -60,12 +61,12 @@ func Around(inner sessions.Enforcer, cfg Config) (*Shaper, error) {
 		return nil, fmt.Errorf("opening netlink: %w", err)
 	}
 	s := &Shaper{inner: inner, cfg: cfg, tc: tc, zones: make(map[string]*zone, len(cfg.Zones))}
-	if s.route, err = dial(unix.NETLINK_ROUTE); err == nil {
-		s.nft, err = openTable(cmp.Or(cfg.NFT, "nft"))
+	if s.route, err = table.Dial(unix.NETLINK_ROUTE); err == nil {
+		s.nft, err = table.Open(unix.NFPROTO_NETDEV, cmp.Or(cfg.NFT, "nft"))
 	}
 	if err != nil {
 		tc.Close()
-		s.route.close()
+		s.route.Close()
 		return nil, err
 	}
 	for i := range cfg.Zones {
@@ -79,8 +80,8 @@ func (s *Shaper) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tc.Close()
-	s.route.close()
-	s.nft.netlink.close()
+	s.route.Close()
+	s.nft.Close()
 }
 
 // Reconcile implements sessions.Enforcer.
@@ -153,7 +154,7 @@ func (s *Shaper) CleanUp(ctx context.Context) error {
 	for _, z := range s.zones {
 		z.forget()
 	}
-	err := errors.Join(s.nft.remove(), s.removeQueues(nil))
+	err := errors.Join(s.nft.Remove(), s.removeQueues(nil))
 	s.mu.Unlock()
 	return errors.Join(err, s.inner.CleanUp(ctx))
 }
@@ -217,12 +218,12 @@ func (s *Shaper) putDirection(d *direction, mac sessions.MAC, was, now slot, kno
 		if err := s.putClass(d, now); err != nil || had {
 			return err
 		}
-		return s.nft.add(d.set, classElement(mac, now.minor))
+		return s.nft.Add(d.set, classElement(mac, now.minor))
 	case d.kind == Limit && has:
 		if had {
-			return s.nft.replace(d.set, limitElement(mac, d.rate(was)), limitElement(mac, d.rate(now)))
+			return s.nft.Replace(d.set, []table.Element{limitElement(mac, d.rate(was))}, []table.Element{limitElement(mac, d.rate(now))})
 		}
-		return s.nft.add(d.set, limitElement(mac, d.rate(now)))
+		return s.nft.Add(d.set, limitElement(mac, d.rate(now)))
 	case had:
 		return s.dropDirection(d, mac, was)
 	}
@@ -266,9 +267,9 @@ func (s *Shaper) drop(ctx context.Context, z *zone, mac sessions.MAC) error {
 func (s *Shaper) dropDirection(d *direction, mac sessions.MAC, was slot) error {
 	switch d.kind {
 	case HTB:
-		return errors.Join(s.nft.del(d.set, keyElement(mac)), s.deleteClass(d, was.minor))
+		return errors.Join(s.nft.Delete(d.set, keyElement(mac)), s.deleteClass(d, was.minor))
 	case Limit:
-		return s.nft.del(d.set, keyElement(mac))
+		return s.nft.Delete(d.set, keyElement(mac))
 	}
 	return nil
 }
