@@ -145,6 +145,9 @@ func serve(t *testing.T) (path string, g *gateway, c *clock.Fake) {
 		Bandwidth: func(zone string) []Bandwidth {
 			return []Bandwidth{{Way: "down", Mechanism: "htb", Why: "of the queue of " + zone}}
 		},
+		Isolation: func(zone string) []Isolation {
+			return []Isolation{{Interface: "br-guest", Mechanism: "ports", Why: "of the ports of " + zone}}
+		},
 		Facts: func(st sessions.Station) Facts {
 			if st != alice {
 				return Facts{}
@@ -180,6 +183,7 @@ func TestStatus(t *testing.T) {
 		Version: "1.2.3", NASID: "lobby-1", Uptime: 42, Stations: 2, Sessions: 1, Outbox: 7,
 		Zones: []Zone{{Name: "guest", Methods: []sessions.Method{sessions.MethodPassword}, Sessions: 1,
 			Bandwidth:  []Bandwidth{{Way: "down", Mechanism: "htb", Why: "of the queue of guest"}},
+			Isolation:  []Isolation{{Interface: "br-guest", Mechanism: "ports", Why: "of the ports of guest"}},
 			Interfaces: []Interface{{Name: "lo", State: got.Zones[0].Interfaces[0].State}, {Name: "gone0", State: InterfaceMissing}}}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

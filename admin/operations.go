@@ -39,7 +39,7 @@ func (s *Server) zones(running []sessions.Session) []Zone {
 	}
 	zones := make([]Zone, len(s.cfg.Zones))
 	for i, z := range s.cfg.Zones {
-		z.Sessions, z.Bandwidth = count[z.Name], s.cfg.Bandwidth(z.Name)
+		z.Sessions, z.Bandwidth, z.Isolation = count[z.Name], s.cfg.Bandwidth(z.Name), s.cfg.Isolation(z.Name)
 		interfaces := make([]Interface, len(z.Interfaces))
 		for j, f := range z.Interfaces {
 			interfaces[j] = Interface{Name: f.Name, State: stateOf(f.Name)}

@@ -38,6 +38,8 @@ type Config struct {
 	Facts    func(sessions.Station) Facts              // what a station said of itself
 	// Bandwidth tells how the rates of a zone are held.
 	Bandwidth func(zone string) []Bandwidth
+	// Isolation tells how stations of a zone are kept from one another.
+	Isolation func(zone string) []Isolation
 	// Gardens are the zones' walled gardens, those without entries too.
 	Gardens func(ctx context.Context) ([]Garden, error)
 	Logger  *slog.Logger

@@ -54,12 +54,20 @@ type Zone struct {
 	Interfaces []Interface       `json:"interfaces"`
 	Sessions   int               `json:"sessions"`
 	Bandwidth  []Bandwidth       `json:"bandwidth"`
+	Isolation  []Isolation       `json:"isolation"`
 }
 
 // Bandwidth says how the rates of stations are held in one way of a zone, and why so.
 type Bandwidth struct {
 	Way       string `json:"way"`       // "up" or "down"
 	Mechanism string `json:"mechanism"` // "htb", "limit", "none", or "idle" where nobody has a rate
+	Why       string `json:"why"`
+}
+
+// Isolation says how the stations behind one interface are kept from one another, and why so.
+type Isolation struct {
+	Interface string `json:"interface"`
+	Mechanism string `json:"mechanism"` // "ports", "table", "none", or "off" where the zone says so
 	Why       string `json:"why"`
 }
 

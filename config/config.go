@@ -66,6 +66,7 @@ type Zone struct {
 	OnStop     OnStop
 	Management []netip.Prefix // who may reach the router's own services from this zone
 	Garden     []Garden       // what guests reach before they log in
+	Isolation  Isolation
 	// CapUp and CapDown bound what all stations of the zone have together. Zero: no bound.
 	CapUp, CapDown sessions.BitRate
 }

@@ -55,6 +55,7 @@ func parseZone(s *section) Zone {
 		OnStop:     OnStop(s.oneOf("on_stop", string(StopClosed), string(StopOpen))),
 		Management: parsePrefixes(s, "management"),
 		Garden:     parseGarden(s),
+		Isolation:  parseIsolation(s),
 	}
 	z.Name = name
 	z.Methods, z.AllowCleartext = parseMethods(s)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"gatehouse/firewall/isolate"
 	"gatehouse/firewall/nftables"
 	"gatehouse/firewall/shape"
 )
@@ -26,9 +27,14 @@ func cleanupVerb() verb {
 					return fmt.Errorf("opening the firewall: %w", err)
 				}
 				defer fw.Close()
-				all, err := shape.Around(fw, shape.Config{Logger: logger})
+				shaper, err := shape.Around(fw, shape.Config{Logger: logger})
 				if err != nil {
 					return fmt.Errorf("opening the shaper: %w", err)
+				}
+				defer shaper.Close()
+				all, err := isolate.Around(shaper, isolate.Config{Logger: logger})
+				if err != nil {
+					return fmt.Errorf("opening the isolation: %w", err)
 				}
 				defer all.Close()
 				return all.CleanUp(ctx)

@@ -17,6 +17,7 @@ import (
 	"gatehouse/admin"
 	"gatehouse/config"
 	"gatehouse/dns"
+	"gatehouse/firewall/isolate"
 	"gatehouse/firewall/nftables"
 	"gatehouse/firewall/shape"
 	"gatehouse/internal/clock"
@@ -48,7 +49,8 @@ type gateway struct {
 	clock    clock.Clock
 	control  *admin.Listener
 	firewall *nftables.Firewall
-	shaper   *shape.Shaper // around firewall
+	shaper   *shape.Shaper     // around firewall
+	isolator *isolate.Isolator // around shaper
 	journal  *journal.Journal
 	mirror   *mirror.Mirror // nil without a centre
 	sync     *gwsync.Sync   // nil without a centre
@@ -155,6 +157,9 @@ func (g *gateway) openKernel(context.Context) (err error) {
 	if err := g.openShaper(); err != nil {
 		return err
 	}
+	if err := g.openIsolator(); err != nil {
+		return err
+	}
 	g.sniffer, err = neigh.NewSniffer(neigh.SnifferConfig{Interfaces: interfaces, Heard: g.seen, Suspected: g.suspected,
 		Kept: g.online, Mono: g.clock.Mono, Log: g.Logger})
 	if errors.Is(err, neigh.ErrRaw) {
@@ -174,7 +179,7 @@ func (g *gateway) openKernel(context.Context) (err error) {
 
 func (g *gateway) buildManager(context.Context) error {
 	c := sessions.Config{
-		Clock: g.clock, Enforcer: g.shaper, Store: g.journal, Local: g.journal, Verifiers: g.journal, Logger: g.Logger,
+		Clock: g.clock, Enforcer: g.isolator, Store: g.journal, Local: g.journal, Verifiers: g.journal, Logger: g.Logger,
 		Zones: g.domainZones(), NASID: g.Config.NASID, NASIP: g.Config.NASIP.String(),
 		Believable: believable(), PersistInterval: g.Config.PersistInterval, PortOf: g.portOf, MovedAt: g.movedAt, Step: g.Step,
 	}

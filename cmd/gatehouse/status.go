@@ -48,6 +48,11 @@ func printStatus(w io.Writer, st admin.Status) {
 			fmt.Fprintf(w, "bandwidth %s in %s: %s (%s)\n", b.Way, z.Name, b.Mechanism, plain(b.Why))
 		}
 	}
+	for _, z := range st.Zones {
+		for _, i := range z.Isolation {
+			fmt.Fprintf(w, "isolation in %s on %s: %s (%s)\n", z.Name, i.Interface, i.Mechanism, plain(i.Why))
+		}
+	}
 	printCentre(w, st.Centre, st.Outbox)
 }
 

@@ -24,6 +24,7 @@ func (g *gateway) tasks() []task {
 	all := []task{
 		job{"sessions", g.manager.Run},
 		job{"firewall", func(ctx context.Context) error { return g.firewall.Watch(ctx, g.manager.Restore) }},
+		job{"isolation", g.isolator.Run},
 		job{"neighbours", g.neigh.Run},
 		job{"stations", g.sniffer.Run},
 		job{"journal", g.journal.Run},
@@ -81,7 +82,7 @@ func (g *gateway) drain(ctx context.Context) {
 func (g *gateway) adminConfig() admin.Config {
 	c := admin.Config{
 		Listener: g.control, Clock: g.clock, Sessions: g.manager, Accounts: g.journal, Access: g.manager, Outbox: g.journal.Depth, Facts: g.facts, Gardens: g.gardens,
-		Bandwidth: g.bandwidth, Logger: g.Logger, Version: versionName(), NASID: g.Config.NASID,
+		Bandwidth: g.bandwidth, Isolation: g.isolation, Logger: g.Logger, Version: versionName(), NASID: g.Config.NASID,
 	}
 	for _, z := range g.Config.Zones {
 		zone := admin.Zone{Name: z.Name, Methods: z.Methods}
