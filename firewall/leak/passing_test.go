@@ -29,7 +29,8 @@ func TestWhoMayPass(t *testing.T) {
 func rows() (map[string]*station, cast) {
 	c := cast{peer: newStation(100, guestZone, peers), other: newStation(101, paidZone, elsewhere)}
 	of := map[string]*station{}
-	for i, row := range []string{"new", "captive", "admitted", "admitted with limits", "time over", "idle", "logged out", "blocked", "blocked, not yet cut",
+	for i, row := range []string{"new", "captive", "admitted", "admitted with limits", "time over", "idle", "logged out",
+		"cap reached", "upload cap reached", "download cap reached", "blocked", "blocked, not yet cut",
 		"admitted in another zone", "captive, as an admitted one", "admitted, as another", "captive, as the internet", "admitted, as the internet",
 		"captive, as one of another zone", "admitted, as one of another zone"} {
 		of[row] = newStation(i+1, guestZone, stations)
@@ -95,8 +96,12 @@ func (r *rig) bring(of map[string]*station, c cast) (live []sessions.Grant) {
 		}
 		all = append(all, g)
 	}
+	capped := []*station{of["cap reached"], of["upload cap reached"], of["download cap reached"]}
+	for _, s := range capped {
+		all = append(all, s.grant())
+	}
 	r.must(r.fw.Admit(r.t.Context(), all...))
-	r.openFlows(append(online, ending...)...)
+	r.openFlows(slices.Concat(online, ending, capped)...)
 	var with []*station
 	for row, s := range of {
 		if row != "new" && s.as == nil {
@@ -109,6 +114,13 @@ func (r *rig) bring(of map[string]*station, c cast) (live []sessions.Grant) {
 	timed, idle := of["time over"].grant(), of["idle"].grant()
 	timed.Timeout, idle.IdleTimeout = over, over
 	r.must(r.fw.Admit(r.t.Context(), timed, idle))
+	for i, bounds := range []sessions.Cap{{Total: 1}, {Up: 1}, {Down: 1}} {
+		g := capped[i].grant()
+		bounds.Name, bounds.Version = g.AcctSessionID, 1
+		g.Caps = []sessions.Cap{bounds}
+		r.must(r.fw.Admit(r.t.Context(), g))
+		live = append(live, g)
+	}
 	_, err := r.fw.Cut(r.t.Context(), of["logged out"].id())
 	r.must(errors.Join(err, r.fw.Release(r.t.Context(), of["logged out"].id())))
 	return live
