@@ -237,9 +237,15 @@ func (r *rig) flap() {
 	r.t.Helper()
 	r.run("ip", "link", "set", lab.GuestBridge, "down")
 	r.run("ip", "link", "set", lab.GuestBridge, "up")
-	r.run("ip", "-6", "addr", "replace", lab.GuestGateway6+"/64", "dev", lab.GuestBridge, "nodad")
 	r.eventually(func() error {
 		if out := r.run("ip", "-br", "link", "show", lab.GuestBridge); !strings.Contains(out, " UP ") {
+			return errors.New(out)
+		}
+		return nil
+	})
+	r.run("ip", "-6", "addr", "replace", lab.GuestGateway6+"/64", "dev", lab.GuestBridge, "nodad")
+	r.eventually(func() error { // without its route the address is not the router's yet
+		if out := r.run("ip", "-6", "route", "get", lab.GuestGateway6); !strings.HasPrefix(out, "local ") {
 			return errors.New(out)
 		}
 		return nil
