@@ -1,0 +1,211 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/admin"
+	"gatehouse/lab"
+	"gatehouse/lab/venue"
+)
+
+const (
+	printerMAC    = "02:00:5e:99:00:01"
+	televisionMAC = "02:00:5e:99:00:02"
+)
+
+// guestWith is a station with a MAC address of its choice.
+func (s *site) guestWith(t *testing.T, mac string) *venue.Guest {
+	t.Helper()
+	st, err := s.AddStation(t.Context(), lab.StationOptions{MAC: mac})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return (&venue.Venue{Lab: s.Lab}).GuestAt(st)
+}
+
+// answered waits until the probe is answered like that.
+func answered(t *testing.T, g *venue.Guest, status int) {
+	t.Helper()
+	err := lab.WaitFor(t.Context(), 10*time.Second, func() error {
+		p, err := g.Probe(t.Context())
+		if err == nil && p.Status != status {
+			err = fmt.Errorf("the probe is answered %d, want %d", p.Status, status)
+		}
+		return err
+	})
+	if err != nil {
+		t.Errorf("%s: %v", g.MAC, err)
+	}
+}
+
+// reachesNothing: neither the internet nor anything of the router answers a station.
+func reachesNothing(t *testing.T, g *venue.Guest) {
+	t.Helper()
+	for _, addr := range []string{
+		net.JoinHostPort(lab.WebAddr4, "80"), net.JoinHostPort(lab.WebAddr6, "80"), net.JoinHostPort(lab.WebAddr4, "443"),
+		net.JoinHostPort(lab.GuestGateway4, "2080"), net.JoinHostPort(lab.GuestGateway6, "2080"), net.JoinHostPort(lab.GuestGateway4, "53"),
+	} {
+		if got, err := g.ProbeTCP(t.Context(), addr, 300*time.Millisecond); err != nil || got != lab.TimedOut {
+			t.Errorf("%s: %s answers: %v %v", g.MAC, addr, got, err)
+		}
+	}
+	if err := g.Ping(t.Context(), lab.GuestGateway4); err == nil {
+		t.Errorf("%s: the router answers its ping", g.MAC)
+	}
+	if out, err := g.Run(t.Context(), "udhcpc", "-n", "-q", "-f", "-i", lab.PeerInterface, "-s", "/bin/true", "-t", "2", "-T", "1"); err == nil {
+		t.Errorf("%s gets an address: %s", g.MAC, out)
+	}
+}
+
+// TestAccess: a trusted device is online without a login, a pre-authorized one as its account, and a blocked one gets
+// nothing, all the same after the daemon was killed; unblocking brings the portal back.
+func TestAccess(t *testing.T) {
+	s := newSite(t)
+	s.write(t, "gatehouse.toml", s.settings(`
+trusted = ["`+printerMAC+` printer in the lobby"]
+session_timeout = "8h"
+[[zone.preauthorized]]
+mac = "`+strings.ToUpper(strings.ReplaceAll(televisionMAC, ":", "-"))+`"
+account = "anna"
+`))
+	p := s.start(t)
+	run := func(args ...string) string {
+		t.Helper()
+		out, err := s.cli(t, args...)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, p.Log())
+		}
+		return out
+	}
+	television, printer, bad := s.guestWith(t, televisionMAC), s.guestWith(t, printerMAC), s.guest(t)
+	answered(t, television, http.StatusFound) // there is no such account yet, and the portal works for it
+	if out := run("stations"); !strings.Contains(out, "preauthorized as anna by configuration; not let in: unknown_account") {
+		t.Errorf("stations:\n%s", out)
+	}
+	run("account", "add", "anna", "--generate", "--session-timeout", "2h")
+	answered(t, television, http.StatusNoContent)
+	answered(t, printer, http.StatusNoContent)
+	if at, err := bad.Click(t.Context()); err != nil || at.Status != http.StatusOK {
+		t.Fatalf("login: %d %v", at.Status, err)
+	}
+	before := s.running(t)
+	if one := before[televisionMAC]; one.Username != "anna" || one.Method != "preauthorized" || one.SessionTimeout != 7200 {
+		t.Errorf("the television's session: %+v", one)
+	}
+	if one := before[printerMAC]; one.Method != "trusted" || one.SessionTimeout != 0 {
+		t.Errorf("the printer's session: %+v", one)
+	}
+
+	if out := run("block", bad.MAC.String(), "--reason", "a chair"); out != bad.MAC.String()+" in every zone is blocked by operator: a chair\n" {
+		t.Errorf("block: %s", out)
+	}
+	reachesNothing(t, bad)
+	p.Kill()
+	reachesNothing(t, bad)
+	p = s.start(t)
+	reachesNothing(t, bad)
+	answered(t, television, http.StatusNoContent)
+	answered(t, printer, http.StatusNoContent)
+	after := s.running(t)
+	for _, mac := range []string{televisionMAC, printerMAC} {
+		if after[mac].AcctSessionID != before[mac].AcctSessionID {
+			t.Errorf("%s: session %+v became %+v", mac, before[mac], after[mac])
+		}
+	}
+	if _, in := after[bad.MAC.String()]; in {
+		t.Error("the blocked station has a session")
+	}
+	if out := run("stations"); !strings.Contains(out, "trusted by configuration: printer in the lobby") {
+		t.Errorf("stations:\n%s", out)
+	}
+	if out := run("block", "list"); !strings.Contains(out, bad.MAC.String()+"  blocked  -        operator") || !strings.Contains(out, "no end  a chair") {
+		t.Errorf("block list:\n%s", out)
+	}
+	if out, err := s.cli(t, "login", "guests/"+bad.MAC.String()); err == nil || !strings.Contains(out+err.Error(), "the station is blocked") {
+		t.Errorf("login of a blocked station: %v %s", err, out)
+	}
+	if out, err := s.cli(t, "untrust", printerMAC); err == nil || !strings.Contains(out+err.Error(), "the configuration says so") {
+		t.Errorf("untrust: %v %s", err, out)
+	}
+
+	run("unblock", bad.MAC.String())
+	if at, err := bad.Click(t.Context()); err != nil || at.Status != http.StatusOK {
+		t.Errorf("login after unblocking: %d %v", at.Status, err)
+	}
+	answered(t, bad, http.StatusNoContent)
+	if err := p.Terminate(); err != nil {
+		t.Errorf("stopping: %v\n%s", err, p.Log())
+	}
+}
+
+// running are the sessions by MAC.
+func (s *site) running(t *testing.T) map[string]admin.Session {
+	t.Helper()
+	out, err := s.cli(t, "sessions", "--json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []admin.Session
+	if err := json.Unmarshal([]byte(out), &all); err != nil {
+		t.Fatal(err)
+	}
+	by := map[string]admin.Session{}
+	for _, one := range all {
+		by[one.MAC.String()] = one
+	}
+	return by
+}
+
+// TestImpostorBlocked: who says that the router's address is his is shut out where the zone wants it, and he alone.
+func TestImpostorBlocked(t *testing.T) {
+	s := newSite(t)
+	s.write(t, "gatehouse.toml", s.settings(`spoofing = "block"`))
+	p := s.start(t)
+	rogue, honest := s.guest(t), s.guest(t)
+	for _, g := range []*venue.Guest{rogue, honest} {
+		if at, err := g.Click(t.Context()); err != nil || at.Status != http.StatusOK {
+			t.Fatalf("login: %d %v", at.Status, err)
+		}
+	}
+	if _, err := rogue.Run(t.Context(), "ip", "addr", "add", lab.GuestGateway4+"/24", "dev", lab.PeerInterface); err != nil {
+		t.Fatal(err)
+	}
+	err := lab.WaitFor(t.Context(), 15*time.Second, func() error {
+		// Looking for a neighbour, it says who it is.
+		router := net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(lab.GuestGateway4)}}
+		if err := rogue.Do(func() error {
+			c, err := router.DialContext(t.Context(), "udp", "192.168.77.251:9")
+			if err != nil {
+				return err
+			}
+			_, err = c.Write([]byte("who is there?"))
+			return errors.Join(err, c.Close())
+		}); err != nil {
+			return err
+		}
+		out, err := s.cli(t, "block", "list")
+		if err == nil && !strings.Contains(out, rogue.MAC.String()+"  blocked  -        spoofing") {
+			err = fmt.Errorf("not blocked:\n%s", out)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatalf("%v\n%s", err, p.Log())
+	}
+	if _, err := rogue.Run(t.Context(), "ip", "addr", "del", lab.GuestGateway4+"/24", "dev", lab.PeerInterface); err != nil {
+		t.Fatal(err)
+	}
+	reachesNothing(t, rogue)
+	answered(t, honest, http.StatusNoContent)
+	if _, err := s.cli(t, "unblock", "guests/"+rogue.MAC.String()); err != nil {
+		t.Error(err)
+	}
+	answered(t, rogue, http.StatusFound)
+}
