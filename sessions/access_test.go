@@ -390,17 +390,18 @@ func TestSpoofing(t *testing.T) {
 		moved     map[sessions.MAC]int // minutes after the logins
 		want      map[sessions.Station]sessions.AccessKind
 	}{
-		"log":                       {sessions.TreatLog, copied, false, nil, nil},
-		"copied MAC, captive":       {sessions.TreatCaptive, copied, false, nil, map[sessions.Station]sessions.AccessKind{stationA: sessions.AccessSuspended}},
-		"copied MAC, block":         {sessions.TreatBlock, copied, false, nil, map[sessions.Station]sessions.AccessKind{stationA: sessions.AccessSuspended}},
-		"router, captive":           {sessions.TreatCaptive, router, false, nil, map[sessions.Station]sessions.AccessKind{stationA: sessions.AccessSuspended}},
-		"router, block":             {sessions.TreatBlock, router, false, nil, map[sessions.Station]sessions.AccessKind{stationA: sessions.AccessBlocked}},
-		"router, in another's name": {sessions.TreatBlock, router, false, map[sessions.MAC]int{stationA.MAC: 5}, nil},
-		"taker of an address":       {sessions.TreatBlock, taken(stationB, stationA), false, nil, map[sessions.Station]sessions.AccessKind{stationB: sessions.AccessBlocked}},
-		"its owner":                 {sessions.TreatBlock, taken(stationA, stationB), false, nil, nil},
-		"owner's name was used":     {sessions.TreatBlock, taken(stationB, stationA), false, map[sessions.MAC]int{stationA.MAC: 5}, nil},
-		"taker's name was used":     {sessions.TreatBlock, taken(stationB, stationA), false, map[sessions.MAC]int{stationB.MAC: 5}, nil},
-		"both logged in from it":    {sessions.TreatBlock, taken(stationB, stationA), true, nil, nil},
+		"log":                                   {sessions.TreatLog, copied, false, nil, nil},
+		"copied MAC, captive":                   {sessions.TreatCaptive, copied, false, nil, map[sessions.Station]sessions.AccessKind{stationA: sessions.AccessSuspended}},
+		"copied MAC, block":                     {sessions.TreatBlock, copied, false, nil, map[sessions.Station]sessions.AccessKind{stationA: sessions.AccessSuspended}},
+		"router, captive":                       {sessions.TreatCaptive, router, false, nil, map[sessions.Station]sessions.AccessKind{stationA: sessions.AccessSuspended}},
+		"router, block":                         {sessions.TreatBlock, router, false, nil, map[sessions.Station]sessions.AccessKind{stationA: sessions.AccessBlocked}},
+		"router, in another's name":             {sessions.TreatBlock, router, false, map[sessions.MAC]int{stationA.MAC: 5}, nil},
+		"taker of an address":                   {sessions.TreatBlock, taken(stationB, stationA), false, nil, map[sessions.Station]sessions.AccessKind{stationB: sessions.AccessBlocked}},
+		"its owner":                             {sessions.TreatBlock, taken(stationA, stationB), false, nil, nil},
+		"an address that nobody logged in from": {sessions.TreatBlock, sessions.Suspicion{Station: stationB, What: "two-macs", Rival: stationA, Addr: addrB.Next()}, false, nil, nil},
+		"owner's name was used":                 {sessions.TreatBlock, taken(stationB, stationA), false, map[sessions.MAC]int{stationA.MAC: 5}, nil},
+		"taker's name was used":                 {sessions.TreatBlock, taken(stationB, stationA), false, map[sessions.MAC]int{stationB.MAC: 5}, nil},
+		"both logged in from it":                {sessions.TreatBlock, taken(stationB, stationA), true, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			z := zone(sessions.Limits{})

@@ -164,6 +164,7 @@ func (k *kernel) Cut(_ context.Context, stations ...sessions.Station) ([]session
 func (k *kernel) SetBlocked(_ context.Context, stations []sessions.Station) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.calls = append(k.calls, "block")
 	k.blocked = slices.Clone(stations)
 	return nil
 }

@@ -330,7 +330,7 @@ func TestDaemonRestart(t *testing.T) {
 		if len(s) != 1 || s[0].AcctSessionID != a.AcctSessionID || s[0].Used != 10*time.Minute || s[0].Usage.InputOctets != 101 {
 			t.Fatalf("adopted %+v, want the session with 10m used and 101 octets in", s)
 		}
-		if diff := cmp.Diff([]string{"reconcile"}, r.kernel.calls); diff != "" {
+		if diff := cmp.Diff([]string{"block", "reconcile"}, r.kernel.calls); diff != "" {
 			t.Errorf("calls to the kernel (-want +got):\n%s", diff)
 		}
 		r.stop()
