@@ -3,6 +3,7 @@ package sessions_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,7 +98,7 @@ func TestTrusted(t *testing.T) {
 		if diff := cmp.Diff([]string{"ai h200", "di h200", "ai h200", "di h200"}, types); diff != "" {
 			t.Errorf("transactions (-want +got):\n%s", diff)
 		}
-		if got := r.disk.txs[3].Message; got != "No longer trusted" {
+		if got := r.disk.message(3); got != "No longer trusted" {
 			t.Errorf("it ended because of %q", got)
 		}
 	})
@@ -135,7 +136,7 @@ func TestBlocked(t *testing.T) {
 			t.Fatal("not blocked, or not he alone")
 		}
 		wantLog(t, r.disk, []string{"Start", "Stop Admin-Reset"}, []string{"ui h200", "di h200"})
-		if got, want := r.disk.txs[1].Message, "Blocked by the operator: threw a chair"; got != want {
+		if got, want := r.disk.message(1), "Blocked by the operator: threw a chair"; got != want {
 			t.Errorf("the log says %q, want %q", got, want)
 		}
 		for _, method := range []sessions.Method{sessions.MethodClick, sessions.MethodAdmin} {
@@ -197,7 +198,7 @@ func TestBlockedForAWhile(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if r.kernel.blocks(stationA) || len(r.disk.rules) > 0 {
+		if r.kernel.blocks(stationA) || r.disk.ruleCount() > 0 {
 			t.Error("blocked beyond the time")
 		}
 
@@ -436,8 +437,8 @@ func TestSpoofing(t *testing.T) {
 				if len(tt.want) == 0 {
 					return
 				}
-				if tx := r.disk.txs[len(r.disk.txs)-1]; tx.Message == "Disconnected by an administrator" {
-					t.Errorf("the log does not say why: %+v", tx)
+				if why := r.disk.message(-1); !strings.HasSuffix(why, "for a suspicion: "+tt.evidence.What) {
+					t.Errorf("the log does not say why, but %q", why)
 				}
 				time.Sleep(10 * time.Minute)
 				if len(r.Access()) > 0 || r.kernel.blocks(tt.evidence.Station) {

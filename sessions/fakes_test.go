@@ -296,6 +296,16 @@ func (d *disk) log() (kinds []string, types []string) {
 	return kinds, types
 }
 
+// message is that of a transaction; a negative n counts from the last.
+func (d *disk) message(n int) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.txs[(n+len(d.txs))%len(d.txs)].Message
+}
+
+// ruleCount is how many rules are kept.
+func (d *disk) ruleCount() int { d.mu.Lock(); defer d.mu.Unlock(); return len(d.rules) }
+
 func (d *disk) last() sessions.AccountingRecord {
 	d.mu.Lock()
 	defer d.mu.Unlock()

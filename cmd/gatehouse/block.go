@@ -38,7 +38,8 @@ func trustVerb() verb {
 		name: "trust", operands: "MAC|ZONE/MAC", least: 1, most: 1, short: "let a station in by its MAC address, as soon as it is seen",
 		detail: "Without an account the station has no limits; with one it is logged in as that account, with its limits, and sees\n" +
 			"the portal where the account refuses. The zone may be left out where there is only one, or only one that has seen the\n" +
-			"station. It is kept over restarts. A MAC address is no secret: who copies it is let in.",
+			"station. It is kept over restarts. A station that is online keeps its session if an account is given, and begins one\n" +
+			"without limits if not. A MAC address is no secret: who copies it is let in.",
 		bind: func(f *flag.FlagSet) action {
 			c := bindClient(f)
 			req := admin.SetAccessRequest{Kind: sessions.AccessTrusted}
