@@ -18,7 +18,12 @@ var schema0001 string
 //go:embed schema/0002.sql
 var schema0002 string
 
-func schema() []sqlite.Step { return []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}} }
+//go:embed schema/0003.sql
+var schema0003 string
+
+func schema() []sqlite.Step {
+	return []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}, {SQL: schema0003}}
+}
 
 // The points at which Options.Step is called, on the goroutine that commits.
 const (
@@ -36,6 +41,9 @@ type Options struct {
 	// waits for them any more. Default 10,000 each.
 	KeepSessions     int
 	KeepTransactions int
+	// KeepSpent is how many lines the ledger of data caps has at most. Default 60,000: the day, week and month of 20,000
+	// accounts, or stations where sessions are nobody's. Beyond it the oldest go.
+	KeepSpent int
 	// Logger hears of rows that cannot be read and of what Run could not do. Default: nobody.
 	Logger *slog.Logger
 	// Step is called at each named point of Commit. Default: nothing.
@@ -71,6 +79,9 @@ func Open(ctx context.Context, path string, o Options) (*Journal, error) {
 	}
 	if o.KeepTransactions == 0 {
 		o.KeepTransactions = 10_000
+	}
+	if o.KeepSpent == 0 {
+		o.KeepSpent = 60_000
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -190,6 +201,11 @@ func (j *Journal) write(tx *sql.Tx, w encoded) error {
 	}
 	for _, body := range w.transactions {
 		if err := j.logTransaction(tx, body); err != nil {
+			return err
+		}
+	}
+	for _, s := range w.batch.Spent {
+		if err := spend(tx, s); err != nil {
 			return err
 		}
 	}

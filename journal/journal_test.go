@@ -403,7 +403,7 @@ func TestOtherVersions(t *testing.T) {
 	equal(t, "sessions", []sessions.Session{sessionN(1), sessionN(2)}, load(t, j))
 	must(t, j.Close())
 
-	newer(append(grown, sqlite.Step{SQL: "SELECT 1", Reader: 3}))
+	newer(append(grown, sqlite.Step{SQL: "SELECT 1", Reader: len(grown) + 1}))
 	if _, err := Open(t.Context(), path, Options{}); !errors.Is(err, sqlite.ErrNewer) {
 		t.Errorf("got %v, want sqlite.ErrNewer", err)
 	}

@@ -172,23 +172,14 @@ func (m *Manager) applyLimits(ctx context.Context, s Session, a Account) error {
 		m.mu.Unlock()
 		return nil
 	}
-	limits := m.effective(m.zones[s.Station.Zone], a, m.used(r))
-	if limits == r.Limits {
-		m.mu.Unlock()
+	changed := m.now(r)
+	changed.Limits = m.effective(m.zones[s.Station.Zone], a, changed.Used, r.Extension)
+	same := changed.Limits == r.Limits
+	m.mu.Unlock()
+	if same {
 		return nil
 	}
-	r.Limits = limits
-	r.interimDue = firstInterim(r.Session)
-	changed, g := m.now(r), m.grant(r)
-	m.mu.Unlock()
-	if err := m.cfg.Store.Commit(ctx, Batch{Sessions: []Session{changed}}); err != nil {
-		return fmt.Errorf("writing changed limits: %w", err)
-	}
-	if err := m.cfg.Enforcer.Admit(ctx, g); err != nil {
-		return fmt.Errorf("applying changed limits: %w", err)
-	}
-	m.wakeRun()
-	return nil
+	return m.change(ctx, r, changed)
 }
 
 func notARefusal(err error) error {

@@ -57,9 +57,28 @@ type kernel struct {
 	blocked []sessions.Station
 	mu      sync.Mutex
 	grants  map[sessions.Station]*held
-	fail    error // next Admit
-	gone    bool  // the rules were removed, and nobody is held back
+	quotas  map[string]*quota
+	reached func() // a cap refused its first packet
+	fail    error  // next Admit
+	gone    bool   // the rules were removed, and nobody is held back
 	calls   []string
+}
+
+// quota is a cap in the kernel.
+type quota struct {
+	sessions.Cap
+	up, down uint64 // passed since the version began
+	refused  bool
+}
+
+// takes tells whether no bound is in the way of a packet.
+func (q *quota) takes(up, down uint64) bool {
+	over := func(bound, used, more uint64) bool { return more > 0 && bound > 0 && used+more > bound }
+	if over(q.Up, q.up, up) || over(q.Down, q.down, down) || over(q.Total, q.up+q.down, up+down) {
+		q.refused = true
+		return false
+	}
+	return true
 }
 
 type held struct {
@@ -69,7 +88,9 @@ type held struct {
 	usage         sessions.Usage
 }
 
-func newKernel() *kernel { return &kernel{grants: map[sessions.Station]*held{}} }
+func newKernel() *kernel {
+	return &kernel{grants: map[sessions.Station]*held{}, quotas: map[string]*quota{}}
+}
 
 func (k *kernel) Admit(_ context.Context, grants ...sessions.Grant) error {
 	k.mu.Lock()
@@ -91,6 +112,14 @@ func (k *kernel) admit(g sessions.Grant) {
 		h = &held{}
 		k.grants[g.Station] = h
 	}
+	if len(g.Caps) > sessions.MaxCaps {
+		panic("more caps than the kernel has room for")
+	}
+	for _, c := range g.Caps {
+		if q := k.quotas[c.Name]; q == nil || q.Version != c.Version {
+			k.quotas[c.Name] = &quota{Cap: c}
+		}
+	}
 	h.Grant, h.cut, h.until, h.silent = g, false, time.Time{}, time.Time{}
 	if g.Timeout > 0 {
 		h.until = time.Now().Add(g.Timeout)
@@ -98,6 +127,15 @@ func (k *kernel) admit(g sessions.Grant) {
 	if g.IdleTimeout > 0 {
 		h.silent = time.Now().Add(g.IdleTimeout)
 	}
+}
+
+// read is the reading of a grant with what its caps did.
+func (k *kernel) read(h *held) sessions.Reading {
+	r := h.reading()
+	for _, c := range h.Caps {
+		r.Capped = r.Capped || k.quotas[c.Name].refused
+	}
+	return r
 }
 
 func (h *held) reading() sessions.Reading {
@@ -112,18 +150,75 @@ func (h *held) reading() sessions.Reading {
 	return r
 }
 
-// traffic moves octets of a station, when it is let through.
+// traffic moves octets of a station, when it is let through: a packet up and a packet down.
 func (k *kernel) traffic(st sessions.Station, in, out uint64) {
+	k.packet(st, in, 0)
+	k.packet(st, 0, out)
+}
+
+// packet tells whether a packet went through.
+func (k *kernel) packet(st sessions.Station, in, out uint64) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	h := k.grants[st]
-	if h == nil || !h.reading().Live {
-		return
+	if h == nil || !h.reading().Live || in+out == 0 {
+		return false
 	}
-	h.usage = h.usage.Add(sessions.Usage{InputOctets: in, OutputOctets: out, InputPackets: 1, OutputPackets: 1})
+	for _, c := range h.Caps {
+		q := k.quotas[c.Name]
+		if was := q.refused; !q.takes(in, out) {
+			if !was && k.reached != nil {
+				k.reached()
+			}
+			return false
+		}
+	}
+	for _, c := range h.Caps {
+		k.quotas[c.Name].up += in
+		k.quotas[c.Name].down += out
+	}
+	u := sessions.Usage{InputOctets: in, OutputOctets: out}
+	if in > 0 {
+		u.InputPackets = 1
+	} else {
+		u.OutputPackets = 1
+	}
+	h.usage = h.usage.Add(u)
 	if h.IdleTimeout > 0 && in > 0 {
 		h.silent = time.Now().Add(h.IdleTimeout)
 	}
+	return true
+}
+
+// hammer sends packets of a hundred octets up until one is refused, and returns how many octets passed.
+func (k *kernel) hammer(st sessions.Station) (passed uint64) {
+	for k.packet(st, 100, 0) {
+		passed += 100
+		if passed > 1e9 {
+			panic("nothing stops it")
+		}
+	}
+	return passed
+}
+
+func (k *kernel) grant(st sessions.Station) sessions.Grant {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if h := k.grants[st]; h != nil {
+		return h.Grant
+	}
+	return sessions.Grant{}
+}
+
+// forgetQuotas drops those that no grant has.
+func (k *kernel) forgetQuotas() {
+	used := map[string]bool{}
+	for _, h := range k.grants {
+		for _, c := range h.Caps {
+			used[c.Name] = true
+		}
+	}
+	maps.DeleteFunc(k.quotas, func(name string, _ *quota) bool { return !used[name] })
 }
 
 func (k *kernel) live(st sessions.Station) bool {
@@ -139,9 +234,11 @@ func (k *kernel) blocks(st sessions.Station) bool {
 	return slices.Contains(k.blocked, st)
 }
 
-func (k *kernel) wipe() { k.mu.Lock(); defer k.mu.Unlock(); clear(k.grants) }
+func (k *kernel) wipe() { k.mu.Lock(); defer k.mu.Unlock(); k.clear() }
 
-func (k *kernel) remove()       { k.mu.Lock(); defer k.mu.Unlock(); clear(k.grants); k.gone = true }
+func (k *kernel) clear() { clear(k.grants); clear(k.quotas) }
+
+func (k *kernel) remove()       { k.mu.Lock(); defer k.mu.Unlock(); k.clear(); k.gone = true }
 func (k *kernel) removed() bool { k.mu.Lock(); defer k.mu.Unlock(); return k.gone }
 
 func (k *kernel) Cut(_ context.Context, stations ...sessions.Station) ([]sessions.Reading, error) {
@@ -156,7 +253,7 @@ func (k *kernel) Cut(_ context.Context, stations ...sessions.Station) ([]session
 			continue
 		}
 		h.cut = true
-		out = append(out, h.reading())
+		out = append(out, k.read(h))
 	}
 	return out, nil
 }
@@ -177,6 +274,7 @@ func (k *kernel) Release(_ context.Context, stations ...sessions.Station) error 
 			delete(k.grants, st)
 		}
 	}
+	k.forgetQuotas()
 	return nil
 }
 
@@ -188,7 +286,7 @@ func (k *kernel) Usage(context.Context) ([]sessions.Reading, error) {
 	}
 	var out []sessions.Reading
 	for _, h := range k.grants {
-		out = append(out, h.reading())
+		out = append(out, k.read(h))
 	}
 	return out, nil
 }
@@ -206,6 +304,7 @@ func (k *kernel) Reconcile(_ context.Context, want []sessions.Grant) error {
 		}
 	}
 	maps.DeleteFunc(k.grants, func(st sessions.Station, _ *held) bool { return !wanted[st] })
+	k.forgetQuotas()
 	return nil
 }
 
@@ -218,6 +317,7 @@ type disk struct {
 	records  []sessions.AccountingRecord
 	txs      []sessions.Transaction
 	rules    []sessions.AccessRule
+	ledger   []sessions.Spent
 	full     bool
 	saved    int
 }
@@ -261,7 +361,33 @@ func (d *disk) Commit(_ context.Context, b sessions.Batch) error {
 	d.rules = append(d.rules, b.Access...)
 	d.records = append(d.records, b.Records...)
 	d.txs = append(d.txs, b.Transactions...)
+	for _, s := range b.Spent {
+		d.spend(s)
+	}
 	return nil
+}
+
+func (d *disk) spend(s sessions.Spent) {
+	for i := range d.ledger {
+		l := &d.ledger[i]
+		if l.Account == s.Account && l.Period == s.Period && l.Start == s.Start {
+			l.Up, l.Down, l.Extra, l.Full = l.Up+s.Up, l.Down+s.Down, l.Extra+s.Extra, cmp.Or(s.Full, l.Full)
+			return
+		}
+	}
+	d.ledger = append(d.ledger, s)
+}
+
+func (d *disk) Ledger(_ context.Context, accounts ...string) ([]sessions.Spent, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []sessions.Spent
+	for _, l := range d.ledger {
+		if slices.Contains(accounts, l.Account) {
+			out = append(out, l)
+		}
+	}
+	return out, nil
 }
 
 func (d *disk) SaveUsage(_ context.Context, all []sessions.Session) error {

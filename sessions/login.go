@@ -167,8 +167,8 @@ func (m *Manager) runningOf(source Source, username string) int {
 }
 
 // effective are the limits of a session of this account in this zone that began used ago (DESIGN D11).
-func (m *Manager) effective(zone *Zone, a Account, used time.Duration) Effective {
-	e := Resolve(zone.Bounds, a.Limits, a.Profile, zone.Limits)
+func (m *Manager) effective(zone *Zone, a Account, used time.Duration, x Extension) Effective {
+	e := Resolve(zone.Bounds, a.Limits, a.Profile, zone.Limits).extended(x)
 	if a.Expiration.IsZero() {
 		return e
 	}
@@ -188,6 +188,14 @@ func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, a Acc
 		Records:      []AccountingRecord{{Kind: Start, Session: s, At: s.StartedAt}},
 		Transactions: []Transaction{m.loginTransaction(s, req)},
 	}
+	book, closed, err := m.openBook(ctx, &s)
+	if err != nil {
+		return Session{}, err
+	}
+	defer closed()
+	if err := m.mayUseData(&s, book); err != nil {
+		return Session{}, m.refused(ctx, zone, req, err)
+	}
 	m.mu.Lock()
 	old, resumable := m.resumable[req.Station]
 	m.mu.Unlock()
@@ -200,20 +208,23 @@ func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, a Acc
 		return Session{}, fmt.Errorf("writing the Start: %w", err)
 	}
 	m.cfg.Step("login.journaled")
-	r, err := m.admit(ctx, s)
+	s, err = m.admit(ctx, s, book)
 	if err != nil {
 		return Session{}, err
 	}
 	m.cfg.Step("login.admitted")
 	m.cfg.Queued()
-	return r, nil
+	return s, nil
 }
 
 // admit lets the station of a journaled session through and counts it as running. If the kernel refuses, the session is
 // stopped in the journal too.
-func (m *Manager) admit(ctx context.Context, s Session) (Session, error) {
-	r := &live{Session: s, idleLeft: -1, interimDue: firstInterim(s)}
-	if err := m.cfg.Enforcer.Admit(ctx, m.grant(r)); err != nil {
+func (m *Manager) admit(ctx context.Context, s Session, b *book) (Session, error) {
+	r := &live{Session: s, idleLeft: -1, interimDue: firstInterim(s), book: b}
+	m.mu.Lock()
+	g, digest := m.grant(r, nil)
+	m.mu.Unlock()
+	if err := m.cfg.Enforcer.Admit(ctx, g); err != nil {
 		at := m.stamp()
 		s.StoppedAt, s.TerminateCause = &at, NASError
 		stop := Batch{Sessions: []Session{s}, Records: []AccountingRecord{{Kind: Stop, Session: s, At: at}},
@@ -222,7 +233,8 @@ func (m *Manager) admit(ctx context.Context, s Session) (Session, error) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.running[s.Station] = r
+	r.applied, r.admittedAt = digest, m.cfg.Clock.Mono()
+	m.enter(r)
 	m.access.unsettled = m.access.unsettled || m.objection(&r.Session) != "" // a rule came meanwhile
 	delete(m.resumable, s.Station)
 	delete(m.arrived, s.Station)
@@ -245,7 +257,7 @@ func (m *Manager) newSession(zone *Zone, req LoginRequest, a Account) Session {
 		Place:         m.place(zone, req.Station),
 		NASID:         m.cfg.NASID,
 		NASIP:         m.cfg.NASIP,
-		Limits:        m.effective(zone, a, 0),
+		Limits:        m.effective(zone, a, 0, Extension{}),
 		StartedAt:     m.stamp(),
 	}
 	if req.Method == MethodTrusted {
@@ -259,7 +271,18 @@ func (m *Manager) newSession(zone *Zone, req LoginRequest, a Account) Session {
 	}
 	s.AcctMultiSessionID = s.AcctSessionID
 	s.UsageAt = s.StartedAt
+	s.Marks = m.newMarks()
 	return s
+}
+
+// newMarks are those of a session that begins now.
+func (m *Manager) newMarks() (marks Marks) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for p := range marks {
+		marks[p].Start = m.period[p]
+	}
+	return marks
 }
 
 // place asks for the bridge port only where the zone tells access points apart: it costs a question to the kernel.
@@ -270,17 +293,18 @@ func (m *Manager) place(zone *Zone, st Station) Place {
 	return zone.At(m.cfg.PortOf(st))
 }
 
-// grant is what the kernel must know of a session from now on.
-func (m *Manager) grant(r *live) Grant {
-	g := Grant{Station: r.Station, AcctSessionID: r.AcctSessionID, IdleTimeout: r.Limits.IdleTimeout,
-		RateUp: r.Limits.BandwidthUp, RateDown: r.Limits.BandwidthDown}
+// grant is what the kernel must know of a session from now on, and the digest of its caps. The caller holds mu.
+func (m *Manager) grant(r *live, tallies map[*book]tally) (g Grant, digest uint32) {
+	s := m.standing(r, tallies)
+	g = Grant{Station: r.Station, AcctSessionID: r.AcctSessionID, IdleTimeout: r.Limits.IdleTimeout, Caps: s.caps}
+	g.RateUp, g.RateDown = r.rates(s.Slow)
 	if r.Source != SourceGuest {
 		g.Account = r.Username
 	}
 	if left, ok := r.Left(m.cfg.Clock.Mono() - r.StartedAt.Mono); ok {
 		g.Timeout = max(left, time.Millisecond) // zero would mean no end
 	}
-	return g
+	return g, s.digest
 }
 
 func firstInterim(s Session) time.Duration {

@@ -49,8 +49,9 @@ func (m *Manager) end(ctx context.Context, cause TerminateCause, stations ...Sta
 	m.cfg.Step("logout.journaled")
 	m.mu.Lock()
 	for _, st := range ending {
-		delete(m.running, st)
+		m.leave(st)
 	}
+	m.addSpent(stops.Spent)
 	m.mu.Unlock()
 	if err := m.cfg.Enforcer.Release(ctx, ending...); err != nil {
 		// The Stop is written; what is left in the kernel is found and released by the next poll or start.
@@ -83,8 +84,11 @@ func (m *Manager) markCut(cause TerminateCause, stations []Station, readings []R
 			m.takeReading(r, readings[i])
 			at, why := m.endOf(r, cause)
 			r.cutAt, r.cutCause = &at, why
-			if why == AdminReset {
+			switch why {
+			case AdminReset:
 				r.TerminateNote = m.objection(&r.Session)
+			case NASRequest:
+				r.TerminateNote = noteCapped
 			}
 		}
 		s := m.now(r)
@@ -104,6 +108,9 @@ func (m *Manager) endOf(r *live, cause TerminateCause) (Stamp, TerminateCause) {
 		// The silence was already running at the last reading, unless the idle timeout is shorter than the poll
 		// interval; then the end is late by at most that interval.
 		return m.stampAt(min(now, r.UsageAt.Mono+r.idleLeft)), IdleTimeout
+	}
+	if cause == NASRequest && r.refusedAt > 0 {
+		now = r.refusedAt
 	}
 	return m.stampAt(now), cause
 }
@@ -133,6 +140,7 @@ func (m *Manager) stopBatch(ended []Session) Batch {
 	for _, s := range ended {
 		b.Records = append(b.Records, AccountingRecord{Kind: Stop, Session: s, At: *s.StoppedAt})
 		b.Transactions = append(b.Transactions, m.stopTransaction(s))
+		b.Spent = append(b.Spent, settled(&s)...)
 	}
 	return b
 }

@@ -44,6 +44,9 @@ type Config struct {
 
 	// MovedAt tells when (Mono) a station was last seen to move to another bridge port; 0: never. Default: never.
 	MovedAt func(Station) time.Duration
+	// TimeZone is where the days, weeks and months of data caps begin and end. Default: the machine's.
+	TimeZone *time.Location
+
 	// PortOf names the bridge port behind which a station is; empty when unknown. Default: always unknown.
 	PortOf func(Station) string
 	// Queued is called after something new is in the outbox. Default: nothing.
@@ -69,6 +72,7 @@ type Manager struct {
 	hasher chan struct{} // one password at a time: the router has other work too
 	wake   chan struct{} // tells Run that a deadline may be nearer than it thinks
 	lost   atomic.Bool   // Restore was called, and Run has not done it yet
+	capped atomic.Bool   // CapReached was called, and Run has not looked yet
 	born   time.Duration // Mono at New
 
 	settling sync.Mutex // one settle at a time
@@ -81,7 +85,11 @@ type Manager struct {
 	busy      map[Station]chan struct{}
 	pending   map[string]int // logins per account between decision and admission
 	access    access
-	rechecked time.Duration // Mono of the last Recheck
+	books     map[string]*book
+	swept     int             // how often books were taken out of memory
+	period    [periods]string // that run; empty: the clock was never believable in this boot
+	bootedAt  time.Time       // wall time at Mono 0, as the believable clock last said
+	rechecked time.Duration   // Mono of the last Recheck
 	lastID    time.Duration
 }
 
@@ -92,6 +100,11 @@ type live struct {
 	interimDue time.Duration // Mono; 0: no interim records
 	cutCause   TerminateCause
 	cutAt      *Stamp // set once the kernel has let go and the Stop is not yet durable
+
+	book       *book         // of the account; nil: it has no cap
+	applied    uint32        // standing.digest of the grant that the kernel has; 0 after adoption: not known
+	admittedAt time.Duration // Mono of the last Admit
+	refusedAt  time.Duration // when the kernel was first seen to refuse by a cap; 0: not since the last Admit
 }
 
 type sighting struct {
@@ -105,6 +118,7 @@ func New(cfg Config) *Manager {
 	cfg.ResumeWindow = cmp.Or(cfg.ResumeWindow, defaultResumeWindow)
 	cfg.PersistInterval = cmp.Or(cfg.PersistInterval, defaultPersistInterval)
 	cfg.PollInterval = cmp.Or(cfg.PollInterval, defaultPollInterval)
+	cfg.TimeZone = cmp.Or(cfg.TimeZone, time.Local)
 	if cfg.PortOf == nil {
 		cfg.PortOf = func(Station) string { return "" }
 	}
@@ -131,6 +145,7 @@ func New(cfg Config) *Manager {
 		pending:   make(map[string]int),
 		access:    newAccess(cfg.Zones),
 		born:      cfg.Clock.Mono(),
+		books:     make(map[string]*book),
 	}
 	for i := range m.cfg.Zones {
 		m.zones[m.cfg.Zones[i].Name] = &m.cfg.Zones[i]
@@ -161,6 +176,7 @@ func (m *Manager) view(st Station) StationView {
 	}
 	if r, ok := m.running[st]; ok && r.cutAt == nil && !m.timedOut(r) {
 		s := m.now(r)
+		s.Data = m.standing(r, nil).DataView
 		v.State, v.Session = Authorized, &s
 	}
 	if rule := m.access.of(st); rule.Kind != "" {
@@ -194,8 +210,11 @@ func (m *Manager) Sessions() []Session {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := make([]Session, 0, len(m.running))
+	tallies := map[*book]tally{}
 	for _, r := range m.running {
-		all = append(all, m.now(r))
+		s := m.now(r)
+		s.Data = m.standing(r, tallies).DataView
+		all = append(all, s)
 	}
 	slices.SortFunc(all, func(a, b Session) int { return strings.Compare(a.AcctSessionID, b.AcctSessionID) })
 	return all
@@ -280,6 +299,22 @@ func (m *Manager) now(r *live) Session {
 	s := r.Session
 	s.Used = m.used(r)
 	return s
+}
+
+// enter makes a session a running one. The caller holds mu.
+func (m *Manager) enter(r *live) {
+	m.running[r.Station] = r
+	if r.book != nil {
+		r.book.sessions[r.Station] = r
+	}
+}
+
+// leave is its opposite.
+func (m *Manager) leave(st Station) {
+	if r := m.running[st]; r != nil && r.book != nil {
+		delete(r.book.sessions, st)
+	}
+	delete(m.running, st)
 }
 
 // used is the time that the session has lasted. Sessions never outlive a boot, so two readings of one clock are enough.

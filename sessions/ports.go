@@ -79,6 +79,7 @@ type Batch struct {
 	Transactions []Transaction
 	Access       []AccessRule // each in the place of one of the same kind, zone and MAC
 	Revoked      []AccessRule // forgotten, by kind, zone and MAC
+	Spent        []Spent      // differences, added to the ledger
 }
 
 // Store remembers what was made here. Commit returns when the batch is on disk and would survive a power cut;
@@ -89,6 +90,9 @@ type Store interface {
 	// LoadAccess returns the rules that were made and not revoked.
 	LoadAccess(ctx context.Context) ([]AccessRule, error)
 	Commit(ctx context.Context, b Batch) error
+	// Ledger returns the lines of these accounts, of the running and the last period each; nothing for an account that
+	// has none.
+	Ledger(ctx context.Context, accounts ...string) ([]Spent, error)
 	// SaveUsage records what running sessions have used, in one small write. Losing the last one costs at most its age.
 	SaveUsage(ctx context.Context, sessions []Session) error
 }

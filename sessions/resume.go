@@ -72,11 +72,24 @@ func (m *Manager) continueSession(ctx context.Context, old Session, addr netip.A
 	s.StartedAt = m.stamp()
 	s.Used, s.Usage, s.Base, s.UsageAt = 0, Usage{}, Usage{}, s.StartedAt
 	s.StoppedAt, s.TerminateCause, s.Resumable = nil, "", false
+	s.Marks, s.Extension = m.newMarks(), Extension{}
 	if left, limited := old.Left(old.Used); limited {
 		s.Limits.SessionTimeout = left
 	}
+	s.Limits.Caps.Session = old.Limits.Caps.Session.rest(old.Usage.octets())
+	if old.CapFull != 0 && old.CapFull == versionOf(old.Limits.Caps.Session) {
+		s.CapFull = versionOf(s.Limits.Caps.Session)
+	}
+	book, closed, err := m.openBook(ctx, &s)
+	if err != nil {
+		return err
+	}
+	defer closed()
+	if m.mayUseData(&s, book) != nil {
+		return nil // none left now; perhaps later
+	}
 	old.Resumable = false
-	err := m.cfg.Store.Commit(ctx, Batch{
+	err = m.cfg.Store.Commit(ctx, Batch{
 		Sessions:     []Session{s, old},
 		Records:      []AccountingRecord{{Kind: Start, Session: s, At: s.StartedAt}},
 		Transactions: []Transaction{m.loginTransaction(s, LoginRequest{})},
@@ -84,7 +97,7 @@ func (m *Manager) continueSession(ctx context.Context, old Session, addr netip.A
 	if err != nil {
 		return fmt.Errorf("writing the Start: %w", err)
 	}
-	if _, err := m.admit(ctx, s); err != nil {
+	if _, err := m.admit(ctx, s, book); err != nil {
 		return err
 	}
 	m.cfg.Queued()

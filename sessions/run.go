@@ -42,7 +42,7 @@ func (m *Manager) tick(ctx context.Context, next *schedule) {
 	}
 	m.keepRules(ctx)
 	m.welcomeArrived(ctx)
-	if now >= next.poll || m.interimIsDue(now) {
+	if capped := m.capped.Swap(false); capped || now >= next.poll || m.interimIsDue(now) {
 		m.poll(ctx)
 		m.interim(ctx)
 		next.poll = now + m.cfg.PollInterval
@@ -121,6 +121,8 @@ func (m *Manager) poll(ctx context.Context) {
 	}
 	idle, strays, lost := m.takeReadings(asked, readings)
 	m.endAll(ctx, IdleTimeout, idle)
+	m.rollOver(ctx)
+	m.applyCaps(ctx)
 	m.removeStrays(ctx, strays)
 	if lost {
 		m.restore(ctx, errLostSession)
@@ -213,6 +215,9 @@ func (m *Manager) takeReadings(asked time.Duration, readings []Reading) (idle, s
 		case reading.Live && r.AcctSessionID == reading.AcctSessionID:
 			m.takeReading(r, reading)
 			r.UsageAt, r.idleLeft = now, reading.IdleLeft
+			if reading.Capped && r.refusedAt == 0 && asked >= r.admittedAt { // else it may be of an earlier grant
+				r.refusedAt = asked
+			}
 		case reading.Idled && r.AcctSessionID == reading.AcctSessionID:
 			idle = append(idle, st)
 		default:

@@ -82,6 +82,15 @@ type Session struct {
 	// Base is the part of Usage from before the kernel's counters last began anew (a table deleted by others).
 	Base Usage `json:"base,omitzero"`
 
+	// Marks say which part of Usage belongs to the running periods of the account; see Spent.
+	Marks Marks `json:"marks,omitzero"`
+	// Extension is what was given on top of the limits that the session's account and zone say; Limits has it in.
+	Extension Extension `json:"extension,omitzero"`
+	// CapFull names the session's own cap, by its version, when it was found used up.
+	CapFull uint32 `json:"cap_full,omitempty"`
+	// Data is how the session stands with its caps, worked out for a view.
+	Data DataView `json:"-"`
+
 	StoppedAt      *Stamp         `json:"stopped_at,omitempty"`
 	TerminateCause TerminateCause `json:"terminate_cause,omitempty"`
 	TerminateNote  string         `json:"terminate_note,omitempty"` // why, for people, where the cause does not tell it

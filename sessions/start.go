@@ -3,6 +3,8 @@ package sessions
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // Start adopts what an earlier run left in the kernel and in the journal (DESIGN D16): a running session whose station
@@ -21,6 +23,7 @@ func (m *Manager) Start(ctx context.Context) error {
 		return err
 	}
 	m.mu.Lock()
+	m.period = m.periodsNow()
 	stops := m.adopt(stored, readings)
 	m.mu.Unlock()
 	if len(stops.Sessions) > 0 {
@@ -31,13 +34,39 @@ func (m *Manager) Start(ctx context.Context) error {
 	if err := m.block(ctx); err != nil {
 		return err
 	}
+	if err := m.openBooks(ctx); err != nil {
+		return err
+	}
 	if err := m.cfg.Enforcer.Reconcile(ctx, m.grants()); err != nil {
 		return fmt.Errorf("reconciling the kernel: %w", err)
 	}
 	if err := m.recheckAccounts(ctx); err != nil {
 		return err
 	}
+	m.rollOver(ctx)
+	m.applyCaps(ctx)
 	return m.settle(ctx)
+}
+
+// openBooks reads the ledgers of adopted sessions.
+func (m *Manager) openBooks(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range m.running {
+		if !r.counted() {
+			continue
+		}
+		if r.book = m.books[r.account()]; r.book == nil {
+			r.book = m.newBook(r.account())
+		}
+		m.enter(r)
+	}
+	lines, err := m.cfg.Store.Ledger(ctx, slices.Collect(maps.Keys(m.books))...)
+	if err != nil {
+		return fmt.Errorf("reading the ledgers: %w", err)
+	}
+	m.addSpent(lines)
+	return nil
 }
 
 // recheckAccounts looks at the accounts of adopted sessions: the daemon may have died between learning that an account
@@ -119,6 +148,9 @@ func (m *Manager) adoptOne(s Session, byID map[string]Reading) (Session, bool) {
 	if inKernel {
 		r.idleLeft = reading.IdleLeft
 	}
+	if reading.Capped { // nobody saw when: after the last reading, and the station is not charged beyond the bound
+		r.refusedAt = min(now, s.UsageAt.Mono+m.cfg.PersistInterval)
+	}
 	if i := s.Limits.InterimInterval; i > 0 {
 		r.interimDue = s.StartedAt.Mono + (now - s.StartedAt.Mono).Truncate(i) + i
 	}
@@ -139,9 +171,11 @@ func (m *Manager) grants() []Grant {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := make([]Grant, 0, len(m.running))
+	tallies := map[*book]tally{}
 	for _, r := range m.running {
 		if r.cutAt == nil && !m.timedOut(r) {
-			all = append(all, m.grant(r))
+			g, _ := m.grant(r, tallies)
+			all = append(all, g)
 		}
 	}
 	return all

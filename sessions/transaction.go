@@ -3,6 +3,10 @@ package sessions
 import "github.com/google/uuid"
 
 // The mapping between terminate causes and GATE's transaction log (DESIGN D15): one line per cause.
+//
+// RFC 2866 §5.10 has no cause for a data cap, and GATE no type. CoovaChilli says Session-Timeout (standards.md §4.5); here
+// it is NAS-Request, "ended for a non-error reason not otherwise listed": a Session-Timeout before Session-Time has reached
+// it would be false, and would mislead whoever settles time by it. The note tells it from other disconnects.
 var stopTransactions = map[TerminateCause]struct {
 	kind    TransactionType
 	message string
@@ -17,6 +21,8 @@ var stopTransactions = map[TerminateCause]struct {
 	NASRequest:     {TxDisconnect, "Disconnected by the gateway"},
 }
 
+const noteCapped = "Data cap used up"
+
 var refusalMessages = map[Reason]string{
 	RefusedCredentials: "Wrong user name or password",
 	RefusedInactive:    "Account is not active",
@@ -24,6 +30,7 @@ var refusalMessages = map[Reason]string{
 	RefusedTooMany:     "Too many sessions of this account",
 	RefusedMethod:      "Way in not offered",
 	RefusedCleartext:   "Password over clear HTTP refused",
+	RefusedCap:         noteCapped,
 	RefusedCentreAway:  "Centre unreachable, account not known here",
 	RefusedBlocked:     "Station is blocked",
 	RefusedNoAccount:   "Account not known here",

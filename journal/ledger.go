@@ -1,0 +1,54 @@
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"gatehouse/sessions"
+)
+
+// Ledger returns the lines of these accounts.
+func (j *Journal) Ledger(ctx context.Context, accounts ...string) ([]sessions.Spent, error) {
+	if len(accounts) == 0 {
+		return nil, nil
+	}
+	list, err := json.Marshal(accounts)
+	if err != nil {
+		return nil, fmt.Errorf("reading ledger: %w", err)
+	}
+	rows, err := j.db.Read().QueryContext(ctx, `SELECT account, period, start, up, down, extra, "full" FROM spent
+		WHERE account IN (SELECT value FROM json_each(?)) ORDER BY id`, string(list))
+	if err != nil {
+		return nil, fmt.Errorf("reading ledger: %w", j.db.Err(err))
+	}
+	defer rows.Close()
+	var all []sessions.Spent
+	for rows.Next() {
+		var s sessions.Spent
+		if err := rows.Scan(&s.Account, &s.Period, &s.Start, &s.Up, &s.Down, &s.Extra, &s.Full); err != nil {
+			return nil, fmt.Errorf("reading ledger: %w", j.db.Err(err))
+		}
+		all = append(all, s)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading ledger: %w", j.db.Err(err))
+	}
+	return all, nil
+}
+
+// spend adds to the ledger, in any order the same: the Stop of one session and that of another may pass each other. Of what
+// is over only the last period stays.
+func spend(tx *sql.Tx, s sessions.Spent) error {
+	_, err := tx.Exec(`INSERT INTO spent (account, period, start, up, down, extra, "full") VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (account, period, start) DO UPDATE SET up = up + excluded.up, down = down + excluded.down,
+			extra = extra + excluded.extra, "full" = CASE excluded."full" WHEN 0 THEN "full" ELSE excluded."full" END`,
+		s.Account, s.Period, s.Start, s.Up, s.Down, s.Extra, s.Full)
+	if err != nil || s.Start == "" {
+		return err
+	}
+	_, err = tx.Exec(`DELETE FROM spent WHERE account = ?1 AND period = ?2 AND start <> '' AND start <
+		(SELECT max(start) FROM spent WHERE account = ?1 AND period = ?2 AND start < ?3)`, s.Account, s.Period, s.Start)
+	return err
+}

@@ -1,0 +1,174 @@
+package sessions
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Extension is what is given on top of limits.
+type Extension struct {
+	Time time.Duration `json:"time,omitempty"` // to the session timeout
+	Data Bytes         `json:"data,omitempty"` // to every bound of a cap: so much may pass yet
+}
+
+// extended adds to the limits that there are.
+func (e Effective) extended(x Extension) Effective {
+	if e.SessionTimeout > 0 {
+		e.SessionTimeout += x.Time
+	}
+	e.Caps.Session = e.Caps.Session.raise(x.Data)
+	return e
+}
+
+// Extend gives a running session more time, more data by its own cap, or both; it stays one session. A *Refusal says that
+// there is no session (RefusedNotLoggedIn), or that it has no limit of that kind (RefusedNoLimit).
+func (m *Manager) Extend(ctx context.Context, st Station, x Extension) (Session, error) {
+	release, err := m.hold(ctx, st)
+	if err != nil {
+		return Session{}, err
+	}
+	defer release()
+	ctx = context.WithoutCancel(ctx)
+	if err := m.readNow(ctx, st); err != nil {
+		return Session{}, err
+	}
+	m.mu.Lock()
+	r, ok := m.running[st]
+	if !ok || r.cutAt != nil || m.timedOut(r) {
+		m.mu.Unlock()
+		return Session{}, &Refusal{Reason: RefusedNotLoggedIn}
+	}
+	s := m.now(r)
+	m.mu.Unlock()
+	if x.Time > 0 && s.Limits.SessionTimeout == 0 || x.Data > 0 && s.Limits.Caps.Session == (Volume{}) {
+		return Session{}, &Refusal{Reason: RefusedNoLimit}
+	}
+	s.Limits = s.Limits.extended(x)
+	s.Extension.Time, s.Extension.Data = s.Extension.Time+x.Time, s.Extension.Data+x.Data
+	if err := m.change(ctx, r, s); err != nil {
+		return Session{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s = m.now(r)
+	s.Data = m.standing(r, nil).DataView
+	return s, nil
+}
+
+// ExtendAccount gives an account more data in each of its running periods, all its stations together. It returns
+// ErrNoAccount when nobody here knows the account.
+func (m *Manager) ExtendAccount(ctx context.Context, username string, data Bytes) error {
+	a, err := m.account(ctx, username)
+	if err != nil {
+		return err
+	}
+	return m.extendLedger(ctx, &Session{Source: a.Source, Username: username}, data)
+}
+
+// ExtendGuest does so for a station whose sessions are nobody's.
+func (m *Manager) ExtendGuest(ctx context.Context, st Station, data Bytes) error {
+	if m.zones[st.Zone] == nil {
+		return &Refusal{Reason: RefusedUnknownZone}
+	}
+	return m.extendLedger(ctx, &Session{Source: SourceGuest, Station: st}, data)
+}
+
+// extendLedger gives more data to the account that s would count into.
+func (m *Manager) extendLedger(ctx context.Context, s *Session, data Bytes) error {
+	b, closed, err := m.bookOf(ctx, s.account())
+	if err != nil {
+		return err
+	}
+	defer closed()
+	m.mu.Lock()
+	online := make([]Station, 0, len(b.sessions))
+	for st := range b.sessions {
+		online = append(online, st)
+	}
+	m.mu.Unlock()
+	slices.SortFunc(online, func(a, b Station) int { // so that two who hold the same do not wait for each other
+		return cmp.Or(cmp.Compare(a.Zone, b.Zone), slices.Compare(a.MAC[:], b.MAC[:]))
+	})
+	for _, st := range online {
+		release, err := m.hold(ctx, st)
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	ctx = context.WithoutCancel(ctx)
+	if err := m.readNow(ctx, online...); err != nil {
+		return err
+	}
+	var lines []Spent
+	m.mu.Lock()
+	for p := range periods {
+		lines = append(lines, Spent{Account: b.account, Period: p, Start: b.current(p, m.period[p]), Extra: int64(data)})
+	}
+	m.mu.Unlock()
+	if err := m.cfg.Store.Commit(ctx, Batch{Spent: lines}); err != nil {
+		return fmt.Errorf("writing an extension: %w", err)
+	}
+	m.mu.Lock()
+	m.addSpent(lines)
+	m.mu.Unlock()
+	return m.admitAgain(ctx, online...)
+}
+
+// readNow reads what these stations have used up to now, so that a new bound begins at the octet. The caller holds them.
+func (m *Manager) readNow(ctx context.Context, stations ...Station) error {
+	if len(stations) == 0 {
+		return nil
+	}
+	readings, err := m.cfg.Enforcer.Usage(ctx)
+	if err != nil {
+		return fmt.Errorf("reading usage: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, reading := range readings {
+		if r := m.running[reading.Station]; r != nil && r.cutAt == nil && slices.Contains(stations, reading.Station) {
+			m.takeReading(r, reading)
+		}
+	}
+	return nil
+}
+
+// change makes new limits of a running session durable and then tells the kernel. The caller holds the station.
+func (m *Manager) change(ctx context.Context, r *live, s Session) error {
+	b, closed, err := m.openBook(ctx, &s)
+	if err != nil {
+		return err
+	}
+	defer closed()
+	batch := Batch{Sessions: []Session{s}}
+	if (b == nil) != (r.book == nil) { // the account's data begins to be counted, or is not counted any more
+		batch.Spent = settled(&r.Session)
+		s.Marks = m.newMarks()
+		for p := range s.Marks {
+			used := s.Usage.octets()
+			s.Marks[p].Up, s.Marks[p].Down = used.up, used.down
+		}
+		batch.Sessions[0] = s
+	}
+	if err := m.cfg.Store.Commit(ctx, batch); err != nil {
+		return fmt.Errorf("writing changed limits: %w", err)
+	}
+	m.mu.Lock()
+	if s.Limits.InterimInterval != r.Limits.InterimInterval {
+		r.interimDue = firstInterim(s)
+	}
+	m.leave(s.Station)
+	r.Limits, r.Extension, r.Marks, r.book = s.Limits, s.Extension, s.Marks, b
+	m.enter(r)
+	m.addSpent(batch.Spent)
+	m.mu.Unlock()
+	if err := m.admitAgain(ctx, s.Station); err != nil {
+		return fmt.Errorf("applying changed limits: %w", err)
+	}
+	m.wakeRun()
+	return nil
+}
