@@ -25,9 +25,8 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 demo: ; @scripts/deps.sh demo && $(MAKE) -s lab && $(BIN)/gatehouse-lab demo -bin $(BIN)
 bench: ; @scripts/deps.sh bench && $(MAKE) -s lab && $(BIN)/gatehouse-lab bench -bin $(BIN)
 test: ; @scripts/deps.sh test && scripts/test.sh
-# The same for longer: what make test has only in part.
-soak: ; @scripts/deps.sh test && GATEHOUSE_SOAK=1 $(GO) test -count=1 -v -timeout 60m ./lab/oldkernel && \
-	GATEHOUSE_SOAK=1 $(GO) test -count=1 -v -timeout 60m -run 'TestWalk' ./firewall/...
+# The same for longer: what make test has only in part. DURATION=10m is how long a random run lasts.
+soak: ; @scripts/deps.sh test && scripts/soak.sh
 lint: ; @scripts/deps.sh test && scripts/lint.sh
 deps: ; @scripts/deps.sh test
 generate: ; $(TOOL) templ generate
