@@ -27,3 +27,18 @@ func TestBitRate(t *testing.T) {
 		t.Errorf("1234 bit/s is spelled %q", got)
 	}
 }
+
+func FuzzParseBitRate(f *testing.F) {
+	for _, text := range []string{"0", "10Mbit", "1500KBIT", "100Gbit", "1.5Mbit", "4294967296kbit"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		r, err := sessions.ParseBitRate(text)
+		if err != nil {
+			return
+		}
+		if again, err := sessions.ParseBitRate(r.String()); r > sessions.MaxBitRate || err != nil || again != r {
+			t.Errorf("%q is %d bit/s, spelled %s, which is %d, %v", text, uint64(r), r, uint64(again), err)
+		}
+	})
+}
