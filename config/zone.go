@@ -56,6 +56,8 @@ func parseZone(s *section) Zone {
 		Management: parsePrefixes(s, "management"),
 		Garden:     parseGarden(s),
 		Isolation:  parseIsolation(s),
+
+		Disassociate: s.boolean("disassociate", false),
 	}
 	z.Name = name
 	z.Methods, z.AllowCleartext = parseMethods(s)

@@ -58,6 +58,9 @@ func (m *Manager) end(ctx context.Context, cause TerminateCause, stations ...Sta
 		m.cfg.Logger.Warn("counters not released", "err", err)
 	}
 	m.cfg.Step("logout.released")
+	for _, s := range ended {
+		m.cfg.Ended(s)
+	}
 	return ended, nil
 }
 

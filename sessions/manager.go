@@ -49,6 +49,8 @@ type Config struct {
 
 	// PortOf names the bridge port behind which a station is; empty when unknown. Default: always unknown.
 	PortOf func(Station) string
+	// Ended is called after the Stop of a session is durable. It must not wait. Default: nothing.
+	Ended func(Session)
 	// Queued is called after something new is in the outbox. Default: nothing.
 	Queued func()
 	// Step is called at every named point of a login, a logout and an end, so that tests can stop there. Default: nothing.
@@ -124,6 +126,9 @@ func New(cfg Config) *Manager {
 	}
 	if cfg.MovedAt == nil {
 		cfg.MovedAt = func(Station) time.Duration { return 0 }
+	}
+	if cfg.Ended == nil {
+		cfg.Ended = func(Session) {}
 	}
 	if cfg.Queued == nil {
 		cfg.Queued = func() {}

@@ -31,6 +31,9 @@ func (m *Manager) Start(ctx context.Context) error {
 			return fmt.Errorf("writing what ended meanwhile: %w", err)
 		}
 	}
+	for _, s := range stops.Sessions {
+		m.cfg.Ended(s)
+	}
 	if err := m.block(ctx); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"gatehouse/firewall/nftables"
 	"gatehouse/firewall/shape"
 	"gatehouse/internal/clock"
+	"gatehouse/internal/hostapd"
 	"gatehouse/internal/neigh"
 	"gatehouse/journal"
 	"gatehouse/mirror"
@@ -51,6 +52,7 @@ type gateway struct {
 	firewall *nftables.Firewall
 	shaper   *shape.Shaper     // around firewall
 	isolator *isolate.Isolator // around shaper
+	hostapd  *hostapd.Disassociator
 	journal  *journal.Journal
 	mirror   *mirror.Mirror // nil without a centre
 	sync     *gwsync.Sync   // nil without a centre
@@ -178,10 +180,11 @@ func (g *gateway) openKernel(context.Context) (err error) {
 }
 
 func (g *gateway) buildManager(context.Context) error {
+	g.hostapd = hostapd.New(g.Logger)
 	c := sessions.Config{
 		Clock: g.clock, Enforcer: g.isolator, Store: g.journal, Local: g.journal, Verifiers: g.journal, Logger: g.Logger,
 		Zones: g.domainZones(), NASID: g.Config.NASID, NASIP: g.Config.NASIP.String(),
-		Believable: believable(), PersistInterval: g.Config.PersistInterval, PortOf: g.portOf, MovedAt: g.movedAt, Step: g.Step,
+		Believable: believable(), PersistInterval: g.Config.PersistInterval, PortOf: g.portOf, MovedAt: g.movedAt, Ended: g.ended, Step: g.Step,
 	}
 	if g.sync != nil {
 		c.Mirror, c.Authority, c.Queued = g.mirror, g.sync.Authority, g.sync.Pusher.Wake

@@ -25,6 +25,7 @@ func (g *gateway) tasks() []task {
 		job{"sessions", g.manager.Run},
 		job{"firewall", func(ctx context.Context) error { return g.firewall.Watch(ctx, g.manager.Restore) }},
 		job{"isolation", g.isolator.Run},
+		job{"hostapd", g.hostapd.Run},
 		job{"neighbours", g.neigh.Run},
 		job{"stations", g.sniffer.Run},
 		job{"journal", g.journal.Run},

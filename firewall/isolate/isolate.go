@@ -158,7 +158,11 @@ func (s *segment) mechanism() Mechanism {
 
 // Reconcile implements sessions.Enforcer. That stations cannot be isolated is told, and no error: they would all be off.
 func (i *Isolator) Reconcile(ctx context.Context, want []sessions.Grant) error {
+	if err := i.Enforcer.Reconcile(ctx, want); err != nil {
+		return err
+	}
 	i.mu.Lock()
+	defer i.mu.Unlock()
 	for _, m := range i.members {
 		m.forget()
 	}
@@ -167,8 +171,7 @@ func (i *Isolator) Reconcile(ctx context.Context, want []sessions.Grant) error {
 	}
 	i.installed, i.noTable = "", nil // the pairs are made anew
 	i.install(ctx)
-	i.mu.Unlock()
-	return i.Enforcer.Reconcile(ctx, want)
+	return nil
 }
 
 // Admit implements sessions.Enforcer.

@@ -170,6 +170,25 @@ func (t *Table) BridgePort(iface string, mac [6]byte) string {
 	return link.Attrs().Name
 }
 
+// BridgePorts names the ports of a bridge; an interface that is no bridge is its own.
+func (t *Table) BridgePorts(iface string) []string {
+	index, err := t.kernel.index(iface)
+	if err != nil || index == 0 {
+		return nil
+	}
+	links, err := t.kernel.handle.LinkList()
+	if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) { // what it has is better than nothing
+		return nil
+	}
+	var ports []string
+	for _, l := range links {
+		if l.Attrs().MasterIndex == index || l.Attrs().Index == index && l.Type() != "bridge" {
+			ports = append(ports, l.Attrs().Name)
+		}
+	}
+	return ports
+}
+
 // relist replaces the images by what the kernel knows now. What happens meanwhile comes as events afterwards.
 func (t *Table) relist() error {
 	fresh := map[int]*image{}
