@@ -104,6 +104,26 @@ func TestTrusted(t *testing.T) {
 	})
 }
 
+func TestTrustedReboot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, zone(sessions.Limits{}))
+		defer func() { r.stop() }()
+		r.set(t, rule(sessions.AccessTrusted, stationA))
+		r.see(stationA)
+		first := r.only(t)
+		r.stop()
+		r.kernel.wipe()
+		r.clock.reboot("99999999-2222-3333-4444-555555555555")
+		r.start(t)
+		r.see(stationA)
+		r.see(stationA)
+		if s := r.only(t); s.Method != sessions.MethodTrusted || s.AcctSessionID == first.AcctSessionID || !r.kernel.live(stationA) {
+			t.Errorf("after a reboot it is let in as %+v", s)
+		}
+		wantLog(t, r.disk, []string{"Start", "Stop NAS-Reboot", "Start"}, []string{"ai h200", "di h200", "ai h200"})
+	})
+}
+
 // A guest who is online when the operator trusts his device goes on without limits, and back behind the portal after.
 func TestTrustedWhileOnline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -174,22 +174,8 @@ func TestImpostorBlocked(t *testing.T) {
 			t.Fatalf("login: %d %v", at.Status, err)
 		}
 	}
-	if _, err := rogue.Run(t.Context(), "ip", "addr", "add", lab.GuestGateway4+"/24", "dev", lab.PeerInterface); err != nil {
-		t.Fatal(err)
-	}
 	err := lab.WaitFor(t.Context(), 15*time.Second, func() error {
-		// Looking for a neighbour, it says who it is.
-		router := net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(lab.GuestGateway4)}}
-		if err := rogue.Do(func() error {
-			c, err := router.DialContext(t.Context(), "udp", "192.168.77.251:9")
-			if err != nil {
-				return err
-			}
-			_, err = c.Write([]byte("who is there?"))
-			return errors.Join(err, c.Close())
-		}); err != nil {
-			return err
-		}
+		claimRouter(t, rogue)
 		out, err := s.cli(t, "block", "list")
 		if err == nil && !strings.Contains(out, rogue.MAC.String()+"  blocked  -        spoofing") {
 			err = fmt.Errorf("not blocked:\n%s", out)
@@ -199,13 +185,105 @@ func TestImpostorBlocked(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, p.Log())
 	}
-	if _, err := rogue.Run(t.Context(), "ip", "addr", "del", lab.GuestGateway4+"/24", "dev", lab.PeerInterface); err != nil {
-		t.Fatal(err)
-	}
 	reachesNothing(t, rogue)
 	answered(t, honest, http.StatusNoContent)
 	if _, err := s.cli(t, "unblock", "guests/"+rogue.MAC.String()); err != nil {
 		t.Error(err)
 	}
 	answered(t, rogue, http.StatusFound)
+}
+
+// claimRouter makes a station look for a neighbour as if it were the router: it says that the router's address is its own.
+func claimRouter(t *testing.T, g *venue.Guest) {
+	t.Helper()
+	from := lab.GuestGateway4 + "/24"
+	ip := func(do string) error {
+		_, err := g.Run(t.Context(), "ip", "addr", do, from, "dev", lab.PeerInterface)
+		return err
+	}
+	if err := ip("add"); err != nil {
+		t.Fatal(err)
+	}
+	err := say(t, g, lab.GuestGateway4, "192.168.77.251:9")
+	if err := errors.Join(err, ip("del")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// say sends a datagram, from an address if one is given.
+func say(t *testing.T, g *venue.Guest, from, to string) error {
+	t.Helper()
+	var d net.Dialer
+	if from != "" {
+		d.LocalAddr = &net.UDPAddr{IP: net.ParseIP(from)}
+	}
+	return g.Do(func() error {
+		c, err := d.DialContext(t.Context(), "udp", to)
+		if err != nil {
+			return err
+		}
+		_, err = c.Write([]byte("who is there?"))
+		return errors.Join(err, c.Close())
+	})
+}
+
+// TestCopiedMAC: what a copy of his MAC address says in a guest's name does not cut him. While both use it, he is made to
+// log in again, once.
+func TestCopiedMAC(t *testing.T) {
+	s := newSite(t)
+	s.write(t, "gatehouse.toml", s.settings(`spoofing = "captive"`))
+	p := s.start(t)
+	guest := s.guest(t)
+	if at, err := guest.Click(t.Context()); err != nil || at.Status != http.StatusOK {
+		t.Fatalf("login: %d %v", at.Status, err)
+	}
+	stations := func(want string, stir func()) string {
+		t.Helper()
+		var out string
+		err := lab.WaitFor(t.Context(), 15*time.Second, func() (err error) {
+			stir()
+			if out, err = s.cli(t, "stations"); err == nil && !strings.Contains(out, want) {
+				err = fmt.Errorf("%q is not in\n%s", want, out)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatalf("%v\n%s", err, p.Log())
+		}
+		return out
+	}
+
+	twin := s.guestWith(t, guest.MAC.String())
+	// While the twin talks the bridge sends it what is for the guest: to ask whether the guest is online it has to be still.
+	still := func() { s.ip(t, "link", "set", twin.Port, "down") }
+	stations("as-router", func() { claimRouter(t, twin) })
+	still()
+	until := time.Now().Add(3 * time.Second) // it would be judged within two
+	for time.Now().Before(until) {
+		answered(t, guest, http.StatusNoContent)
+	}
+	if out := stations("as-router", func() {}); strings.Contains(out, "suspended") {
+		t.Errorf("cut on the word of another:\n%s", out)
+	}
+
+	byTurns := func() {
+		for range 3 {
+			for _, g := range []*venue.Guest{guest, twin} {
+				if err := say(t, g, "", lab.WebAddr4+":9"); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	s.ip(t, "link", "set", twin.Port, "up")
+	stations("suspended by spoofing", byTurns)
+	still()
+	answered(t, guest, http.StatusFound)
+	if at, err := guest.Click(t.Context()); err != nil || at.Status != http.StatusOK {
+		t.Errorf("logging in again: %d %v", at.Status, err)
+	}
+	s.ip(t, "link", "set", twin.Port, "up")
+	byTurns()
+	still()
+	answered(t, guest, http.StatusNoContent)
 }
