@@ -106,30 +106,30 @@ func (i *Isolator) follow(ctx context.Context, messages []syscall.NetlinkMessage
 	}
 }
 
-// followPort isolates a port that is new, and forgets one that left its bridge.
+// followPort isolates a port that is new. What left its bridge keeps no mark, and its name stays among the ports: a Wi-Fi
+// interface that comes back under its name is isolated from its first frame.
 func (i *Isolator) followPort(p port, left bool) error {
 	if left {
-		for _, s := range i.on(p.bridge) {
-			if n := slices.Index(s.ports, p.name); n >= 0 && s.kind == Table {
-				s.ports = slices.Delete(s.ports, n, n+1)
-				if err := i.nft.Delete(s.set, portElement(p.name)); err != nil {
-					return err
-				}
-			}
-		}
 		return i.release(p.index)
 	}
 	if i.wantsFlag(p) {
 		return i.isolate(p)
 	}
-	for _, s := range i.on(p.bridge) {
-		if s.kind != Table || slices.Contains(s.ports, p.name) {
-			continue
+	for _, s := range i.segments {
+		n := slices.Index(s.ports, p.name)
+		var err error
+		switch is := s.bridge == p.bridge; {
+		case s.kind != Table || is == (n >= 0):
+		case is:
+			s.ports = append(s.ports, p.name)
+			err = i.nft.Add(s.set, portElement(p.name))
+		default: // another bridge has it now
+			s.ports = slices.Delete(s.ports, n, n+1)
+			err = i.nft.Delete(s.set, portElement(p.name))
 		}
-		if err := i.nft.Add(s.set, portElement(p.name)); err != nil {
+		if err != nil {
 			return err
 		}
-		s.ports = append(s.ports, p.name)
 	}
 	return nil
 }
