@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gatehouse/firewall/isolate"
+	"gatehouse/lab"
 	"gatehouse/sessions"
 )
 
@@ -31,6 +32,12 @@ func TestPorts(t *testing.T) {
 	a, b := r.station(), r.station() // their ports are younger than the isolation
 	r.wantMechanism(isolate.Ports, "every port of")
 	r.wantPass("isolated", a, b)
+	forger := r.station()
+	forger.MAC = a.MAC // behind another port
+	r.wantPass("with another's MAC address", forger, b)
+	if err := a.Ping(t.Context(), lab.GuestGateway4); err != nil {
+		t.Errorf("whose MAC address it is: %v", err)
+	}
 	r.run("bridge", "link", "set", "dev", a.Port, "isolated", "off") // somebody else
 	eventually(t, time.Second, func() error { return isolatedPort(r, a.Port, true) })
 	r.stop()

@@ -17,20 +17,20 @@ import (
 // Run follows what becomes of interfaces, ports and addresses, and puts back what others delete, until ctx ends. It may run
 // the nft program.
 func (i *Isolator) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	var readers sync.WaitGroup
-	defer readers.Wait()
-	defer cancel()
-	events, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR)
-	if err != nil {
-		return fmt.Errorf("subscribing to interface events: %w", err)
-	}
-	defer context.AfterFunc(ctx, events.Close)()
 	watch, err := table.NewWatch(unix.NFPROTO_BRIDGE)
 	if err != nil {
 		return err
 	}
 	defer watch.Close()
+	events, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR)
+	if err != nil {
+		return fmt.Errorf("subscribing to interface events: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var readers sync.WaitGroup
+	defer readers.Wait()
+	defer cancel()
+	context.AfterFunc(ctx, events.Close)
 	heard, failed, deleted := make(chan []syscall.NetlinkMessage), make(chan error, 2), make(chan struct{}, 1)
 	readers.Go(func() { failed <- hear(ctx, events, heard) })
 	readers.Go(func() {

@@ -29,7 +29,7 @@ func find() program {
 // ubus is the path of OpenWrt's.
 type ubus string
 
-// Reason 1 of IEEE 802.11 is "unspecified": others have phones avoid the access point.
+// Reason 1 of IEEE 802.11 is "unspecified": 5, "too many stations", may have phones avoid the access point.
 func (u ubus) disassociate(ctx context.Context, iface, mac string) error {
 	_, err := run(ctx, string(u), "call", "hostapd."+iface, "del_client",
 		fmt.Sprintf(`{"addr":%q,"reason":1,"deauth":true,"ban_time":0}`, mac))
