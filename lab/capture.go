@@ -24,6 +24,7 @@ type Packet struct {
 	Src, Dst       netip.AddrPort // ports are 0 but for TCP and UDP
 	Protocol       uint8          // of the IP header; of IPv6's first header
 	TCPFlags       uint8          // as on the wire: FIN 1, SYN 2, RST 4, ACK 16
+	Refusal        bool           // ICMP's or ICMPv6's destination unreachable
 	Octets         int            // of the whole IP packet, headers included
 }
 
@@ -252,6 +253,9 @@ func parsePacket(frame []byte) (p Packet, ok bool) {
 	}
 	if p.Protocol == unix.IPPROTO_TCP && len(payload) >= 14 {
 		p.TCPFlags = payload[13]
+	}
+	if len(payload) > 0 {
+		p.Refusal = p.Protocol == unix.IPPROTO_ICMP && payload[0] == 3 || p.Protocol == unix.IPPROTO_ICMPV6 && payload[0] == 1
 	}
 	p.Src, p.Dst = netip.AddrPortFrom(src, sport), netip.AddrPortFrom(dst, dport)
 	return p, true

@@ -243,7 +243,7 @@ func (g *Gate) Settled(session string, count *lab.Capture) (r sessions.Reading) 
 // Fetch gets a page and returns its first bytes, or how it failed.
 func Fetch(h *lab.Host, addr, path string) string {
 	c := h.HTTPClient()
-	c.Timeout = lab.Patience(3 * time.Second)
+	c.Timeout = lab.Patience(10 * time.Second)
 	resp, err := c.Get("http://" + addr + path)
 	if err != nil {
 		return err.Error()
@@ -264,10 +264,18 @@ func (g *Gate) WantPage(s *lab.Station, addr, want string) {
 	}
 }
 
+// within is how long to wait for an outcome: whoever expects an answer may wait for it.
+func within(want lab.Outcome) time.Duration {
+	if want == lab.TimedOut {
+		return 1500 * time.Millisecond
+	}
+	return 10 * time.Second
+}
+
 // WantTCP checks how a connection attempt ends.
 func (g *Gate) WantTCP(h *lab.Host, addr, port string, want lab.Outcome) {
 	g.t.Helper()
-	got, err := h.ProbeTCP(g.t.Context(), net.JoinHostPort(addr, port), 1500*time.Millisecond)
+	got, err := h.ProbeTCP(g.t.Context(), net.JoinHostPort(addr, port), within(want))
 	if err != nil || got != want {
 		g.t.Errorf("TCP to %s port %s: %s, %v; want %s", addr, port, got, err, want)
 	}
@@ -276,7 +284,7 @@ func (g *Gate) WantTCP(h *lab.Host, addr, port string, want lab.Outcome) {
 // WantUDP checks how a datagram to an echo server ends.
 func (g *Gate) WantUDP(h *lab.Host, addr, port string, want lab.Outcome) {
 	g.t.Helper()
-	got, err := h.ProbeUDP(g.t.Context(), net.JoinHostPort(addr, port), time.Second)
+	got, err := h.ProbeUDP(g.t.Context(), net.JoinHostPort(addr, port), within(want))
 	if err != nil || got != want {
 		g.t.Errorf("UDP to %s port %s: %s, %v; want %s", addr, port, got, err, want)
 	}

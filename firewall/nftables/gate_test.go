@@ -146,9 +146,9 @@ type way struct {
 	sent, arrived *lab.Capture
 }
 
-func (g *gate) startTraffic(s *lab.Station, addr, port string) *traffic {
+func (g *gate) startTraffic(s *lab.Station, addr, port string, grants ...sessions.Grant) *traffic {
 	g.t.Helper()
-	f := g.StartTraffic(s, addr, port)
+	f := g.StartTraffic(s, addr, port, grants...)
 	return &traffic{f, way{&f.Up, f.Up.Sent, f.Up.Arrived}, way{&f.Down, f.Down.Sent, f.Down.Arrived}}
 }
 

@@ -22,7 +22,7 @@ func TestLeasedIdleTimeout(t *testing.T) {
 		g.wait(time.Second)
 		f.up.silence()
 		g.wait(idle + 1500*time.Millisecond)
-		up := f.up.sent.Packets()
+		up := f.up.arrived.Packets()
 		f.down.wantCut(t, up[len(up)-1].At.Add(idle), 10*time.Millisecond, time.Second)
 		f.end()
 		talk.end()

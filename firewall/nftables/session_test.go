@@ -45,21 +45,21 @@ func testIdleTimeouts(t *testing.T, newGate gateMaker) {
 func idleCuts(t *testing.T, g *gate) {
 	silent, talking := g.station(lab.StationOptions{}), g.station(lab.StationOptions{})
 	idle := lab.Patience(1500 * time.Millisecond)
-	for i, s := range []*lab.Station{silent, talking} {
-		idling := grant(s, "s"+string(rune('1'+i)))
-		idling.IdleTimeout = idle
-		g.admit(idling)
-	}
+	one, other := grant(silent, "s1"), grant(talking, "s2")
+	one.IdleTimeout, other.IdleTimeout = idle, idle
 	for _, addr := range web {
-		f := g.startTraffic(silent, addr, "9000")
-		talk := g.startTraffic(talking, addr, "9001")
+		f := g.startTraffic(silent, addr, "9000", one)
+		talk := g.startTraffic(talking, addr, "9001", other)
 		g.wait(300 * time.Millisecond)
-		if r, _ := g.reading("s1"); !r.Live || r.IdleLeft < idle-lab.Patience(100*time.Millisecond) || r.IdleLeft > idle {
-			t.Errorf("reading of a talking station: %+v", r)
+		up := f.up.arrived.Packets()
+		r, _ := g.reading("s1")
+		spoke := time.Since(up[len(up)-1].At) // or later
+		if !r.Live || r.IdleLeft < idle-spoke-lab.Patience(20*time.Millisecond) || r.IdleLeft > idle {
+			t.Errorf("reading of a station that spoke %v ago: %+v", spoke, r)
 		}
 		f.up.silence()
 		g.wait(idle + 500*time.Millisecond)
-		up := f.up.sent.Packets()
+		up = f.up.arrived.Packets()
 		f.down.wantCut(t, up[len(up)-1].At.Add(idle), 10*time.Millisecond, 10*time.Millisecond)
 		f.end()
 		talk.end()
@@ -69,9 +69,6 @@ func idleCuts(t *testing.T, g *gate) {
 			t.Errorf("reading of an idle station: %+v", r)
 		}
 		g.wantCaptive(silent)
-		again := grant(silent, "s1")
-		again.IdleTimeout = idle
-		g.admit(again)
 	}
 }
 
@@ -90,6 +87,6 @@ func testIdleTimeoutAdded(t *testing.T, newGate gateMaker) {
 	f.up.silence()
 	g.wait(idling.IdleTimeout + 300*time.Millisecond)
 	f.end()
-	up := f.up.sent.Packets()
+	up := f.up.arrived.Packets()
 	f.down.wantCut(t, up[len(up)-1].At.Add(idling.IdleTimeout), 10*time.Millisecond, 10*time.Millisecond)
 }
