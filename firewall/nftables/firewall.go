@@ -53,6 +53,7 @@ type Firewall struct {
 	lastID  id
 	// installed are the parts of the table that the last Reconcile left.
 	installed []string
+	told      string // of a conflict with other people's rules
 }
 
 var _ sessions.Enforcer = (*Firewall)(nil)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -45,7 +44,7 @@ func inBothForms(t *testing.T, test func(*testing.T, gateMaker)) {
 			g := newGate(t, options, zones...)
 			g.nft("table inet other { chain marks { type filter hook prerouting priority mangle; meta mark and 0x3f00 == 0x100 accept; }; }")
 			g.reconcile()
-			if !strings.Contains(g.nft("list", "chains"), "chain enter_") || !strings.Contains(g.nft("list", "table", "inet", "gatehouse"), "hook prerouting priority mangle - 10") {
+			if !g.isEarly() {
 				t.Fatal("the rules have not the early form")
 			}
 			return g

@@ -18,12 +18,12 @@ type listedFlowtable struct {
 }
 
 // checkOffload looks for a flowtable of somebody else on an interface over which a zone's packets come.
-func (f *Firewall) checkOffload(all *listing) error {
+func (f *Firewall) checkOffload(all *listing) (conflict, err error) {
 	links, err := netlink.LinkList()
 	if err != nil {
-		return fmt.Errorf("listing interfaces: %w", err)
+		return nil, fmt.Errorf("listing interfaces: %w", err)
 	}
-	return all.offload(below(interfaces(f.cfg.Zones), links))
+	return all.offload(below(interfaces(f.cfg.Zones), links)), nil
 }
 
 // offload finds the first flowtable on one of the interfaces.

@@ -1,36 +1,98 @@
 package nftables
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 )
 
-// ErrMarks says that another program uses mark bits of ours (Mask). Its text names table, chain and rule.
+// ErrMarks says that another program uses mark bits of ours (Mask). Its text names table, chain and rule, or
+// the routing rule.
 var ErrMarks = errors.New("another program's firewall rule uses mark bits of gatehouse")
 
 const everyBit = 0xffffffff
 
-// checkOthers looks for rules of others that use our bits of the packet mark or the conntrack mark, or that write the
-// whole mark, and tells whether there are any rules of others that use marks. Of iptables' rules it only shows that
-// they do. It refuses flow offload too, but only before rules of ours are there: later they would be missed more.
-func (f *Firewall) checkOthers(ctx context.Context) (marks bool, err error) {
+// others are other people's rules, as far as they matter to ours.
+type others struct {
+	marks    bool  // some of them use marks
+	conflict error // ErrMarks or ErrOffload, with the place; nil: there is none
+}
+
+// lookAtOthers looks for rules of others that use our bits of the packet mark or the conntrack mark, or that write the whole
+// mark, and for flow offload. Of iptables' rules it only learns that they use marks.
+func (f *Firewall) lookAtOthers(ctx context.Context) (o others, err error) {
 	out, err := f.nft(ctx, "", "-j", "-t", "list", "ruleset")
 	if err != nil {
-		return false, fmt.Errorf("listing the ruleset: %w", err)
+		return o, fmt.Errorf("listing the ruleset: %w", err)
 	}
 	var all listing
 	if err := json.Unmarshal(out, &all); err != nil {
-		return false, fmt.Errorf("reading the list of rules: %w", err)
+		return o, fmt.Errorf("reading the list of rules: %w", err)
 	}
-	err = all.foreignMarks()
-	if err == nil && f.installed == nil {
-		err = f.checkOffload(&all)
+	routing, err := routingMarks()
+	if err != nil {
+		return o, err
 	}
-	return all.useMarks(), err
+	o.marks = all.useMarks() || hasLegacyMangle()
+	if o.conflict = cmp.Or(all.foreignMarks(), routing); o.conflict == nil {
+		o.conflict, err = f.checkOffload(&all)
+	}
+	return o, err
+}
+
+// mindOthers chooses the form of our rules by other people's, and tells whether it is another one than before. A conflict is an
+// error only before there are rules of ours: later they would be missed more.
+func (f *Firewall) mindOthers(ctx context.Context) (changed bool, err error) {
+	o, err := f.lookAtOthers(ctx)
+	if err != nil {
+		return false, err
+	}
+	if o.conflict != nil && f.installed == nil {
+		return false, o.conflict
+	}
+	f.tell(o.conflict)
+	changed, f.early = f.early != o.marks, o.marks
+	return changed, nil
+}
+
+// tell logs a conflict, once.
+func (f *Firewall) tell(conflict error) {
+	text := ""
+	if conflict != nil {
+		text = conflict.Error()
+	}
+	switch {
+	case text == f.told:
+	case text == "":
+		f.cfg.Logger.Info("the conflict with another program's rules is over")
+	default:
+		f.cfg.Logger.Error("another program's rules are in conflict with gatehouse's", slog.Any("error", conflict))
+	}
+	f.told = text
+}
+
+// haveChanged looks what other programs' changes mean, and tells whether ours must be made anew.
+func (f *Firewall) haveChanged(ctx context.Context) (anew bool) {
+	o, err := f.lookAtOthers(ctx)
+	if ctx.Err() != nil {
+		return false
+	}
+	if err != nil {
+		f.cfg.Logger.Warn("looking at other programs' rules", slog.Any("error", err))
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.ready {
+		return false
+	}
+	f.tell(o.conflict)
+	return o.marks && !f.early
 }
 
 // listing is what nft lists.

@@ -2,6 +2,7 @@ package nftables_test
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -40,6 +41,7 @@ func TestMarkOverlap(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			g.nft("add table inet other; add chain inet other marks { " + tc.chain + " }; add rule inet other marks " + tc.rule)
 			defer g.nft("delete table inet other")
+			g.restart() // who runs already goes on
 			err := g.tryReconcile()
 			if refused := errors.Is(err, nftables.ErrMarks); refused != tc.wantRefused || !refused && err != nil {
 				t.Fatalf("Reconcile says %v", err)
@@ -49,6 +51,106 @@ func TestMarkOverlap(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Routing rules by marks that ours would meet.
+func TestRoutingMarks(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, lab.Options{}, guestZone())
+	for rule, wantRefused := range map[string]bool{
+		"fwmark 0x100/0x3f00":     false, // mwan3
+		"fwmark 0x10000/0xff0000": false, // pbr
+		"not fwmark 0xca6c":       false, // WireGuard
+		"fwmark 0x1":              true,
+		"not fwmark 0x1":          true,
+		"fwmark 0x40/0x40":        true,
+		"fwmark 0/0xff":           true,
+		"iif br-guest":            false,
+	} {
+		for _, family := range []string{"-4", "-6"} {
+			arguments := append([]string{family, "rule", "add", "priority", "1234"}, append(strings.Fields(rule), "lookup", "254")...)
+			if _, err := g.Gateway.Run(t.Context(), "ip", arguments...); err != nil {
+				t.Fatal(err)
+			}
+			g.restart()
+			err := g.tryReconcile()
+			if refused := errors.Is(err, nftables.ErrMarks); refused != wantRefused || !refused && err != nil {
+				t.Errorf("%s: Reconcile says %v", rule, err)
+			}
+			if wantRefused && !strings.Contains(err.Error(), "ip rule with priority 1234 (IPv"+family[1:]+")") {
+				t.Errorf("%q does not name the rule", err)
+			}
+			arguments[2] = "del"
+			if _, err := g.Gateway.Run(t.Context(), "ip", arguments...); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// Who begins to use marks while we run is noticed: his bits are left alone from then on, and bits of ours are told of.
+func TestMarksLater(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, lab.Options{}, guestZone())
+	s := g.station(lab.StationOptions{})
+	g.admit(grant(s, "s1"))
+	watch := g.watch(grant(s, "s1"))
+	if g.isEarly() {
+		t.Fatal("the rules have the early form already")
+	}
+	g.nft("table inet other { chain marks { type filter hook prerouting priority mangle; meta mark and 0x3f00 == 0x100 accept; }; }")
+	eventually(t.Context(), t, func() error {
+		if !g.isEarly() {
+			return errors.New("the rules have the late form")
+		}
+		return nil
+	})
+	g.wantOnline(s)
+	g.nft("add rule inet other marks meta mark set 0x1")
+	told := func(text string) {
+		t.Helper()
+		eventually(t.Context(), t, func() error {
+			if log := g.log.String(); !strings.Contains(log, text) {
+				return fmt.Errorf("the log does not say %q: %s", text, log)
+			}
+			return nil
+		})
+	}
+	told("table inet other, chain marks, rule with handle")
+	losses := watch.losses.Load()
+	g.nft("delete table inet gatehouse") // our rules are restored in spite of it
+	eventually(t.Context(), t, func() error {
+		if watch.losses.Load() == losses {
+			return errors.New("the loss was not heard of")
+		}
+		return nil
+	})
+	if r, ok := g.reading("s1"); !ok || !r.Live {
+		t.Errorf("the session is lost: %+v", r)
+	}
+	g.nft("flush chain inet other marks")
+	told("conflict with another program's rules is over")
+}
+
+// iptables-legacy may write marks that nobody else sees.
+func TestLegacyMarks(t *testing.T) {
+	t.Parallel()
+	g := newGate(t, lab.Options{}, guestZone())
+	if g.isEarly() {
+		t.Fatal("the rules have the early form already")
+	}
+	if _, err := g.Gateway.Run(t.Context(), "iptables-legacy", "-t", "mangle", "-A", "PREROUTING", "-j", "MARK", "--set-xmark", "0x100/0x3f00"); err != nil {
+		t.Fatal(err)
+	}
+	g.restart()
+	g.reconcile()
+	if !g.isEarly() {
+		t.Error("the rules have the late form")
+	}
+}
+
+func (g *gate) isEarly() bool {
+	return strings.Contains(g.nft("list", "chains"), "chain enter_") && strings.Contains(g.nft("list", "table", "inet", "gatehouse"), "hook prerouting priority mangle - 10")
 }
 
 // Another owner's bits, in the packet mark and in the conntrack mark, go through beside ours.

@@ -45,40 +45,58 @@ func (f *Firewall) reconcile(ctx context.Context, want []sessions.Grant) error {
 	if err != nil {
 		return err
 	}
-	if f.early, err = f.checkOthers(ctx); err != nil {
-		return err
-	}
-	switch {
-	case found.there && found.schema < 0: // somebody else has made a table of this name
-		if err := f.removeTable(); err != nil {
+	restoring := f.installed != nil && !found.there // with the zones open: nothing comes first
+	if !restoring {
+		if _, err := f.mindOthers(ctx); err != nil {
 			return err
 		}
-	case found.there && found.schema < schema:
-		if err := f.migrate(ctx, found); err != nil {
-			return fmt.Errorf("migrating the sets from version %d: %w", found.schema, err)
-		}
 	}
-	there, err := f.adopt()
-	if isMissing(err) { // somebody took a set out of the table
-		there, err = false, f.removeTable()
-	}
+	there, missing, err := f.takeOver(ctx, found, want)
 	if err != nil {
 		return err
-	}
-	missing := want
-	if there {
-		if missing, err = f.settle(want); err != nil {
-			return err
-		}
-	} else {
-		f.forgetState()
-		f.known = true
 	}
 	if err := f.enforce(ctx, there, missing); err != nil {
 		return err
 	}
+	if restoring {
+		if changed, err := f.mindOthers(ctx); err != nil {
+			return err
+		} else if changed {
+			if err := f.install(ctx, f.rules(false)); err != nil {
+				return err
+			}
+		}
+	}
 	f.installed, err = f.socket.parts()
 	return err
+}
+
+// takeOver makes the grants that the kernel has ours, as far as they are wanted. there is false when it has no table of ours.
+func (f *Firewall) takeOver(ctx context.Context, found inspection, want []sessions.Grant) (there bool, missing []sessions.Grant, err error) {
+	switch {
+	case found.there && found.schema < 0: // somebody else has made a table of this name
+		if err := f.removeTable(); err != nil {
+			return false, nil, err
+		}
+	case found.there && found.schema < schema:
+		if err := f.migrate(ctx, found); err != nil {
+			return false, nil, fmt.Errorf("migrating the sets from version %d: %w", found.schema, err)
+		}
+	}
+	there, err = f.adopt()
+	if isMissing(err) { // somebody took a set out of the table
+		there, err = false, f.removeTable()
+	}
+	if err != nil {
+		return false, nil, err
+	}
+	if there {
+		missing, err = f.settle(want)
+		return true, missing, err
+	}
+	f.forgetState()
+	f.known = true
+	return false, want, nil
 }
 
 // enforce loads the rules and admits what is missing. Where there were none the grants come first: the rules would refuse

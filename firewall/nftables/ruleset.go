@@ -141,6 +141,7 @@ func (r *rules) shared(line printer) {
 		flowID+" @"+setCapped+" jump caps_down",
 		flowID+" @"+setLeasable+" update @"+setFresh+" { "+flowID+" }",
 		flowID+" @"+setDown+" accept",
+		"ct state invalid drop", // a reset would end a connection for a packet that only came late
 		"goto closed")
 }
 

@@ -27,22 +27,32 @@ func listen() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "changes of the firewall"), nil
 }
 
-// Watch calls Config.Capped when a cap has refused its first packet, and lost when somebody else has deleted our table, or a chain, a rule or a set of it, until ctx ends. What is
-// deleted by ourselves does not count: after every deletion it looks whether all that the last Reconcile made is there.
-// lost may be called again before the loss is mended.
+// Watch calls Config.Capped when a cap has refused its first packet, and lost when somebody else has deleted our table, or a
+// chain, a rule or a set of it, until ctx ends. What is deleted by ourselves does not count: after every deletion it looks
+// whether all that the last Reconcile made is there. lost may be called again before the loss is mended. It is called, too, when
+// others have begun to use marks, so that Reconcile makes the form of the rules that leaves those alone. A conflict that
+// others bring (ErrMarks, ErrOffload) is logged.
 func (f *Firewall) Watch(ctx context.Context, lost func()) error {
 	news, err := listen()
 	if err != nil {
 		return err
 	}
 	defer func() { _ = news.Close() }()
-	defer context.AfterFunc(ctx, func() { _ = news.SetReadDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(ctx, func() { _ = news.Close() })()
 	buf := make([]byte, 64<<10)
+	var look time.Time // when to look at what others have changed; zero: nothing
 	for {
+		_ = news.SetReadDeadline(look) // when it is closed, Read says so
 		n, err := news.Read(buf)
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			look = time.Time{}
+			if f.haveChanged(ctx) {
+				lost()
+			}
+			continue
 		case errors.Is(err, unix.ENOBUFS): // too much at once: something of ours may have been in it
 			n = 0
 		case err != nil:
@@ -52,6 +62,9 @@ func (f *Firewall) Watch(ctx context.Context, lost func()) error {
 		unsure := n == 0 || broken != nil
 		if f.cfg.Capped != nil && (unsure || slices.ContainsFunc(changes, depletes)) {
 			f.cfg.Capped()
+		}
+		if look.IsZero() && (unsure || slices.ContainsFunc(changes, changesOthers)) {
+			look = time.Now().Add(othersRest)
 		}
 		if !unsure && !slices.ContainsFunc(changes, deletesOurs) {
 			continue
@@ -63,6 +76,19 @@ func (f *Firewall) Watch(ctx context.Context, lost func()) error {
 			lost()
 		}
 	}
+}
+
+// othersRest is how long after a change the rules of others are looked at: a reload is many messages.
+const othersRest = time.Second
+
+// changesOthers tells whether a message says that others have a new rule or flowtable, or one fewer.
+func changesOthers(m syscall.NetlinkMessage) bool {
+	switch m.Header.Type {
+	case unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_NEWRULE, unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELRULE,
+		unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_NEWFLOWTABLE, unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_DELFLOWTABLE:
+		return !isOurs(m)
+	}
+	return false
 }
 
 // deletesOurs tells whether a message says that something of our table is gone.
