@@ -18,6 +18,7 @@ type Config struct {
 	ControlGroup    string
 	PersistInterval time.Duration
 	LogLevel        slog.Level
+	TimeZone        *time.Location // of the venue; Load takes the machine's where the file says nothing
 	Portal          Portal
 	DNS             DNS
 	Centre          *Centre // nil: the gateway stands alone

@@ -65,13 +65,19 @@ func TestReference(t *testing.T) {
 	hours := func(n time.Duration) *time.Duration { d := n * time.Hour; return &d }
 	minutes := func(n time.Duration) *time.Duration { d := n * time.Minute; return &d }
 	rate := func(r sessions.BitRate) *sessions.BitRate { return &r }
+	gb := func(n sessions.Bytes) *sessions.Bytes { n *= 1e9; return &n }
+	half := sessions.Bytes(500e6)
 	three := 3
 	want := sessions.Zone{
 		Name: "guest", Methods: []sessions.Method{sessions.MethodClick, sessions.MethodPassword},
 		TermsVersion: "2026-11", AllowCleartext: true,
 		Limits: sessions.Limits{SessionTimeout: hours(8), IdleTimeout: minutes(30), InterimInterval: minutes(10), SimultaneousUse: &three,
-			BandwidthUp: rate(5e6), BandwidthDown: rate(20e6)},
-		Bounds: sessions.Bounds{MaxSessionTimeout: 24 * time.Hour, MaxIdleTimeout: 2 * time.Hour, MaxBandwidthUp: 20e6, MaxBandwidthDown: 50e6},
+			BandwidthUp: rate(5e6), BandwidthDown: rate(20e6), SlowUp: rate(256e3), SlowDown: rate(512e3),
+			Caps: sessions.CapsOf[sessions.VolumeLimit]{Session: sessions.VolumeLimit{Total: gb(2)}, Day: sessions.VolumeLimit{Up: &half, Total: gb(1)},
+				Week: sessions.VolumeLimit{Total: gb(5)}, Month: sessions.VolumeLimit{Total: gb(15)}}},
+		Bounds: sessions.Bounds{MaxSessionTimeout: 24 * time.Hour, MaxIdleTimeout: 2 * time.Hour, MaxBandwidthUp: 20e6, MaxBandwidthDown: 50e6,
+			MaxCaps: sessions.CapsOf[sessions.Volume]{Session: sessions.Volume{Total: 10e9}, Day: sessions.Volume{Total: 10e9},
+				Week: sessions.Volume{Total: 20e9}, Month: sessions.Volume{Total: 50e9}}},
 		Place: sessions.Place{
 			CalledStationID: "02-00-5E-10-00-01:Hotel Example Guests", SSID: "Hotel Example Guests",
 			NASPortID: "br-guest", LocationID: 12, LocationName: "Lobby",
@@ -94,6 +100,9 @@ func TestReference(t *testing.T) {
 	if c.NASID != "lobby-1" || c.NASIP.String() != "192.0.2.1" || c.Portal.Venue != "Hotel Example" {
 		t.Errorf("identity: %q %v %q", c.NASID, c.NASIP, c.Portal.Venue)
 	}
+	if got := c.TimeZone.String(); got != "CET-1CEST,M3.5.0,M10.5.0/3" {
+		t.Errorf("time zone: %s", got)
+	}
 	if got := c.Centre; got.URL.String() != "https://centre.example" || got.VerifierMaxAge != 30*24*time.Hour {
 		t.Errorf("centre: %v", got)
 	}
@@ -109,8 +118,8 @@ func TestReferenceIsWhole(t *testing.T) {
 	text := "typo = 1\n" + regexp.MustCompile(`(?m)^\[.*\]$`).ReplaceAllString(string(raw), "$0\ntypo = 1")
 	_, err = config.Parse(strings.NewReader(text), "testhost")
 	problems, ok := err.(config.Problems)
-	if !ok || len(problems) != 8 {
-		t.Fatalf("want one unknown key in each of 8 tables, got: %v", err)
+	if !ok || len(problems) != 9 {
+		t.Fatalf("want one unknown key in each of 9 tables, got: %v", err)
 	}
 	for _, p := range problems {
 		_, known, _ := strings.Cut(p.Mend, "use one of ")
@@ -165,6 +174,25 @@ func TestLoadNamedFiles(t *testing.T) {
 	want := "centre.token_file: " + token + " can be read by everybody on this machine; chmod 0600 " + token
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// TestTimeZone: names, and rules as in /etc/TZ of OpenWrt, where there are no files that names are looked up in.
+func TestTimeZone(t *testing.T) {
+	summer, winter := time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC), time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		zone           string
+		summer, winter string
+	}{
+		{"UTC", "12:00", "12:00"},
+		{"CET-1CEST,M3.5.0,M10.5.0/3", "14:00", "13:00"},
+		{"<-03>3", "09:00", "09:00"},
+		{"AEST-10AEDT,M10.1.0,M4.1.0/3", "22:00", "23:00"},
+	} {
+		c := parse(t, "time_zone = '"+test.zone+"'\nnas_ip = '192.0.2.1'\n[[zone]]\nname = 'guest'\ninterfaces = ['br0']\nmethods = ['click']\nterms = 'be kind'\n")
+		if s, w := summer.In(c.TimeZone).Format("15:04"), winter.In(c.TimeZone).Format("15:04"); s != test.summer || w != test.winter {
+			t.Errorf("%s: noon in summer is %s, want %s; in winter %s, want %s", test.zone, s, test.summer, w, test.winter)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 )
 
 // maxNamedFile is the largest terms or token file that is read, in octets.
@@ -24,6 +25,9 @@ func Load(path, hostname string) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.TimeZone == nil {
+		c.TimeZone = machineZone("/etc/TZ")
+	}
 	var problems Problems
 	for i := range c.Zones {
 		loadTerms(&c.Zones[i], &problems)
@@ -36,6 +40,15 @@ func Load(path, hostname string) (*Config, error) {
 		return nil, problems
 	}
 	return c, nil
+}
+
+// machineZone is the machine's time zone. OpenWrt has its rule in a file of its own.
+func machineZone(file string) *time.Location {
+	text, _, err := readFile(file)
+	if z, ok := posixZone(strings.TrimSpace(text)); err == nil && ok {
+		return z
+	}
+	return time.Local
 }
 
 func loadTerms(z *Zone, problems *Problems) {

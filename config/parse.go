@@ -76,6 +76,7 @@ func parseConfig(s *section, hostname string) *Config {
 		ControlGroup:    s.text("control_group", defaultControlGroup),
 		PersistInterval: s.span("persist_interval", defaultPersistInterval, time.Second),
 		LogLevel:        parseLevel(s),
+		TimeZone:        parseTimeZone(s),
 	}
 	if c.NASID == "" {
 		s.wrong("nas_id", "is empty", `give this gateway a name of its own, as in "lobby-1"`)

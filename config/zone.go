@@ -76,6 +76,7 @@ func parseZone(s *section) Zone {
 		MaxBandwidthUp:    s.bound("max_bandwidth_up"),
 		MaxBandwidthDown:  s.bound("max_bandwidth_down"),
 	}
+	parseCaps(s, &z.Limits, &z.Bounds)
 	z.CapUp, z.CapDown = s.bound("bandwidth_zone_up"), s.bound("bandwidth_zone_down")
 	z.Place = parsePlace(s)
 	if len(z.Interfaces) > 0 {

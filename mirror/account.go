@@ -1,7 +1,6 @@
 package mirror
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -58,14 +57,7 @@ func (m *Mirror) profileOf(ctx context.Context, userID int64) (sessions.Limits, 
 		if err := json.Unmarshal([]byte(body), &l); err != nil {
 			return merged, err
 		}
-		merged = sessions.Limits{
-			SessionTimeout:  cmp.Or(merged.SessionTimeout, l.SessionTimeout),
-			IdleTimeout:     cmp.Or(merged.IdleTimeout, l.IdleTimeout),
-			InterimInterval: cmp.Or(merged.InterimInterval, l.InterimInterval),
-			SimultaneousUse: cmp.Or(merged.SimultaneousUse, l.SimultaneousUse),
-			BandwidthUp:     cmp.Or(merged.BandwidthUp, l.BandwidthUp),
-			BandwidthDown:   cmp.Or(merged.BandwidthDown, l.BandwidthDown),
-		}
+		merged = merged.Or(l)
 	}
 	return merged, nil
 }

@@ -15,6 +15,9 @@ import (
 //go:embed schema/0001.sql
 var schema0001 string
 
+//go:embed schema/0002.sql
+var schema0002 string
+
 // Mirror is an open mirror. Safe for concurrent use.
 type Mirror struct {
 	db *sqlite.DB
@@ -26,7 +29,7 @@ var _ sessions.Accounts = (*Mirror)(nil)
 // only where the disk itself fails.
 func Open(ctx context.Context, path string, logger *slog.Logger) (*Mirror, error) {
 	o := sqlite.Options{
-		Schema:      []sqlite.Step{{SQL: schema0001}},
+		Schema:      []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}},
 		Synchronous: sqlite.Normal,
 		Check:       true,
 	}

@@ -79,6 +79,7 @@ func TestLimitsOf(t *testing.T) {
 	dur := func(d time.Duration) *time.Duration { return &d }
 	num := func(n int) *int { return &n }
 	rate := func(n sessions.BitRate) *sessions.BitRate { return &n }
+	amount := func(n sessions.Bytes) *sessions.Bytes { return &n }
 	for _, tt := range []struct {
 		name         string
 		reply, check []edge.Attribute
@@ -91,6 +92,14 @@ func TestLimitsOf(t *testing.T) {
 			check: []edge.Attribute{attr("Simultaneous-Use", ":=", "2"), attr("Auth-Type", ":=", "Local")},
 			want: sessions.Limits{SessionTimeout: dur(time.Hour), IdleTimeout: dur(10 * time.Minute), InterimInterval: dur(0),
 				SimultaneousUse: num(2), BandwidthUp: rate(4294967295), BandwidthDown: rate(2e6)}},
+		{name: "data caps", reply: []edge.Attribute{attr("ChilliSpot-Max-Input-Octets", ":=", "5"), attr("CoovaChilli-Max-Input-Gigawords", ":=", "2"),
+			attr("chillispot-max-output-octets", "=", "5000000000"), attr("Mikrotik-Xmit-Limit", "=", "7"), attr("Mikrotik-Total-Limit-Gigawords", "=", "1"),
+			attr("Gatehouse-Bandwidth-Slow-Up", ":=", "128000"), attr("Gatehouse-Bandwidth-Slow-Down", ":=", "0")},
+			check: []edge.Attribute{attr("Max-Daily-Octets", ":=", "1000000000"), attr("max-weekly-input-octets", "==", "6"), attr("Max-Monthly-Output-Octets", "=", "0"),
+				attr("Max-Daily-Session", ":=", "3600")},
+			want: sessions.Limits{SlowUp: rate(128e3), SlowDown: rate(0), Caps: sessions.CapsOf[sessions.VolumeLimit]{
+				Session: sessions.VolumeLimit{Up: amount(2<<32 + 5), Down: amount(5e9), Total: amount(1 << 32)},
+				Day:     sessions.VolumeLimit{Total: amount(1e9)}, Week: sessions.VolumeLimit{Up: amount(6)}, Month: sessions.VolumeLimit{Down: amount(0)}}}},
 		{name: "= keeps the first, := replaces",
 			reply: []edge.Attribute{attr("Session-Timeout", "=", "100"), attr("Session-Timeout", "=", "200"),
 				attr("Idle-Timeout", "=", "100"), attr("Idle-Timeout", ":=", "300")},
@@ -101,10 +110,11 @@ func TestLimitsOf(t *testing.T) {
 		{name: "lists are not mixed up", reply: []edge.Attribute{attr("Simultaneous-Use", ":=", "1")},
 			check: []edge.Attribute{attr("Session-Timeout", ":=", "1")}},
 		{name: "malformed", reply: []edge.Attribute{attr("Session-Timeout", ":=", "an hour"), attr("Idle-Timeout", "", "5"),
-			attr("Acct-Interim-Interval", ":=", "4294967296")}, check: []edge.Attribute{attr("Simultaneous-Use", ":=", "-1")},
+			attr("Acct-Interim-Interval", ":=", "4294967296"), attr("Mikrotik-Recv-Limit", ":=", "1000000000000001")}, check: []edge.Attribute{attr("Simultaneous-Use", ":=", "-1")},
 			errs: []string{`Session-Timeout: "an hour" is not a whole number from 0 to 4294967295`,
 				`Idle-Timeout: operator "" gives it no value here`,
 				`Acct-Interim-Interval: "4294967296" is not a whole number from 0 to 4294967295`,
+				`Mikrotik-Recv-Limit: "1000000000000001" is not a whole number from 0 to 1000000000000000`,
 				`Simultaneous-Use: "-1" is not a whole number from 0 to 4294967295`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -10,8 +10,11 @@ import (
 	"gatehouse/sessions"
 )
 
-// LimitsOf reads the limits out of an AAA profile: Session-Timeout, Idle-Timeout and Acct-Interim-Interval (seconds),
-// WISPr-Bandwidth-Max-Up and -Down (bit/s) from the reply attributes, Simultaneous-Use from the check attributes. Other attributes are somebody else's and ignored.
+// LimitsOf reads the limits out of an AAA profile. From the reply attributes: Session-Timeout, Idle-Timeout and
+// Acct-Interim-Interval (seconds), WISPr-Bandwidth-Max-Up and -Down (bit/s), the data caps of a session (see capWords), and
+// Gatehouse-Bandwidth-Slow-Up and -Down (bit/s) for when a cap is used up: nobody else has attributes for that. From the check
+// attributes: Simultaneous-Use, and the data caps of an account as FreeRADIUS names its counters, Max-Daily-Octets, -Weekly-,
+// -Monthly-, and with Input- or Output- before Octets for one direction. Other attributes are somebody else's and ignored.
 //
 // Operators mean what they mean to FreeRADIUS (standards.md §4.9) where the outcome is one value: ":=" replaces, "=" and
 // "+=" count when there is none yet. "==" on Simultaneous-Use counts as "=": to FreeRADIUS it is a comparison that
@@ -25,34 +28,103 @@ func LimitsOf(reply, check []edge.Attribute) (sessions.Limits, []error) {
 			errs = append(errs, err)
 		}
 	}
+	var words capWords
 	for _, a := range reply {
+		if word := words.of(a.Attribute); word != nil {
+			note(assign(word, a, uint64(sessions.MaxBytes), func(n uint64) uint64 { return n }, "=", "+="))
+			continue
+		}
 		switch strings.ToLower(a.Attribute) {
 		case "session-timeout":
-			note(assign(&l.SessionTimeout, a, inSeconds, "=", "+="))
+			note(assign(&l.SessionTimeout, a, word32, inSeconds, "=", "+="))
 		case "idle-timeout":
-			note(assign(&l.IdleTimeout, a, inSeconds, "=", "+="))
+			note(assign(&l.IdleTimeout, a, word32, inSeconds, "=", "+="))
 		case "acct-interim-interval":
-			note(assign(&l.InterimInterval, a, inSeconds, "=", "+="))
+			note(assign(&l.InterimInterval, a, word32, inSeconds, "=", "+="))
 		case "wispr-bandwidth-max-up":
-			note(assign(&l.BandwidthUp, a, inBits, "=", "+="))
+			note(assign(&l.BandwidthUp, a, word32, inBits, "=", "+="))
 		case "wispr-bandwidth-max-down":
-			note(assign(&l.BandwidthDown, a, inBits, "=", "+="))
+			note(assign(&l.BandwidthDown, a, word32, inBits, "=", "+="))
+		case "gatehouse-bandwidth-slow-up":
+			note(assign(&l.SlowUp, a, word32, inBits, "=", "+="))
+		case "gatehouse-bandwidth-slow-down":
+			note(assign(&l.SlowDown, a, word32, inBits, "=", "+="))
 		}
 	}
+	l.Caps.Session = sessions.VolumeLimit{Up: words.up.octets(), Down: words.down.octets(), Total: words.total.octets()}
 	for _, a := range check {
 		if strings.EqualFold(a.Attribute, "Simultaneous-Use") {
-			note(assign(&l.SimultaneousUse, a, func(n uint32) int { return int(min(n, 1<<31-1)) }, "=", "+=", "=="))
+			note(assign(&l.SimultaneousUse, a, word32, func(n uint64) int { return int(min(n, 1<<31-1)) }, "=", "+=", "=="))
+		}
+		if counter := counterOf(&l, a.Attribute); counter != nil {
+			note(assign(counter, a, uint64(sessions.MaxBytes), func(n uint64) sessions.Bytes { return sessions.Bytes(n) }, "=", "+=", "=="))
 		}
 	}
 	return l, errs
 }
 
-func inSeconds(n uint32) time.Duration { return time.Duration(n) * time.Second }
+// word32 is the largest value of a RADIUS integer.
+const word32 = 1<<32 - 1
 
-func inBits(n uint32) sessions.BitRate { return sessions.BitRate(n) }
+func inSeconds(n uint64) time.Duration { return time.Duration(n) * time.Second }
 
-// assign sets *to from the attribute; with one of the weak operators only if it is not set.
-func assign[T any](to **T, a edge.Attribute, convert func(uint32) T, weak ...string) error {
+func inBits(n uint64) sessions.BitRate { return sessions.BitRate(n) }
+
+// capWords gather the data caps of a session: ChilliSpot-Max-Input-, -Output- and -Total-Octets, also as CoovaChilli-, or
+// Mikrotik-Recv-, -Xmit- and -Total-Limit, and their -Gigawords (standards.md §4.4). Input and Recv are from the station. Who
+// writes more octets into the first than a RADIUS integer holds means them.
+type capWords struct{ up, down, total words }
+
+type words struct{ low, high *uint64 }
+
+func (w *capWords) of(attribute string) **uint64 {
+	switch strings.Replace(strings.ToLower(attribute), "coovachilli-", "chillispot-", 1) {
+	case "chillispot-max-input-octets", "mikrotik-recv-limit":
+		return &w.up.low
+	case "chillispot-max-input-gigawords", "mikrotik-recv-limit-gigawords":
+		return &w.up.high
+	case "chillispot-max-output-octets", "mikrotik-xmit-limit":
+		return &w.down.low
+	case "chillispot-max-output-gigawords", "mikrotik-xmit-limit-gigawords":
+		return &w.down.high
+	case "chillispot-max-total-octets", "mikrotik-total-limit":
+		return &w.total.low
+	case "chillispot-max-total-gigawords", "mikrotik-total-limit-gigawords":
+		return &w.total.high
+	}
+	return nil
+}
+
+// octets are nil where neither word was there.
+func (w words) octets() *sessions.Bytes {
+	if w.low == nil && w.high == nil {
+		return nil
+	}
+	var n uint64
+	if w.high != nil {
+		n = min(*w.high, uint64(sessions.MaxBytes)>>32) << 32
+	}
+	if w.low != nil {
+		n += *w.low
+	}
+	b := min(sessions.Bytes(n), sessions.MaxBytes)
+	return &b
+}
+
+// counterOf is where the cap goes that a check attribute names.
+func counterOf(l *sessions.Limits, attribute string) **sessions.Bytes {
+	for name, v := range map[string]*sessions.VolumeLimit{"Daily": &l.Caps.Day, "Weekly": &l.Caps.Week, "Monthly": &l.Caps.Month} {
+		for direction, to := range map[string]**sessions.Bytes{"Input-": &v.Up, "Output-": &v.Down, "": &v.Total} {
+			if strings.EqualFold(attribute, "Max-"+name+"-"+direction+"Octets") {
+				return to
+			}
+		}
+	}
+	return nil
+}
+
+// assign sets *to from the attribute, a number up to most; with one of the weak operators only if it is not set.
+func assign[T any](to **T, a edge.Attribute, most uint64, convert func(uint64) T, weak ...string) error {
 	op := strings.TrimSpace(a.Op)
 	isWeak := false
 	for _, w := range weak {
@@ -61,14 +133,14 @@ func assign[T any](to **T, a edge.Attribute, convert func(uint32) T, weak ...str
 	if op != ":=" && !isWeak {
 		return fmt.Errorf("%s: operator %q gives it no value here", a.Attribute, a.Op)
 	}
-	n, err := strconv.ParseUint(strings.TrimSpace(a.Value), 10, 32)
-	if err != nil {
-		return fmt.Errorf("%s: %q is not a whole number from 0 to 4294967295", a.Attribute, a.Value)
+	n, err := strconv.ParseUint(strings.TrimSpace(a.Value), 10, 64)
+	if err != nil || n > most {
+		return fmt.Errorf("%s: %q is not a whole number from 0 to %d", a.Attribute, a.Value, most)
 	}
 	if isWeak && *to != nil {
 		return nil
 	}
-	v := convert(uint32(n))
+	v := convert(n)
 	*to = &v
 	return nil
 }

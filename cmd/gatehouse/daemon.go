@@ -151,7 +151,7 @@ func (g *gateway) openKernel(context.Context) (err error) {
 		interfaces = append(interfaces, z.Interfaces...)
 	}
 	g.firewall, err = nftables.New(nftables.Config{Zones: zones, PortalHTTPPort: g.Config.Portal.HTTPPort,
-		DNSPort: g.Config.DNS.Port, Logger: g.Logger, Capped: func() { g.manager.Recheck(context.Background()) }})
+		DNSPort: g.Config.DNS.Port, Logger: g.Logger, Capped: func() { g.manager.CapReached() }})
 	if err != nil {
 		return fmt.Errorf("opening the firewall: %w", err)
 	}
@@ -184,7 +184,8 @@ func (g *gateway) buildManager(context.Context) error {
 	c := sessions.Config{
 		Clock: g.clock, Enforcer: g.isolator, Store: g.journal, Local: g.journal, Verifiers: g.journal, Logger: g.Logger,
 		Zones: g.domainZones(), NASID: g.Config.NASID, NASIP: g.Config.NASIP.String(),
-		Believable: believable(), PersistInterval: g.Config.PersistInterval, PortOf: g.portOf, MovedAt: g.movedAt, Ended: g.ended, Step: g.Step,
+		Believable: believable(), TimeZone: g.Config.TimeZone, PersistInterval: g.Config.PersistInterval, PortOf: g.portOf, MovedAt: g.movedAt,
+		Ended: g.ended, Step: g.Step,
 	}
 	if g.sync != nil {
 		c.Mirror, c.Authority, c.Queued = g.mirror, g.sync.Authority, g.sync.Pusher.Wake
