@@ -123,7 +123,8 @@ func accountError(username string, err error) error {
 
 func accountOf(a sessions.Account) Account {
 	w := Account{Username: a.Username, Active: a.Active, Expiration: a.Expiration, SimultaneousUse: a.Limits.SimultaneousUse,
-		BandwidthUp: a.Limits.BandwidthUp, BandwidthDown: a.Limits.BandwidthDown}
+		BandwidthUp: a.Limits.BandwidthUp, BandwidthDown: a.Limits.BandwidthDown,
+		Caps: a.Limits.Caps, SlowUp: a.Limits.SlowUp, SlowDown: a.Limits.SlowDown}
 	if t := a.Limits.SessionTimeout; t != nil {
 		n := seconds(*t)
 		w.SessionTimeout = &n
@@ -139,7 +140,13 @@ func accountOf(a sessions.Account) Account {
 const maxSeconds = 100 * 365 * 24 * 3600
 
 func limitsOf(a Account) (sessions.Limits, error) {
-	l := sessions.Limits{SimultaneousUse: a.SimultaneousUse, BandwidthUp: a.BandwidthUp, BandwidthDown: a.BandwidthDown}
+	l := sessions.Limits{SimultaneousUse: a.SimultaneousUse, BandwidthUp: a.BandwidthUp, BandwidthDown: a.BandwidthDown,
+		Caps: a.Caps, SlowUp: a.SlowUp, SlowDown: a.SlowDown}
+	for _, v := range []sessions.VolumeLimit{a.Caps.Session, a.Caps.Day, a.Caps.Week, a.Caps.Month} {
+		if v.TooLarge() {
+			return l, &Error{Code: CodeInvalid, Message: "a data cap is not above " + sessions.MaxBytes.String()}
+		}
+	}
 	ok := a.SimultaneousUse == nil || *a.SimultaneousUse >= 0
 	span := func(n *int64) *time.Duration {
 		if n == nil {

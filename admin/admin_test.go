@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -33,6 +34,7 @@ type gateway struct {
 	running  map[sessions.Station]sessions.Session
 	accounts []sessions.Account
 	changed  []string
+	extended []string
 	rules    []sessions.AccessRule
 }
 
@@ -92,6 +94,27 @@ func (g *gateway) Logout(_ context.Context, st sessions.Station, cause sessions.
 	return s, nil
 }
 
+func (g *gateway) Extend(_ context.Context, st sessions.Station, x sessions.Extension) (sessions.Session, error) {
+	s := g.running[st]
+	if x.Data > 0 && s.Limits.Caps.Session == (sessions.Volume{}) {
+		return s, sessions.ErrNoLimit
+	}
+	s.Limits.SessionTimeout += x.Time
+	s.Data = sessions.DataView{Limited: true, Left: x.Data}
+	return s, nil
+}
+
+func (g *gateway) ExtendAccount(ctx context.Context, username string, data sessions.Bytes) error {
+	_, err := g.Account(ctx, username)
+	g.extended = append(g.extended, fmt.Sprintln(username, data, err == nil))
+	return err
+}
+
+func (g *gateway) ExtendGuest(_ context.Context, st sessions.Station, data sessions.Bytes) error {
+	g.extended = append(g.extended, fmt.Sprintln(st, data))
+	return nil
+}
+
 func (g *gateway) AccountChanged(_ context.Context, username string) error {
 	g.changed = append(g.changed, username)
 	return nil
@@ -140,7 +163,7 @@ func serve(t *testing.T) (path string, g *gateway, c *clock.Fake) {
 		Usage: sessions.Usage{InputOctets: 1000, OutputOctets: 20000, InputPackets: 10, OutputPackets: 20},
 	}}}
 	server := NewServer(Config{
-		Listener: l, Clock: c, Sessions: g, Accounts: g, Access: g, Logger: slog.New(slog.DiscardHandler),
+		Listener: l, Clock: c, Sessions: g, Accounts: g, Access: g, Extend: g, Logger: slog.New(slog.DiscardHandler),
 		Outbox: func(context.Context) (int, error) { return 7, nil },
 		Bandwidth: func(zone string) []Bandwidth {
 			return []Bandwidth{{Way: "down", Mechanism: "htb", Why: "of the queue of " + zone}}
@@ -209,7 +232,7 @@ func TestWire(t *testing.T) {
 		`"name":"annas-phone","vendor":"android-dhcp-15","suspicions":["two-macs"],"session":{` +
 		`"acct_session_id":"s-1","acct_multi_session_id":"s-1","zone":"guest","mac":"02:00:5e:10:00:01","address":"192.0.2.10",` +
 		`"username":"alice","source":"local","method":"password","started_at":"2026-11-21T12:00:00Z","session_time":90,` +
-		`"session_timeout":3600,"session_time_left":3510,"idle_timeout":300,"bandwidth_up":0,"bandwidth_down":0,"input_octets":1000,"output_octets":20000,` +
+		`"session_timeout":3600,"session_time_left":3510,"idle_timeout":300,"data_left":null,"slow":false,"bandwidth_up":0,"bandwidth_down":0,"input_octets":1000,"output_octets":20000,` +
 		`"input_packets":10,"output_packets":20},"access":null},` +
 		`{"zone":"guest","mac":"02:00:5e:10:00:02","state":"blocked","addresses":[],"last_seen":null,` +
 		`"name":"","vendor":"","suspicions":[],"session":null,"access":{"kind":"blocked","zone":"","mac":"02:00:5e:10:00:02",` +
@@ -255,11 +278,50 @@ func TestLoginAndLogout(t *testing.T) {
 	}
 }
 
+func TestExtend(t *testing.T) {
+	path, g, _ := serve(t)
+	c := NewClient(path)
+	got, err := c.Extend(t.Context(), ExtendRequest{Which: "s-1", Time: 60})
+	if err != nil || len(got) != 1 || got[0].SessionTimeout != 3660 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	s := g.running[alice]
+	s.Limits.Caps.Session.Up = 1
+	s.Limits.BandwidthUp, s.Limits.SlowUp, s.Data = 5e6, 64e3, sessions.DataView{Limited: true, Slow: true}
+	if w := sessionOf(s); !w.Slow || w.BandwidthUp != 64e3 || *w.DataLeft != 0 {
+		t.Errorf("slow: %+v", w)
+	}
+	g.accounts = []sessions.Account{{Username: "alice"}}
+	for which, want := range map[string]int{"alice": 1, "guest/" + bob.MAC.String(): 0} {
+		if got, err := c.Extend(t.Context(), ExtendRequest{Which: which, Account: true, Data: 500e6}); err != nil || len(got) != want {
+			t.Errorf("%s: %+v, %v", which, got, err)
+		}
+	}
+	slices.Sort(g.extended)
+	want := []string{"alice 500MB true\n", "guest/02:00:5e:10:00:02 500MB\n", "guest/02:00:5e:10:00:02 500MB false\n"}
+	if diff := cmp.Diff(want, slices.Compact(g.extended)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, in := range []ExtendRequest{{Which: "s-1"}, {Which: "s-1", Time: -1}, {Which: "alice", Account: true, Time: 5}, {Which: "s-1", Data: 2e15}} {
+		if _, err := c.Extend(t.Context(), in); code(err) != CodeInvalid {
+			t.Errorf("%+v: %v", in, err)
+		}
+	}
+	_, nobody := c.Extend(t.Context(), ExtendRequest{Which: "nobody", Account: true, Data: 1})
+	_, gone := c.Extend(t.Context(), ExtendRequest{Which: "s-9", Data: 1})
+	_, none := c.Extend(t.Context(), ExtendRequest{Which: "s-1", Data: 1})
+	if diff := cmp.Diff([]string{CodeNotFound, CodeNotFound, CodeInvalid}, []string{code(nobody), code(gone), code(none)}); diff != "" {
+		t.Errorf("codes (-want +got):\n%s", diff)
+	}
+}
+
 func TestAccounts(t *testing.T) {
 	path, g, _ := serve(t)
 	c := NewClient(path)
 	hour, two, negative := int64(3600), 2, int64(-1)
-	carol := Account{Username: "carol", Active: true, Expiration: noon, SessionTimeout: &hour, SimultaneousUse: &two}
+	gigabyte, slow, much := sessions.Bytes(1e9), sessions.BitRate(64e3), sessions.MaxBytes+1
+	carol := Account{Username: "carol", Active: true, Expiration: noon, SessionTimeout: &hour, SimultaneousUse: &two,
+		Caps: sessions.CapsOf[sessions.VolumeLimit]{Day: sessions.VolumeLimit{Total: &gigabyte}}, SlowDown: &slow}
 	if _, err := c.AddAccount(t.Context(), carol, "secret"); err != nil {
 		t.Fatal(err)
 	}
@@ -277,10 +339,11 @@ func TestAccounts(t *testing.T) {
 	_, twice := c.AddAccount(t.Context(), carol, "secret")
 	_, spaced := c.AddAccount(t.Context(), Account{Username: " carol"}, "secret")
 	_, empty := c.AddAccount(t.Context(), Account{Username: "dave"}, "")
+	_, large := c.AddAccount(t.Context(), Account{Username: "dave", Caps: sessions.CapsOf[sessions.VolumeLimit]{Week: sessions.VolumeLimit{Up: &much}}}, "secret")
 	_, minus := c.AddAccount(t.Context(), Account{Username: "dave", IdleTimeout: &negative}, "secret")
-	got := []string{code(twice), code(spaced), code(empty), code(minus),
+	got := []string{code(twice), code(spaced), code(empty), code(large), code(minus),
 		code(c.SetPassword(t.Context(), "nobody", "x")), code(c.RemoveAccount(t.Context(), "nobody"))}
-	if diff := cmp.Diff([]string{CodeExists, CodeInvalid, CodeInvalid, CodeInvalid, CodeNotFound, CodeNotFound}, got); diff != "" {
+	if diff := cmp.Diff([]string{CodeExists, CodeInvalid, CodeInvalid, CodeInvalid, CodeInvalid, CodeNotFound, CodeNotFound}, got); diff != "" {
 		t.Errorf("codes of faults (-want +got):\n%s", diff)
 	}
 	if err := c.RemoveAccount(t.Context(), "carol"); err != nil || len(g.accounts) != 0 {

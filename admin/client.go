@@ -76,6 +76,11 @@ func (c *Client) RemoveAccess(ctx context.Context, in RemoveAccessRequest) (Remo
 	return call[RemovedAccess](ctx, c, http.MethodPost, "/access/remove", in)
 }
 
+// Extend gives a session or an account more, and returns the running sessions that have it.
+func (c *Client) Extend(ctx context.Context, in ExtendRequest) ([]Session, error) {
+	return call[[]Session](ctx, c, http.MethodPost, "/extend", in)
+}
+
 // Accounts are the gateway's own accounts.
 func (c *Client) Accounts(ctx context.Context) ([]Account, error) {
 	return call[[]Account](ctx, c, http.MethodGet, "/accounts", nil)

@@ -128,6 +128,10 @@ func (s *Server) find(which string) (sessions.Station, netip.Addr, error) {
 	return found[0].Station, addr, nil
 }
 
+func noSession(which string) error {
+	return &Error{Code: CodeNotFound, Message: "no running session is " + which + ", or more than one is"}
+}
+
 func (s *Server) logout(ctx context.Context, in LogoutRequest) ([]Session, error) {
 	var targets []sessions.Session
 	if in.All {
@@ -135,7 +139,7 @@ func (s *Server) logout(ctx context.Context, in LogoutRequest) ([]Session, error
 	} else {
 		found, ok := s.cfg.Sessions.FindSession(in.Which)
 		if !ok {
-			return nil, &Error{Code: CodeNotFound, Message: "no running session is " + in.Which + ", or more than one is"}
+			return nil, noSession(in.Which)
 		}
 		targets = []sessions.Session{found}
 	}

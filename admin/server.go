@@ -33,6 +33,7 @@ type Config struct {
 	Sessions Sessions
 	Accounts Accounts
 	Access   Access
+	Extend   Extender
 	Outbox   func(ctx context.Context) (int, error)    // records that the centre has not merged yet
 	Centre   func(ctx context.Context) (Centre, error) // nil: the gateway stands alone
 	Facts    func(sessions.Station) Facts              // what a station said of itself
@@ -102,6 +103,7 @@ func (s *Server) routes() http.Handler {
 	handle(mux, "GET /gardens", s.gardens)
 	handle(mux, "POST /login", s.login)
 	handle(mux, "POST /logout", s.logout)
+	handle(mux, "POST /extend", s.extend)
 	handle(mux, "GET /access", s.access)
 	handle(mux, "POST /access/set", s.accessSet)
 	handle(mux, "POST /access/remove", s.accessRemove)
@@ -187,6 +189,8 @@ func refusalText(r sessions.Reason) string {
 		return "no such session is running"
 	case sessions.RefusedBlocked:
 		return "the station is blocked; \"gatehouse block list\" tells why"
+	case sessions.RefusedCap:
+		return "the data cap of this day, week or month is used up; \"gatehouse extend --account\" gives more"
 	case sessions.RefusedTooManyOnline:
 		return "the gateway is full: no station id is free"
 	default:

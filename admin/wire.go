@@ -104,6 +104,8 @@ type Session struct {
 	SessionTimeout     int64                   `json:"session_timeout"` // 0: unlimited
 	SessionTimeLeft    *int64                  `json:"session_time_left"`
 	IdleTimeout        int64                   `json:"idle_timeout"` // 0: unlimited
+	DataLeft           *sessions.Bytes         `json:"data_left"`    // octets until the first cap is reached; null: unlimited
+	Slow               bool                    `json:"slow"`         // a data cap is used up, and these are the bandwidths for that
 	BandwidthUp        sessions.BitRate        `json:"bandwidth_up"` // bit/s; 0: unlimited
 	BandwidthDown      sessions.BitRate        `json:"bandwidth_down"`
 	InputOctets        uint64                  `json:"input_octets"` // from the station
@@ -178,6 +180,10 @@ type Account struct {
 	SimultaneousUse *int              `json:"simultaneous_use,omitempty"`
 	BandwidthUp     *sessions.BitRate `json:"bandwidth_up,omitempty"` // bit/s
 	BandwidthDown   *sessions.BitRate `json:"bandwidth_down,omitempty"`
+
+	Caps     sessions.CapsOf[sessions.VolumeLimit] `json:"caps,omitzero"`     // octets
+	SlowUp   *sessions.BitRate                     `json:"slow_up,omitempty"` // bit/s, once a cap is used up; both 0: the session ends
+	SlowDown *sessions.BitRate                     `json:"slow_down,omitempty"`
 }
 
 // LoginRequest asks to let a station in as the operator's guest.
@@ -218,7 +224,6 @@ func sessionOf(s sessions.Session) Session {
 		Username: s.Username, Source: s.Source, Method: s.Method,
 		StartedAt:   s.StartedAt.Wall,
 		SessionTime: seconds(s.Used), SessionTimeout: seconds(s.Limits.SessionTimeout), IdleTimeout: seconds(s.Limits.IdleTimeout),
-		BandwidthUp: s.Limits.BandwidthUp, BandwidthDown: s.Limits.BandwidthDown,
 		InputOctets: s.Usage.InputOctets, OutputOctets: s.Usage.OutputOctets,
 		InputPackets: s.Usage.InputPackets, OutputPackets: s.Usage.OutputPackets,
 		TerminateCause: s.TerminateCause,
@@ -226,6 +231,10 @@ func sessionOf(s sessions.Session) Session {
 	if left, limited := s.Left(s.Used); limited {
 		n := seconds(left)
 		w.SessionTimeLeft = &n
+	}
+	w.BandwidthUp, w.BandwidthDown = s.Limits.Bandwidth(s.Data.Slow)
+	if w.Slow = s.Data.Slow; s.Data.Limited {
+		w.DataLeft = &s.Data.Left
 	}
 	return w
 }

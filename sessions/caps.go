@@ -108,15 +108,6 @@ func (m *Manager) tallyOf(b *book, tallies map[*book]tally) tally {
 // slows tells whether the plan says to slow down at a cap instead of cutting.
 func (r *live) slows() bool { return r.Limits.SlowUp > 0 || r.Limits.SlowDown > 0 }
 
-// rates are the bandwidth of a session as it stands.
-func (r *live) rates(slow bool) (up, down BitRate) {
-	up, down = r.Limits.BandwidthUp, r.Limits.BandwidthDown
-	if slow {
-		up, down = clamp(up, r.Limits.SlowUp), clamp(down, r.Limits.SlowDown)
-	}
-	return up, down
-}
-
 // CapReached tells that the kernel has refused a packet because of a cap: Run looks at once.
 func (m *Manager) CapReached() {
 	m.capped.Store(true)

@@ -3,10 +3,14 @@ package sessions
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 )
+
+// ErrNoLimit says that there is nothing to extend.
+var ErrNoLimit = errors.New("the session has no such limit of its own")
 
 // Extension is what is given on top of limits.
 type Extension struct {
@@ -23,8 +27,8 @@ func (e Effective) extended(x Extension) Effective {
 	return e
 }
 
-// Extend gives a running session more time, more data by its own cap, or both; it stays one session. A *Refusal says that
-// there is no session (RefusedNotLoggedIn), or that it has no limit of that kind (RefusedNoLimit).
+// Extend gives a running session more time, more data by its own cap, or both; it stays one session. A *Refusal
+// with RefusedNotLoggedIn says that there is none, ErrNoLimit that it has no limit of that kind.
 func (m *Manager) Extend(ctx context.Context, st Station, x Extension) (Session, error) {
 	release, err := m.hold(ctx, st)
 	if err != nil {
@@ -44,7 +48,7 @@ func (m *Manager) Extend(ctx context.Context, st Station, x Extension) (Session,
 	s := m.now(r)
 	m.mu.Unlock()
 	if x.Time > 0 && s.Limits.SessionTimeout == 0 || x.Data > 0 && s.Limits.Caps.Session == (Volume{}) {
-		return Session{}, &Refusal{Reason: RefusedNoLimit}
+		return Session{}, ErrNoLimit
 	}
 	s.Limits = s.Limits.extended(x)
 	s.Extension.Time, s.Extension.Data = s.Extension.Time+x.Time, s.Extension.Data+x.Data

@@ -90,6 +90,14 @@ func Resolve(b Bounds, sources ...Limits) Effective {
 	return e
 }
 
+// Bandwidth is what a session has, or once a data cap is used up and it goes on slowly; zero: unlimited.
+func (e Effective) Bandwidth(slow bool) (up, down BitRate) {
+	if !slow {
+		return e.BandwidthUp, e.BandwidthDown
+	}
+	return clamp(e.BandwidthUp, e.SlowUp), clamp(e.BandwidthDown, e.SlowDown)
+}
+
 func valueOf[T any](p *T) T {
 	if p == nil {
 		var none T

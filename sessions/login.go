@@ -297,7 +297,7 @@ func (m *Manager) place(zone *Zone, st Station) Place {
 func (m *Manager) grant(r *live, tallies map[*book]tally) (g Grant, digest uint32) {
 	s := m.standing(r, tallies)
 	g = Grant{Station: r.Station, AcctSessionID: r.AcctSessionID, IdleTimeout: r.Limits.IdleTimeout, Caps: s.caps}
-	g.RateUp, g.RateDown = r.rates(s.Slow)
+	g.RateUp, g.RateDown = r.Limits.Bandwidth(s.Slow)
 	if r.Source != SourceGuest {
 		g.Account = r.Username
 	}

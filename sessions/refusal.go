@@ -20,7 +20,6 @@ const (
 	RefusedNotLoggedIn   Reason = "not_logged_in"       // logout without a session
 	RefusedNothingLeft   Reason = "nothing_left"        // no time left
 	RefusedCap           Reason = "data_used_up"        // no data left in this day, week or month
-	RefusedNoLimit       Reason = "nothing_to_extend"   // an extension of what has no limit
 	RefusedTooManyOnline Reason = "gateway_full"        // no station id free
 	RefusedBlocked       Reason = "blocked"             // an AccessRule says so; nothing of it is told to the guest
 	RefusedNoAccount     Reason = "unknown_account"     // a pre-authorized station's account is not known here

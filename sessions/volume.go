@@ -23,6 +23,11 @@ type CapsOf[T any] struct {
 	Month   T `json:"month,omitzero"`
 }
 
+// TooLarge tells of a bound above MaxBytes.
+func (v VolumeLimit) TooLarge() bool {
+	return max(valueOf(v.Up), valueOf(v.Down), valueOf(v.Total)) > MaxBytes
+}
+
 func (c *CapsOf[T]) all() [4]*T { return [4]*T{&c.Session, &c.Day, &c.Week, &c.Month} }
 
 // ofAccount are the caps of the periods, in their order.

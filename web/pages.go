@@ -46,6 +46,7 @@ type Status struct {
 	Username   string // empty: nobody's session
 	Limited    bool   // Left is meaningful
 	Left, Used time.Duration
+	Data       sessions.DataView
 	Down, Up   uint64 // octets, to and from the station
 	ReadAt     time.Time
 	URL        string // http or https; empty: no link
@@ -68,7 +69,7 @@ type Unknown struct{ Page }
 
 // NewStatus makes the status page of a running session. RFC 2866 counts Input from the station: its upload.
 func NewStatus(p Page, s *sessions.Session, readAt time.Time) Status {
-	st := Status{Page: p, Used: s.Used, Down: s.Usage.OutputOctets, Up: s.Usage.InputOctets, ReadAt: readAt}
+	st := Status{Page: p, Used: s.Used, Data: s.Data, Down: s.Usage.OutputOctets, Up: s.Usage.InputOctets, ReadAt: readAt}
 	st.Left, st.Limited = s.Left(s.Used)
 	if s.Source != sessions.SourceGuest {
 		st.Username = s.Username
@@ -124,6 +125,13 @@ func (p Problem) text(t *texts) string {
 }
 
 func (l Login) wrong() bool { return l.Problem.Reason == sessions.RefusedCredentials }
+
+func (s Status) dataLeft() string {
+	if s.Data.Slow {
+		return s.texts().DataSlow
+	}
+	return s.texts().size(uint64(s.Data.Left))
+}
 
 // host is how a link to a page names it.
 func (s Status) host() string {

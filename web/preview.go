@@ -23,6 +23,7 @@ func Preview(l Locale) []Sample {
 		TermsVersion: "2026-11", Token: "sample", URL: original}
 	with := func(change func(*Login)) templ.Component { v := login; change(&v); return v.View() }
 	status := Status{Page: p, Username: "anna", Limited: true, Left: 2*time.Hour + 14*time.Minute, Used: 46 * time.Minute,
+		Data: sessions.DataView{Limited: true, Left: 768_000_000},
 		Down: 218_400_000, Up: 12_730_000, ReadAt: time.Date(2026, 11, 21, 19, 5, 30, 0, time.UTC), URL: original, Token: "sample"}
 	samples := []Sample{
 		{"login", login.View()},
@@ -32,6 +33,7 @@ func Preview(l Locale) []Sample {
 		{"login-none", with(func(v *Login) { v.Methods = nil })},
 		{"login-no-venue", with(func(v *Login) { v.Venue = Venue{} })},
 		{"status", status.View()},
+		{"status-slow", Status{Page: p, Data: sessions.DataView{Limited: true, Slow: true}, Used: status.Used, ReadAt: status.ReadAt, Token: "sample"}.View()},
 		{"status-unlimited", Status{Page: p, Used: 40 * time.Second, ReadAt: status.ReadAt, Token: "sample"}.View()},
 		{"logged-out", LoggedOut{Page: p}.View()},
 		{"terms", Terms{Page: p, Version: "2026-11", URL: original}.View()},
@@ -49,6 +51,6 @@ func Preview(l Locale) []Sample {
 var problemsInOrder = []sessions.Reason{
 	sessions.RefusedCredentials, sessions.RefusedInactive, sessions.RefusedExpired, sessions.RefusedTooMany,
 	sessions.RefusedTerms, sessions.RefusedMethod, sessions.RefusedCleartext, sessions.RefusedCentreAway,
-	sessions.RefusedTooOften, sessions.RefusedUnknownZone, sessions.RefusedNotLoggedIn, sessions.RefusedNothingLeft,
+	sessions.RefusedTooOften, sessions.RefusedUnknownZone, sessions.RefusedNotLoggedIn, sessions.RefusedNothingLeft, sessions.RefusedCap,
 	sessions.RefusedTooManyOnline, sessions.RefusedBlocked, sessions.RefusedNoAccount, Internal, FormExpired,
 }

@@ -33,6 +33,8 @@ type texts struct {
 	TimeLeft   string
 	NoLimit    string
 	TimeUsed   string
+	DataLeft   string
+	DataSlow   string // in its place once a data cap is used up
 	Downloaded string
 	Uploaded   string
 	ReadAt     string

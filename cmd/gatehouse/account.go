@@ -102,7 +102,7 @@ func printAccounts(w io.Writer, all []admin.Account) {
 			return span(*n)
 		}
 	}
-	rows := [][]string{{"USER", "ACTIVE", "EXPIRES", "SESSION TIMEOUT", "IDLE TIMEOUT", "AT ONCE", "DOWN", "UP"}}
+	rows := [][]string{{"USER", "ACTIVE", "EXPIRES", "SESSION TIMEOUT", "IDLE TIMEOUT", "AT ONCE", "DOWN", "UP", "DATA"}}
 	for _, a := range all {
 		active, expires, use := "yes", "never", "zone's"
 		if !a.Active {
@@ -115,7 +115,7 @@ func printAccounts(w io.Writer, all []admin.Account) {
 			use = strconv.Itoa(*a.SimultaneousUse)
 		}
 		rows = append(rows, []string{plain(a.Username), active, expires, limit(a.SessionTimeout), limit(a.IdleTimeout), use,
-			ownRate(a.BandwidthDown), ownRate(a.BandwidthUp)})
+			ownRate(a.BandwidthDown), ownRate(a.BandwidthUp), capsOf(a)})
 	}
 	table(w, rows)
 }
@@ -150,17 +150,9 @@ func bindLimits(f *flag.FlagSet, a *admin.Account) {
 		a.SimultaneousUse = &n
 		return nil
 	})
-	bitRate := func(to **sessions.BitRate) func(string) error {
-		return func(v string) error {
-			r, err := sessions.ParseBitRate(v)
-			if err == nil {
-				*to = &r
-			}
-			return err
-		}
-	}
 	f.Func("bandwidth-up", "the `rate` from the station, as in 5Mbit; 0 is unlimited", bitRate(&a.BandwidthUp))
 	f.Func("bandwidth-down", "the `rate` to the station, as in 20Mbit; 0 is unlimited", bitRate(&a.BandwidthDown))
+	bindCaps(f, a)
 	f.Func("expires", "the `date` from which on the account is no good, as in 2027-01-31 or 2027-01-31T12:00:00Z", func(v string) error {
 		for _, layout := range []string{time.RFC3339, time.DateOnly} {
 			if at, err := time.ParseInLocation(layout, v, time.Local); err == nil {
@@ -170,4 +162,14 @@ func bindLimits(f *flag.FlagSet, a *admin.Account) {
 		}
 		return fmt.Errorf("write a date, as in 2027-01-31 or 2027-01-31T12:00:00Z")
 	})
+}
+
+func bitRate(to **sessions.BitRate) func(string) error {
+	return func(v string) error {
+		r, err := sessions.ParseBitRate(v)
+		if err == nil {
+			*to = &r
+		}
+		return err
+	}
 }

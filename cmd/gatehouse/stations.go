@@ -69,7 +69,7 @@ func sessionsVerb() verb {
 }
 
 func printSessions(w io.Writer, all []admin.Session) {
-	rows := [][]string{{"SESSION", "ZONE", "MAC", "ADDRESS", "USER", "METHOD", "SINCE", "FOR", "LEFT", "DOWN", "UP", "RATE DOWN", "RATE UP"}}
+	rows := [][]string{{"SESSION", "ZONE", "MAC", "ADDRESS", "USER", "METHOD", "SINCE", "FOR", "LEFT", "DOWN", "UP", "DATA LEFT", "RATE DOWN", "RATE UP"}}
 	for _, s := range all {
 		down, up := directions(s)
 		addr, since := "-", "-"
@@ -80,7 +80,7 @@ func printSessions(w io.Writer, all []admin.Session) {
 			since = s.StartedAt.Format(time.RFC3339)
 		}
 		rows = append(rows, []string{s.AcctSessionID, s.Zone, s.MAC.String(), addr, plain(s.Username), string(s.Method),
-			since, span(s.SessionTime), timeLeft(s), down, up, rate(s.BandwidthDown), rate(s.BandwidthUp)})
+			since, span(s.SessionTime), timeLeft(s), down, up, dataLeft(s), rate(s.BandwidthDown), rate(s.BandwidthUp)})
 	}
 	table(w, rows)
 }
