@@ -2,6 +2,7 @@ package sessions_test
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -66,10 +67,17 @@ func TestTrusted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, z)
 		defer func() { r.stop() }()
+		for _, early := range []netip.Addr{{}, netip.MustParseAddr("fe80::1")} { // it has no address yet
+			r.Seen(stationA, early)
+			synctest.Wait()
+			if r.kernel.live(stationA) {
+				t.Errorf("let in with %v", early)
+			}
+		}
 		r.see(stationA)
 		r.see(stationB)
 		s := r.only(t)
-		if s.Station != stationA || s.Method != sessions.MethodTrusted || s.Limits != (sessions.Effective{InterimInterval: time.Hour}) {
+		if s.Station != stationA || s.Addr != addrA || s.Method != sessions.MethodTrusted || s.Limits != (sessions.Effective{InterimInterval: time.Hour}) {
 			t.Fatalf("let in as %+v", s)
 		}
 		if v := r.View(stationA); v.State != sessions.Authorized || v.Access == nil || v.Access.Note != "printer" {

@@ -254,7 +254,12 @@ func (m *Manager) Seen(st Station, addr netip.Addr) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.sight(st, addr)
-	if _, ok := m.resumable[st]; ok || m.entitled(st) {
+	_, ok := m.resumable[st]
+	// Before it has an address a session is of no use to the station, and would be accounted without one.
+	if usable := m.seen[st].usable(); !ok && usable.IsValid() && m.entitled(st) {
+		addr, ok = usable, true
+	}
+	if ok {
 		m.arrived[st] = addr
 		m.wakeRun()
 	}

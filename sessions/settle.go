@@ -45,10 +45,12 @@ func (m *Manager) settle(ctx context.Context) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for st, s := range m.seen {
-		over[st] = s.last()
+		if addr := s.usable(); addr.IsValid() || !over[st].IsValid() {
+			over[st] = addr
+		}
 	}
 	for st, addr := range over {
-		if m.entitled(st) {
+		if addr.IsValid() && m.entitled(st) {
 			m.arrived[st] = addr
 		}
 	}
@@ -56,11 +58,14 @@ func (m *Manager) settle(ctx context.Context) error {
 	return nil
 }
 
-func (s *sighting) last() netip.Addr {
-	if len(s.addrs) == 0 {
-		return netip.Addr{}
+// usable is the last address that a station showed and can use beyond its link; not valid when it has shown none.
+func (s *sighting) usable() netip.Addr {
+	for _, addr := range slices.Backward(s.addrs) {
+		if !addr.IsLinkLocalUnicast() {
+			return addr
+		}
 	}
-	return s.addrs[len(s.addrs)-1]
+	return netip.Addr{}
 }
 
 // blockedStations are all that are blocked, in order. The caller holds mu.
