@@ -343,6 +343,43 @@ func TestPreauthorizedLimit(t *testing.T) {
 	})
 }
 
+// A cap of the session is a limit like its timeout; one of the account's day holds until the day is over, and no longer.
+func TestPreauthorizedCaps(t *testing.T) {
+	for name, tt := range map[string]struct {
+		caps sessions.CapsOf[sessions.VolumeLimit]
+		back time.Duration // after it was capped, at noon
+	}{
+		"session": {sessions.CapsOf[sessions.VolumeLimit]{Session: total(1000)}, 24 * time.Hour},
+		"day":     {sessions.CapsOf[sessions.VolumeLimit]{Day: total(1000)}, 12 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := capRig(t, sessions.Limits{Caps: tt.caps})
+				defer func() { r.stop() }()
+				r.set(t, preauthorized(stationA, "ann"))
+				time.Sleep(12 * time.Hour)
+				r.see(stationA)
+				r.wantPassed(t, stationA, 1000)
+				poll()
+				r.stop()
+				r.start(t)
+				for left := tt.back - time.Minute; left > 0; left -= time.Hour {
+					r.see(stationA)
+					if r.kernel.live(stationA) {
+						t.Fatalf("let in again %v too early", left)
+					}
+					time.Sleep(min(left, time.Hour))
+				}
+				time.Sleep(2 * time.Minute)
+				r.see(stationA)
+				if !r.kernel.live(stationA) {
+					t.Errorf("not let in again: %+v", r.View(stationA))
+				}
+			})
+		})
+	}
+}
+
 // A reboot does not give a pre-authorized station its limits anew.
 func TestPreauthorizedReboot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
