@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -25,8 +26,6 @@ const (
 	stations  place = "the stations' port" // of the zone's bridge; the stations of the table are there
 	peers     place = "the peers' port"    // of the same bridge
 	elsewhere place = "another zone"       // the port of its bridge
-	isolated  place = "the isolated zone"  // the port of its bridge where its stations are
-	apart     place = "the isolated peer"  // another port of that bridge
 	router    place = "the router"         // beyond its firewall: what its programs would get
 	tagMark         = "leak-tag"           // stands before the tag in every packet of the tests
 	tagSize         = len(tagMark) + 4     // with it
@@ -105,7 +104,7 @@ type wire struct {
 }
 
 // newWire opens the only interface of a host. What others send there goes to hear, until the test ends.
-func newWire(t testing.TB, at place, host *lab.Host, done *sync.WaitGroup, hear func(frame []byte)) *wire {
+func newWire(t testing.TB, at place, host *lab.Host, done *sync.WaitGroup, hear func(frame []byte, at time.Time)) *wire {
 	t.Helper()
 	w := &wire{at: at, host: host}
 	err := host.Do(func() error {
@@ -118,11 +117,10 @@ func newWire(t testing.TB, at place, host *lab.Host, done *sync.WaitGroup, hear 
 			return err
 		}
 		w.file = os.NewFile(uintptr(fd), string(at))
-		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 32<<20) != nil {
-			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 32<<20)
-		}
 		return errors.Join(
+			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 32<<20),
 			unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1),
+			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1),
 			unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: binary.NativeEndian.Uint16([]byte{0, unix.ETH_P_ALL}), Ifindex: link.Index}))
 	})
 	if err != nil {
@@ -137,22 +135,47 @@ func newWire(t testing.TB, at place, host *lab.Host, done *sync.WaitGroup, hear 
 }
 
 // listen reads until the socket is closed.
-func (w *wire) listen(hear func(frame []byte)) {
-	b := make([]byte, 65536)
+func (w *wire) listen(hear func(frame []byte, at time.Time)) {
+	b, control := make([]byte, 65536), make([]byte, 128)
 	for {
-		var n int
+		var n, controls int
 		var recvErr error
 		err := w.conn.Read(func(fd uintptr) bool {
-			n, _, recvErr = unix.Recvfrom(int(fd), b, 0)
+			n, controls, _, _, recvErr = unix.Recvmsg(int(fd), b, control, 0)
 			return recvErr != unix.EAGAIN && recvErr != unix.EINTR
 		})
 		if err != nil {
 			return
 		}
 		if recvErr == nil { // else the interface is down
-			hear(b[:n])
+			hear(b[:n], stamp(control[:controls]))
 		}
 	}
+}
+
+// stamp is when the kernel got a packet.
+func stamp(control []byte) time.Time {
+	messages, err := syscall.ParseSocketControlMessage(control)
+	if err != nil {
+		return time.Time{}
+	}
+	for _, m := range messages {
+		if m.Header.Level == unix.SOL_SOCKET && m.Header.Type == unix.SCM_TIMESTAMPNS && len(m.Data) >= 16 {
+			return time.Unix(int64(binary.NativeEndian.Uint64(m.Data)), int64(binary.NativeEndian.Uint64(m.Data[8:])))
+		}
+	}
+	return time.Time{}
+}
+
+// losses is how many packets the kernel could not keep for the socket.
+func (w *wire) losses() (n uint32, err error) {
+	controlErr := w.conn.Control(func(fd uintptr) {
+		var stats *unix.TpacketStats
+		if stats, err = unix.GetsockoptTpacketStats(int(fd), unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
+			n = stats.Drops
+		}
+	})
+	return n, errors.Join(err, controlErr)
 }
 
 // send sends frames.
@@ -181,6 +204,7 @@ func listenAtRouter(t testing.TB, gateway *lab.Host, w *witness, interfaces ...s
 		if err != nil {
 			t.Fatal(err)
 		}
+		roomy(t, c.(*net.IPConn))
 		w.done.Go(func() {
 			b := make([]byte, 65536)
 			for {
@@ -219,6 +243,19 @@ func listenAtRouter(t testing.TB, gateway *lab.Host, w *witness, interfaces ...s
 		return nil
 	})
 	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// roomy gives a socket room for all that comes at once.
+func roomy(t testing.TB, c *net.IPConn) {
+	t.Helper()
+	conn, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	controlErr := conn.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8<<20) })
+	if err := errors.Join(controlErr, err); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/firewall/isolate"
 	"gatehouse/lab"
 	"gatehouse/sessions"
 )
@@ -17,10 +18,14 @@ import (
 // the zone's interface went and came back.
 func TestWhoMayPass(t *testing.T) {
 	t.Parallel()
-	for name, early := range map[string]bool{"late": false, "early": true} {
+	for name, o := range map[string]options{
+		"late": {}, "early": {early: true},
+		"isolated": {isolation: isolate.Zone{Isolated: true}},
+		"casting":  {isolation: isolate.Zone{Isolated: true, Casting: true}},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			whoMayPass(t, early)
+			whoMayPass(t, o)
 		})
 	}
 }
@@ -44,9 +49,11 @@ func rows() (map[string]*station, cast) {
 	return of, c
 }
 
-func whoMayPass(t *testing.T, early bool) {
-	r := newRig(t, early)
-	table := loadTable(t)
+func whoMayPass(t *testing.T, o options) {
+	r := newRig(t, o)
+	table := slices.DeleteFunc(loadTable(t), func(s section) bool {
+		return s.name == overBridge && o.isolation.Isolated || s.name == overIsolatedBridge && !o.isolation.Isolated
+	})
 	of, c := rows()
 	all := append(slices.Collect(maps.Values(of)), c.peer, c.other)
 	r.know(all)
@@ -181,16 +188,16 @@ func (p *probe) is(got outcome) bool {
 	return got == p.want || p.want == no && (got == refused || got == dropped)
 }
 
-// settle waits until every probe has met its end, or nothing more comes, and then for what should not come.
+// settle waits until every probe has met its end, and then for what should not come.
 func (r *rig) settle(tried []*probe) {
-	const quiet = 150 * time.Millisecond
+	const patience, quiet = 5 * time.Second, 150 * time.Millisecond
 	begun := time.Now()
-	for last, since := -1, begun; time.Since(begun) < 10*time.Second; r.wait(10 * time.Millisecond) {
+	for last, since := -1, begun; time.Since(begun) < patience; r.wait(10 * time.Millisecond) {
 		if n := r.witness.count(); n != last {
 			last, since = n, time.Now()
 		}
-		missing := slices.ContainsFunc(tried, func(p *probe) bool { return !p.is(r.witness.outcomeOf(p)) })
-		if since := time.Since(since); since > 3*quiet || since > quiet && !missing {
+		isMissing := func(p *probe) bool { return !p.is(r.witness.outcomeOf(p)) }
+		if time.Since(since) > quiet && !slices.ContainsFunc(tried, isMissing) {
 			return
 		}
 	}

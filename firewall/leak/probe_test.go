@@ -29,14 +29,21 @@ type part struct {
 // cast are the stations that those of the table talk to.
 type cast struct{ peer, other *station }
 
+// Sections of which one holds.
+const (
+	overBridge         = "to the zone's stations, over the bridge"
+	overIsolatedBridge = "to the zone's stations, over an isolated bridge"
+)
+
 // probes make the packets of a cell, by section. They yield nil for a column that they do not know.
 func (r *rig) probes() map[string]func(*station, string, bool, cast) *probe {
 	return map[string]func(*station, string, bool, cast) *probe{
-		"to the internet":                         r.toInternet,
-		"to the internet, in a flow":              r.toInternetInFlow,
-		"from the internet":                       r.fromInternet,
-		"from the internet, in a flow":            r.fromInternetInFlow,
-		"to the zone's stations, over the bridge": r.overBridge,
+		"to the internet":              r.toInternet,
+		"to the internet, in a flow":   r.toInternetInFlow,
+		"from the internet":            r.fromInternet,
+		"from the internet, in a flow": r.fromInternetInFlow,
+		overBridge:                     r.overBridge,
+		overIsolatedBridge:             r.overBridge,
 		"to the zone's stations, by the router": func(s *station, column string, v6 bool, c cast) *probe {
 			return r.toStation(s, column, v6, c.peer)
 		},

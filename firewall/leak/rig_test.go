@@ -14,7 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/firewall/isolate"
 	"gatehouse/firewall/nftables"
+	"gatehouse/internal/clock"
 	"gatehouse/lab"
 	"gatehouse/sessions"
 )
@@ -35,14 +37,22 @@ type rig struct {
 	t       testing.TB
 	witness *witness
 	wires   map[place]*wire
-	cfg     nftables.Config
-	fw      *nftables.Firewall
-	macs    map[string]mac // of the gateway, by interface
+	options options
+	zones   []nftables.Zone
+	fw      sessions.Enforcer // nil while the daemon is dead
+	close   func()            // of fw
+	macs    map[string]mac    // of the gateway, by interface
 	tags    atomic.Uint32
 }
 
-// newRig builds the lab and the ends, without a firewall. With early, there is somebody who keeps something in marks.
-func newRig(t testing.TB, early bool) *rig {
+// options say what the gateway is like.
+type options struct {
+	early     bool         // there is somebody who keeps something in marks
+	isolation isolate.Zone // of the zone of the stations
+}
+
+// newRig builds the lab and the ends, without a firewall.
+func newRig(t testing.TB, o options) *rig {
 	t.Helper()
 	lab.RequireKernel(t)
 	l, err := lab.New(t.Context(), lab.Options{ExtraBridges: []lab.Bridge{
@@ -51,21 +61,22 @@ func newRig(t testing.TB, early bool) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{Lab: l, t: t, witness: &witness{}, wires: map[place]*wire{}, macs: map[string]mac{}}
+	r := &rig{Lab: l, t: t, options: o, close: func() {}, witness: &witness{}, wires: map[place]*wire{}, macs: map[string]mac{}}
 	r.witness.forget()
 	t.Cleanup(func() {
+		r.stop()
 		r.witness.done.Wait()
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	r.cfg = nftables.Config{Logger: slog.New(slog.DiscardHandler), Zones: []nftables.Zone{
+	r.zones = []nftables.Zone{
 		{Name: guestZone, Interfaces: []string{lab.GuestBridge}, Masquerade: true},
 		{Name: paidZone, Interfaces: []string{paidBridge}, Masquerade: true},
-	}}
+	}
 	r.openEnds()
 	r.serve()
-	if early {
+	if o.early {
 		r.run("nft", "table inet other { chain marks { type filter hook prerouting priority mangle; meta mark and 0x3f00 == 0x100 accept; }; }")
 	}
 	return r
@@ -115,7 +126,7 @@ func (r *rig) port(bridge, addr string) *lab.Host {
 
 func (r *rig) wire(at place, host *lab.Host) {
 	r.t.Helper()
-	r.wires[at] = newWire(r.t, at, host, &r.witness.done, func(frame []byte) {
+	r.wires[at] = newWire(r.t, at, host, &r.witness.done, func(frame []byte, _ time.Time) {
 		if h, ok := parse(frame); ok {
 			r.witness.sees(at, h, frame)
 		}
@@ -161,26 +172,37 @@ func (r *rig) run(name string, args ...string) string {
 func (r *rig) restart() {
 	r.t.Helper()
 	r.stop()
-	err := r.Gateway.Do(func() (err error) {
-		r.fw, err = nftables.New(r.cfg)
-		return err
-	})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(r.stop)
+	r.must(r.Gateway.Do(func() error {
+		logger := slog.New(slog.DiscardHandler)
+		fw, err := nftables.New(nftables.Config{Zones: r.zones, Logger: logger})
+		if err != nil {
+			return err
+		}
+		r.close = func() { _ = fw.Close() }
+		r.fw = fw
+		if !r.options.isolation.Isolated {
+			return nil
+		}
+		zone := r.options.isolation
+		zone.Name, zone.Interfaces = guestZone, []string{lab.GuestBridge}
+		c, err := clock.System()
+		if err != nil {
+			return err
+		}
+		around, err := isolate.Around(fw, isolate.Config{Zones: []isolate.Zone{zone}, Clock: c, Logger: logger})
+		if err != nil {
+			return err
+		}
+		r.close = func() { around.Close(); _ = fw.Close() }
+		r.fw = around
+		return nil
+	}))
 }
 
 // stop is the daemon's death.
 func (r *rig) stop() {
-	r.t.Helper()
-	if r.fw == nil {
-		return
-	}
-	if err := r.fw.Close(); err != nil {
-		r.t.Fatal(err)
-	}
-	r.fw = nil
+	r.close()
+	r.close, r.fw = func() {}, nil
 }
 
 func (r *rig) reconcile(want ...sessions.Grant) {
