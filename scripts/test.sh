@@ -15,7 +15,7 @@ scripts/lint.sh
 echo "== tests"
 # Tests that need a kernel or a browser (lab.Require...) measure real time; the race detector would slow them down tenfold, and
 # another package beside them would take their processor.
-lab=$(grep -rl 'lab\.Require' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
+lab=$(grep -rlE 'lab\.(Require|Main\()' --include='*_test.go' . | xargs -r -n1 dirname | sort -u)
 plain=() race=()
 for dir in $(go list -f '{{.Dir}}' ./...); do
 	package=".${dir#"$PWD"}"
