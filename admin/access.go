@@ -98,7 +98,7 @@ func (s *Server) findMAC(which string, needed bool) (zone string, mac sessions.M
 func accessError(err error) error {
 	switch {
 	case errors.Is(err, sessions.ErrNoRule):
-		return &Error{Code: CodeNotFound, Message: "there is no such rule"}
+		return &Error{Code: CodeNotFound, Message: "there is no such rule there; \"gatehouse block list\" and \"gatehouse trust list\" show which there are, and in which zone"}
 	case errors.Is(err, sessions.ErrConfigured):
 		return &Error{Code: CodeConfigured, Message: "the configuration says so: take it out of the zone there and restart the daemon"}
 	case errors.Is(err, sessions.ErrTooManyRules):

@@ -79,7 +79,7 @@ type access struct {
 	blocked          []Station       // as the enforcer has them
 	tries            map[Station]try // of stations that their MAC address lets in
 	unsettled        bool            // sessions or the enforcer may not agree with the rules yet
-	accused          map[Station]accusation
+	accused          map[accused]accusation
 	full             bool // more were accused than can be treated
 }
 
@@ -91,7 +91,7 @@ type try struct {
 
 func newAccess(zones []Zone) access {
 	a := access{configured: map[ruleKey]AccessRule{}, made: map[ruleKey]AccessRule{}, tries: map[Station]try{},
-		accused: map[Station]accusation{}}
+		accused: map[accused]accusation{}}
 	for _, z := range zones {
 		for _, r := range z.Access {
 			r.Zone, r.By = z.Name, ByConfiguration

@@ -194,6 +194,39 @@ func TestBlocked(t *testing.T) {
 	})
 }
 
+// One MAC address in two zones is two stations; a rule names one of them or both.
+func TestAccessPerZone(t *testing.T) {
+	attic := sessions.Station{Zone: "attic", MAC: stationA.MAC}
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, zone(sessions.Limits{}), func(c *sessions.Config) {
+			z := c.Zones[0]
+			z.Name = attic.Zone
+			c.Zones = append(c.Zones, z)
+		})
+		defer r.stop()
+		for _, st := range []sessions.Station{stationA, attic} {
+			r.see(st)
+		}
+		want := func(what string, here, there sessions.StationState) {
+			t.Helper()
+			if a, b := r.View(stationA).State, r.View(attic).State; a != here || b != there {
+				t.Errorf("%s: %v here and %v in the attic, want %v and %v", what, a, b, here, there)
+			}
+		}
+		r.set(t, rule(sessions.AccessTrusted, attic))
+		want("trusted there", sessions.Captive, sessions.Authorized)
+		r.set(t, rule(sessions.AccessBlocked, stationA))
+		want("blocked here", sessions.Blocked, sessions.Authorized)
+		r.set(t, sessions.AccessRule{Kind: sessions.AccessBlocked, MAC: stationA.MAC})
+		want("blocked everywhere", sessions.Blocked, sessions.Blocked)
+		if _, err := r.RemoveAccess(t.Context(), "attic", stationA.MAC, sessions.AccessBlocked); !errors.Is(err, sessions.ErrNoRule) {
+			t.Errorf("unblocking there what is blocked everywhere: %v", err)
+		}
+		r.remove(t, sessions.Station{MAC: stationA.MAC}, sessions.AccessBlocked)
+		want("unblocked", sessions.Captive, sessions.Authorized)
+	})
+}
+
 // The kernel knows who is blocked before anybody is admitted, and a session of the blocked ends at the start.
 func TestBlockedInConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -354,8 +387,9 @@ func TestPreauthorizedCaps(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := capRig(t, sessions.Limits{Caps: tt.caps})
+				r := newRig(t, zone(sessions.Limits{Caps: tt.caps}), func(c *sessions.Config) { c.TimeZone = time.UTC })
 				defer func() { r.stop() }()
+				r.local["ann"] = account("ann", sessions.Limits{})
 				r.set(t, preauthorized(stationA, "ann"))
 				time.Sleep(12 * time.Hour)
 				r.see(stationA)
@@ -490,6 +524,8 @@ func TestSpoofing(t *testing.T) {
 					moved[mac] = r.clock.Mono() + time.Duration(minutes)*time.Minute
 				}
 				time.Sleep(20 * time.Minute)
+				noise := sessions.Suspicion{Station: tt.evidence.Station, What: "proves nothing", Rival: stationA, Addr: addrB.Prev().Prev()}
+				r.Suspect(noise)
 				r.Suspect(tt.evidence)
 				time.Sleep(2 * time.Second)
 				synctest.Wait()

@@ -3,6 +3,7 @@ package sessions
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -19,7 +20,7 @@ const (
 // Spoofing is a zone's answer to suspicions. The zero value is TreatLog.
 type Spoofing struct {
 	Treatment Treatment
-	For       time.Duration // how long a treatment lasts; no station is treated again before
+	For       time.Duration // how long a treatment lasts, above zero; no station is treated again before
 }
 
 // Suspicion is evidence that a station is not the only one, or not the right one, to use its addresses.
@@ -31,6 +32,12 @@ type Suspicion struct {
 	// Rival and it use Addr by turns. Addr is not valid where the suspicion is another.
 	Rival Station
 	Addr  netip.Addr
+}
+
+// accused is a station and of what; what proves nothing must not hide what does.
+type accused struct {
+	station Station
+	what    string
 }
 
 // accusation is a suspicion that waits for its judgement.
@@ -57,10 +64,11 @@ func (m *Manager) Suspect(s Suspicion) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, waits := m.access.accused[s.Station]; waits || len(m.access.accused) >= maxTreated {
+	key := accused{s.Station, s.What}
+	if _, waits := m.access.accused[key]; waits || len(m.access.accused) >= maxTreated {
 		return
 	}
-	m.access.accused[s.Station] = accusation{s, m.cfg.Clock.Mono() + deliberation}
+	m.access.accused[key] = accusation{s, m.cfg.Clock.Mono() + deliberation}
 	m.wakeRun()
 }
 
@@ -73,7 +81,9 @@ func (m *Manager) judge(ctx context.Context) {
 			m.cfg.Logger.Debug("suspicion not acted on", "station", s.Station, "suspicion", s.What)
 			continue
 		}
-		if r := m.treatment(s, kind); !m.treated(r, len(b.Access)) {
+		r := m.treatment(s, kind)
+		twice := slices.ContainsFunc(b.Access, func(o AccessRule) bool { return o.MAC == r.MAC && o.Zone == r.Zone })
+		if !twice && !m.treated(r, len(b.Access)) {
 			m.cfg.Logger.Warn("treating a suspicious station", "station", s.Station, "suspicion", s.What, "treatment", string(kind), "for", r.For)
 			b.Access = append(b.Access, r)
 		}
@@ -96,10 +106,10 @@ func (m *Manager) dueAccusations() []Suspicion {
 	defer m.mu.Unlock()
 	now := m.cfg.Clock.Mono()
 	var due []Suspicion
-	for st, c := range m.access.accused {
+	for key, c := range m.access.accused {
 		if c.due <= now {
 			due = append(due, c.Suspicion)
-			delete(m.access.accused, st)
+			delete(m.access.accused, key)
 		}
 	}
 	return due
