@@ -31,10 +31,10 @@ type port struct {
 
 // portOf reads a message about a bridge's port.
 func portOf(data []byte) (p port, ok bool) {
-	info := nl.DeserializeIfInfomsg(data)
-	if info.Family != unix.AF_BRIDGE {
+	if len(data) < unix.SizeofIfInfomsg || data[0] != unix.AF_BRIDGE {
 		return p, false
 	}
+	info := nl.DeserializeIfInfomsg(data)
 	attrs, err := nl.ParseRouteAttr(data[info.Len():])
 	if err != nil {
 		return p, false
@@ -45,6 +45,9 @@ func portOf(data []byte) (p port, ok bool) {
 		case unix.IFLA_IFNAME:
 			p.name = unix.ByteSliceToString(a.Value)
 		case unix.IFLA_MASTER:
+			if len(a.Value) < 4 {
+				return p, false
+			}
 			p.bridge = int(nl.NativeEndian().Uint32(a.Value))
 		case unix.IFLA_PROTINFO:
 			p.isolated = isolated(a.Value)
@@ -94,16 +97,12 @@ func (i *Isolator) isolate(p port) error {
 	if err != nil {
 		return gone(err)
 	}
-	if alias := link.Attrs().Alias; !strings.HasSuffix(alias, mark) {
-		if err := i.tc.LinkSetAlias(link, strings.TrimSpace(alias+" "+mark)); err != nil {
-			return gone(fmt.Errorf("marking port %s: %w", p.name, err))
-		}
+	err = i.mark(link)
+	if flagErr := i.tc.LinkSetIsolated(link, true); flagErr != nil {
+		return gone(fmt.Errorf("isolating port %s: %w", p.name, flagErr))
 	}
-	if err := i.tc.LinkSetIsolated(link, true); err != nil {
-		return gone(fmt.Errorf("isolating port %s: %w", p.name, err))
-	}
-	if i.flagKnown {
-		return nil
+	if err != nil || i.flagKnown {
+		return gone(err)
 	}
 	settings, err := i.tc.LinkGetProtinfo(link)
 	if err != nil {
@@ -149,6 +148,21 @@ func (i *Isolator) marked() ([]int, error) {
 	return out, nil
 }
 
+// mark fails where the alias is too long already; the port is isolated all the same, and stays so at a clean-up.
+func (i *Isolator) mark(link netlink.Link) error {
+	alias := link.Attrs().Alias
+	if strings.HasSuffix(alias, mark) {
+		return nil
+	}
+	if alias != "" {
+		alias += " "
+	}
+	if err := i.tc.LinkSetAlias(link, alias+mark); err != nil {
+		return fmt.Errorf("marking port %s: %w", link.Attrs().Name, err)
+	}
+	return nil
+}
+
 func (i *Isolator) unmark(link netlink.Link) error {
 	alias := strings.TrimSuffix(strings.TrimSuffix(link.Attrs().Alias, mark), " ")
 	if err := i.tc.LinkSetAlias(link, alias); err != nil {
@@ -169,10 +183,10 @@ func gone(err error) error {
 // look sees what is behind the interface of a segment now: a bridge, a VLAN on one, or something else.
 func (i *Isolator) look(s *segment) error {
 	s.index, s.bridge, s.vlan, s.ports, s.routers, s.mac = 0, 0, 0, nil, nil, sessions.MAC{}
+	s.why = "the interface is away"
 	link, err := i.tc.LinkByName(s.name)
 	var missing netlink.LinkNotFoundError
 	if errors.As(err, &missing) {
-		s.why = "the interface is away"
 		return nil
 	}
 	if err != nil {

@@ -92,14 +92,15 @@ func (i *Isolator) follow(ctx context.Context, messages []syscall.NetlinkMessage
 	defer i.mu.Unlock()
 	look := messages == nil
 	for _, m := range messages {
-		if p, ok := portOf(m.Data); ok && (m.Header.Type == unix.RTM_NEWLINK || m.Header.Type == unix.RTM_DELLINK) {
-			if err := i.followPort(p, m.Header.Type == unix.RTM_DELLINK); err != nil {
-				i.cfg.Logger.Warn("isolating a port that came or went", "port", p.name, "err", err)
-				look = true
-			}
+		p, isPort := portOf(m.Data)
+		if m.Header.Type != unix.RTM_NEWLINK && m.Header.Type != unix.RTM_DELLINK || !isPort {
+			look = look || i.concerns(m)
 			continue
 		}
-		look = look || i.concerns(m)
+		if err := i.followPort(p, m.Header.Type == unix.RTM_DELLINK); err != nil {
+			i.cfg.Logger.Warn("isolating a port that came or went", "port", p.name, "err", err)
+			look = true
+		}
 	}
 	if look {
 		i.install(ctx)
@@ -150,6 +151,9 @@ func (i *Isolator) concerns(m syscall.NetlinkMessage) bool {
 }
 
 func (i *Isolator) concernsLink(m syscall.NetlinkMessage) bool {
+	if len(m.Data) < unix.SizeofIfInfomsg {
+		return false
+	}
 	info := nl.DeserializeIfInfomsg(m.Data)
 	attrs, err := nl.ParseRouteAttr(m.Data[info.Len():])
 	if info.Family == unix.AF_BRIDGE || err != nil {

@@ -129,15 +129,17 @@ func (t *Table) Replace(set string, gone, now []Element) error {
 	return t.transact(append(all, t.elementMessages(unix.NFT_MSG_NEWSETELEM, set, now)...))
 }
 
-// Remove deletes the table; that it is not there is no error.
+// Remove deletes the table; that it is not there is no error, nor that the kernel has no nftables.
 func (t *Table) Remove() error {
 	m := t.message(unix.NFT_MSG_DELTABLE, 0)
 	m.AddData(nl.NewRtAttr(unix.NFTA_TABLE_NAME, nl.ZeroTerminated(Name)))
 	err := t.transact([]*nl.NetlinkRequest{m})
-	if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EAFNOSUPPORT) { // no such family, no such table
-		return fmt.Errorf("removing the table: %w", err)
+	for _, none := range []error{nil, unix.ENOENT, unix.EAFNOSUPPORT, unix.EOPNOTSUPP} {
+		if errors.Is(err, none) {
+			return nil
+		}
 	}
-	return nil
+	return fmt.Errorf("removing the table: %w", err)
 }
 
 func (t *Table) elementMessages(kind int, set string, all []Element) []*nl.NetlinkRequest {
