@@ -174,7 +174,5 @@ func (i *Isolator) restore(ctx context.Context) {
 	i.install(ctx)
 }
 
-// hasPairs tells whether the kernel has the set of a zone's pairs.
-func (i *Isolator) hasPairs(zone string) bool {
-	return strings.Contains(i.installed, "\tset "+pairsPrefix+zone+" {")
-}
+// hasSet tells whether the table has a set.
+func (i *Isolator) hasSet(name string) bool { return strings.Contains(i.installed, "\tset "+name+" {") }

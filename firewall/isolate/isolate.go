@@ -78,7 +78,8 @@ type Isolator struct {
 	tc      *netlink.Handle
 	route   table.Sockets // for what tc cannot do
 	nft     *table.Table
-	members map[string]*members // by zone
+	members map[string]*members       // by zone
+	blocked map[string][]sessions.MAC // by zone
 
 	segments  []*segment
 	installed string   // rules that the table has; empty: none
@@ -201,6 +202,29 @@ func (i *Isolator) Cut(ctx context.Context, stations ...sessions.Station) ([]ses
 		}
 	}
 	return readings, nil
+}
+
+// SetBlocked implements sessions.Enforcer: exceptions are not for blocked stations.
+func (i *Isolator) SetBlocked(ctx context.Context, stations []sessions.Station) error {
+	if err := i.Enforcer.SetBlocked(ctx, stations); err != nil {
+		return err
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	was := i.blocked
+	i.blocked = make(map[string][]sessions.MAC, len(was))
+	for _, st := range stations {
+		i.blocked[st.Zone] = append(i.blocked[st.Zone], st.MAC)
+	}
+	for _, z := range i.withRules() {
+		if !i.hasSet(blockedPrefix + z.Name) {
+			continue
+		}
+		if err := i.nft.Replace(blockedPrefix+z.Name, macElements(was[z.Name]), macElements(i.blocked[z.Name])); err != nil {
+			return fmt.Errorf("isolating blocked stations: %w", err)
+		}
+	}
+	return nil
 }
 
 // CleanUp implements sessions.Enforcer. It needs no zones.

@@ -110,9 +110,22 @@ func TestShared(t *testing.T) {
 	r.restart()
 	r.wantMechanism(isolate.Table, "exceptions")
 	r.wantPass("to the printer", a, printer, join(unicast, looking)...)
-	r.wantPass("from the printer", printer, a, join(unicast, looking,
-		[]string{"broadcast", "multicast", "multicast6", "mdns answer", "mdns6 answer", "neighbour advertisement to all"})...)
+	toAll := join(looking, []string{"broadcast", "multicast", "multicast6", "mdns answer", "mdns6 answer", "neighbour advertisement to all"})
+	r.wantPass("from the printer", printer, a, join(unicast, toAll)...)
 	r.wantPass("to another", a, b, looking...)
+
+	r.block(a)
+	r.wantPass("from one who is blocked", a, printer)
+	r.wantPass("to one who is blocked", printer, a, toAll...)
+	r.run("nft", "delete", "table", "bridge", "gatehouse")
+	eventually(t, time.Second, func() error {
+		if got := tries(t, a, printer); len(got) > 0 || !tries(t, b, printer)["ipv4"] {
+			return fmt.Errorf("after a loss: from one who is blocked %v arrive", got)
+		}
+		return nil
+	})
+	r.block()
+	r.wantPass("from one who was blocked", a, printer, join(unicast, looking)...)
 
 	forger.MAC = printer.MAC // from another port than the printer's
 	r.wantPass("as the printer", forger, b, looking...)

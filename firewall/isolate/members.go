@@ -124,7 +124,7 @@ func (p pair) key() []byte {
 // change brings the pairs of accounts into the kernel. A failure keeps stations apart that might meet, or leaves together
 // some that might no more until the next Reconcile: it is told, and stops nobody.
 func (i *Isolator) change(zone string, c changes) {
-	if !i.hasPairs(zone) {
+	if !i.hasSet(pairsPrefix + zone) {
 		return
 	}
 	m, now := i.members[zone], i.cfg.Clock.Mono()

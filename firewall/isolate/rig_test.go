@@ -154,6 +154,18 @@ func (r *rig) admit(grants ...sessions.Grant) {
 	}
 }
 
+// block makes exactly these blocked.
+func (r *rig) block(all ...*wire) {
+	r.t.Helper()
+	var stations []sessions.Station
+	for _, w := range all {
+		stations = append(stations, station(w))
+	}
+	if err := r.i.SetBlocked(r.t.Context(), stations); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 func (r *rig) cut(s *wire) {
 	r.t.Helper()
 	if _, err := r.i.Cut(r.t.Context(), station(s)); err != nil {

@@ -9,12 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"gatehouse/firewall/table"
+	"gatehouse/sessions"
 )
 
 const (
-	hook        = "forward"
-	chainPrefix = "zone_"
-	pairsPrefix = "pairs_"
+	hook          = "forward"
+	chainPrefix   = "zone_"
+	pairsPrefix   = "pairs_"
+	blockedPrefix = "blocked_"
 )
 
 // rules are the table for the segments that have rules: everything but the pairs, which change all the time.
@@ -28,6 +30,9 @@ func (i *Isolator) rules() string {
 		}
 	}
 	for _, z := range i.withRules() {
+		if z.exceptions() {
+			line("\tset %s%s { type ether_addr; }", blockedPrefix, z.Name)
+		}
 		if z.Casting {
 			line("\tset %s%s { type ether_addr . ether_addr; flags timeout; }", pairsPrefix, z.Name)
 		}
@@ -82,6 +87,8 @@ func (i *Isolator) withRules() []*Zone {
 // rules are what passes from one port of the segment to another.
 func (s *segment) rules(rule func(string)) {
 	if s.zone.exceptions() {
+		rule("ether saddr @" + blockedPrefix + s.zone.Name + " drop")
+		rule("ether daddr @" + blockedPrefix + s.zone.Name + " drop")
 		s.routersOwn(rule)
 		s.shared(rule)
 		if s.zone.Casting {
@@ -181,6 +188,12 @@ func (i *Isolator) text(rules string) (string, error) {
 	b.WriteString(rules)
 	now := i.cfg.Clock.Mono()
 	for _, z := range i.withRules() {
+		if z.exceptions() {
+			line("flush set bridge %s %s%s", table.Name, blockedPrefix, z.Name)
+			for _, mac := range i.blocked[z.Name] {
+				line("add element bridge %s %s%s { %v }", table.Name, blockedPrefix, z.Name, mac)
+			}
+		}
 		if !z.Casting {
 			continue
 		}
@@ -192,6 +205,14 @@ func (i *Isolator) text(rules string) (string, error) {
 		}
 	}
 	return b.String(), nil
+}
+
+func macElements(macs []sessions.MAC) []table.Element {
+	out := make([]table.Element, len(macs))
+	for n, mac := range macs {
+		out[n] = table.Key(mac[:])
+	}
+	return out
 }
 
 // portElement is a port in a set of ports.
