@@ -186,13 +186,21 @@ func (h *Host) offloadsOff(iface string) error {
 // OffloadsOff switches segmentation offloads and GRO of an interface in the calling thread's namespace off, as
 // `ethtool -K` does.
 func OffloadsOff(iface string) error {
+	return ethtool(iface, 0, unix.ETHTOOL_STSO, unix.ETHTOOL_SGSO, unix.ETHTOOL_SGRO)
+}
+
+// GROOn has an interface in the calling thread's namespace merge what it receives, as those of routers do.
+func GROOn(iface string) error { return ethtool(iface, 1, unix.ETHTOOL_SGRO) }
+
+// ethtool gives some settings of an interface a value.
+func ethtool(iface string, value uint32, commands ...uint32) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = unix.Close(fd) }()
-	for _, command := range []uint32{unix.ETHTOOL_STSO, unix.ETHTOOL_SGSO, unix.ETHTOOL_SGRO} {
-		if err := ethtoolSet(fd, iface, command, 0); err != nil {
+	for _, command := range commands {
+		if err := ethtoolSet(fd, iface, command, value); err != nil {
 			return err
 		}
 	}

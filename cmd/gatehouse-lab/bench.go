@@ -50,6 +50,7 @@ func bench(ctx context.Context, p programs, only string) error {
 		{"datapath-control", benchControl},
 		{"datapath-late", benchLate},
 		{"datapath-octets", benchOctets},
+		{"datapath-rates", benchRates},
 		{"datapath-restart", benchRestart},
 		{"size", benchSize},
 	} {

@@ -28,7 +28,7 @@ func benchLate(ctx context.Context, _ programs, r *report) error {
 	}
 	defer l.Close()
 	// New stations for each part: what the web sends to those that were cut would take their ports at the gateway.
-	parts := []func(*lateness, context.Context, *report) error{(*lateness).timeouts, (*lateness).revocations, (*lateness).silences}
+	parts := []func(*lateness, context.Context, *report) error{(*lateness).timeouts, (*lateness).revocations, (*lateness).silences, (*lateness).caps}
 	people, err := populate(ctx, l, len(parts)*lateStations)
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (t *lateness) begin(ctx context.Context, limit func(i int, g *sessions.Gran
 		}
 		begun[i] = span{from, time.Now()}
 	}
-	return begun, t.up.each() // so that there is a way down
+	return begun, t.up.all() // so that there is a way down
 }
 
 // watched runs during with traffic both ways, and returns where each station was cut, up and down.
@@ -96,8 +96,8 @@ func (t *lateness) watched(ctx context.Context, during func(silenceUp func() err
 	if err != nil {
 		return nil, nil, err
 	}
-	stopDown := talk(lateInterval, t.down.each)
-	stopUp := talk(lateInterval, t.up.each)
+	stopDown := talk(lateInterval, t.down.all)
+	stopUp := talk(lateInterval, t.up.all)
 	silent := false
 	err = during(func() error { silent = true; return stopUp() })
 	if !silent {

@@ -40,7 +40,7 @@ func benchRestart(ctx context.Context, p programs, r *report) error {
 	if err != nil {
 		return err
 	}
-	if err := people.up.each(); err != nil { // so that there is a way down
+	if err := people.up.all(); err != nil { // so that there is a way down
 		return err
 	}
 	stopUp, stopDown := talk(3*time.Millisecond, people.up.some), talk(3*time.Millisecond, people.down.some)

@@ -146,11 +146,14 @@ func frame(src, dst [6]byte, from, to netip.AddrPort) []byte {
 }
 
 // flows sends one packet of every station, so that each has its entry in the connection table and its translation.
-func (p *path) flows() error { return p.up.each() }
+func (p *path) flows() error { return p.up.all() }
 
-// each sends every frame once.
-func (s *sender) each() error {
-	for i := range s.frames {
+// all sends every frame once.
+func (s *sender) all() error { return s.each(0, len(s.frames)) }
+
+// each sends the frames of some stations once.
+func (s *sender) each(from, to int) error {
+	for i := from; i < to; i++ {
 		if err := unix.Send(s.fd, s.frames[i], 0); err != nil {
 			return fmt.Errorf("sending a packet of station %d: %w", i, err)
 		}

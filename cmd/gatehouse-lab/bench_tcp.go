@@ -29,7 +29,7 @@ const (
 
 func benchTCP(ctx context.Context, _ programs, r *report) error {
 	for _, offloads := range []bool{true, false} {
-		for _, n := range []int{1, 1000, 2000} {
+		for _, n := range []int{1, 100, 1000, 2000, 5000} {
 			if err := tcpFigures(ctx, r, n, offloads); err != nil {
 				return fmt.Errorf("%d stations: %w", n, err)
 			}

@@ -70,11 +70,16 @@ func (d *stage) accounted(ctx context.Context) error {
 	return nil
 }
 
-// quiet waits until nothing more of A is on the wire, so that no packet falls between the last count and the cut.
-func quiet(ctx context.Context, wire *lab.Capture) error {
-	last, since := -1, time.Now()
+// quiet waits until nothing more is on the wires, so that no packet falls between the last count and the cut.
+func quiet(ctx context.Context, wires ...*lab.Capture) error {
+	last, since := uint64(0), time.Now()
 	return lab.WaitFor(ctx, 10*time.Second, func() error {
-		if n := len(wire.Packets()); n != last {
+		n := uint64(0)
+		for _, wire := range wires {
+			sent, received := wire.Octets()
+			n += sent + received
+		}
+		if n != last {
 			last, since = n, time.Now()
 		}
 		if time.Since(since) < 400*time.Millisecond {
