@@ -80,6 +80,7 @@ func (r *rig) bring(of map[string]*station, c cast) (live []sessions.Grant) {
 	r.openFlows(of["captive"], of["blocked"]) // they were online before there was a firewall
 	r.restart()
 	r.reconcile()
+	r.openGardenFlows(of["captive"], of["blocked"])
 
 	online := []*station{of["admitted"], of["admitted with limits"], of["blocked, not yet cut"], c.peer, c.other}
 	ending := []*station{of["time over"], of["idle"], of["logged out"]}

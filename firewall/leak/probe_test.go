@@ -40,6 +40,9 @@ func (r *rig) probes() map[string]func(*station, string, bool, cast) *probe {
 	return map[string]func(*station, string, bool, cast) *probe{
 		"to the internet":              r.toInternet,
 		"to the internet, in a flow":   r.toInternetInFlow,
+		"to the garden":                r.toGarden,
+		"to the garden, in a flow":     r.toGardenInFlow,
+		"from the garden, in a flow":   r.fromGardenInFlow,
 		"from the internet":            r.fromInternet,
 		"from the internet, in a flow": r.fromInternetInFlow,
 		overBridge:                     r.overBridge,
@@ -71,7 +74,7 @@ var beginnings = map[string]struct {
 	kind kind
 	port uint16
 }{
-	"tcp": {tcpKind, 443}, "http": {tcpKind, 80}, "udp": {udpKind, 9000}, "quic": {udpKind, 443},
+	"tcp": {tcpKind, 443}, "ssh": {tcpKind, 22}, "http": {tcpKind, 80}, "udp": {udpKind, 9000}, "quic": {udpKind, 443},
 	"dns": {udpKind, 53}, "dns tcp": {tcpKind, 53}, "icmp": {icmpKind, 0}, "esp": {espKind, 0}, "gre": {greKind, 0},
 	"fragments": {fragments, 9000}, "late fragment": {lateOnly, 9000}, "first fragment": {firstOnly, 9000},
 }
@@ -114,6 +117,35 @@ func (r *rig) toInternet(s *station, column string, v6 bool, _ cast) *probe {
 		return nil
 	}
 	return p.through(s.at, internet, s.mac, r.macs[s.bridge()], packets...)
+}
+
+// garden is an address of the walled garden.
+func garden(v6 bool) netip.Addr { return either(v6, "198.51.100.7", "2001:db8:6a::7") }
+
+func (r *rig) toGarden(s *station, column string, v6 bool, _ cast) *probe {
+	p, packets := r.begin(column, s.source(v6), garden(v6))
+	if p == nil {
+		return nil
+	}
+	return p.through(s.at, internet, s.mac, r.macs[s.bridge()], packets...)
+}
+
+func (r *rig) toGardenInFlow(s *station, column string, v6 bool, _ cast) *probe {
+	f := s.flow(gardenKind, v6)
+	if f == nil || kind(column) != tcpKind {
+		return nil
+	}
+	p := &probe{tag: r.tag(), back: f.inside}
+	return p.through(s.at, internet, s.mac, r.macs[s.bridge()], tcpKind.packets(f.inside, f.remote, up, p.tag)...)
+}
+
+func (r *rig) fromGardenInFlow(s *station, column string, v6 bool, _ cast) *probe {
+	f := s.flow(gardenKind, v6)
+	if f == nil || kind(column) != tcpKind {
+		return nil
+	}
+	p := &probe{tag: r.tag(), back: f.remote}
+	return p.through(internet, s.at, wanPeer, r.macs[lab.WANInterface], tcpKind.packets(f.remote, f.outside, down, p.tag)...)
 }
 
 func (r *rig) toInternetInFlow(s *station, column string, v6 bool, _ cast) *probe {

@@ -71,7 +71,8 @@ func newRig(t testing.TB, o options) *rig {
 		}
 	})
 	r.zones = []nftables.Zone{
-		{Name: guestZone, Interfaces: []string{lab.GuestBridge}, Masquerade: true},
+		{Name: guestZone, Interfaces: []string{lab.GuestBridge}, Masquerade: true, Garden: []nftables.Garden{
+			{Prefix: netip.MustParsePrefix("198.51.100.0/24")}, {Prefix: netip.MustParsePrefix("2001:db8:6a::/64")}}},
 		{Name: paidZone, Interfaces: []string{paidBridge}, Masquerade: true},
 	}
 	r.openEnds()

@@ -99,25 +99,47 @@ func (s *station) flow(k kind, v6 bool) *flow {
 // openFlows begins a flow of every kind from each station to the internet, and waits until each has had its answer.
 func (r *rig) openFlows(all ...*station) {
 	r.t.Helper()
-	type opening struct {
-		*flow
-		k        kind
-		s        *station
-		up, down uint32
-	}
 	var opened []*opening
 	for _, s := range all {
 		for _, k := range flowKinds {
 			for _, v6 := range []bool{false, true} {
-				o := &opening{k: k, s: s, up: r.tag(), down: r.tag(), flow: &flow{
-					inside: netip.AddrPortFrom(s.own(v6), port(k, r.tag())),
-					remote: netip.AddrPortFrom(r.somewhere(v6), port(k, 7000))}}
-				s.flows[flowKey{k, v6}] = o.flow
-				opened = append(opened, o)
-				r.sendFrom(s, k.packets(o.inside, o.remote, first, o.up)...)
+				opened = append(opened, r.begins(s, k, k, v6, netip.AddrPortFrom(r.somewhere(v6), port(k, 7000))))
 			}
 		}
 	}
+	r.answered(opened)
+}
+
+// openGardenFlows is openFlows into the walled garden.
+func (r *rig) openGardenFlows(all ...*station) {
+	r.t.Helper()
+	var opened []*opening
+	for _, s := range all {
+		for _, v6 := range []bool{false, true} {
+			opened = append(opened, r.begins(s, gardenKind, tcpKind, v6, netip.AddrPortFrom(garden(v6), 443)))
+		}
+	}
+	r.answered(opened)
+}
+
+// opening is a flow that begins: the tags of its first two packets.
+type opening struct {
+	*flow
+	k        kind
+	s        *station
+	up, down uint32
+}
+
+func (r *rig) begins(s *station, name, k kind, v6 bool, remote netip.AddrPort) *opening {
+	r.t.Helper()
+	o := &opening{k: k, s: s, up: r.tag(), down: r.tag(), flow: &flow{inside: netip.AddrPortFrom(s.own(v6), port(k, r.tag())), remote: remote}}
+	s.flows[flowKey{name, v6}] = o.flow
+	r.sendFrom(s, k.packets(o.inside, o.remote, first, o.up)...)
+	return o
+}
+
+func (r *rig) answered(opened []*opening) {
+	r.t.Helper()
 	for _, o := range opened {
 		r.eventually(func() error {
 			for _, seen := range r.witness.sightings(o.up) {
@@ -195,7 +217,11 @@ func (r *rig) openRouterFlows(all ...*station) {
 	}
 }
 
-const ntpKind kind = "ntp"
+// Flows by another name than their kind's.
+const (
+	ntpKind    kind = "ntp"
+	gardenKind kind = "garden"
+)
 
 // router is the gateway's address in the station's zone.
 func (s *station) router(v6 bool) netip.Addr {
