@@ -76,7 +76,9 @@ func (g *Gate) StartTraffic(s *lab.Station, addr, port string, grants ...session
 	}
 	f.conns = append(f.conns, conn, listener)
 	payload := make([]byte, trafficPayload)
-	g.Admit(grants...)
+	if len(grants) > 0 { // else there may be no firewall yet
+		g.Admit(grants...)
+	}
 	if _, err := conn.Write(payload); err != nil {
 		g.t.Fatal(err)
 	}

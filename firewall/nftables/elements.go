@@ -74,9 +74,6 @@ func (k key) mark() uint32 { return binary.NativeEndian.Uint32(k.bytes[:]) }
 // id is the station id in the key of a set of marks.
 func (k key) id() id { return idOf(k.mark()) }
 
-// mac is the key in a set of stations.
-func (k key) mac() sessions.MAC { return sessions.MAC(k.bytes[:6]) }
-
 // addr is the key in a set of addresses.
 func (k key) addr() netip.Addr {
 	a, _ := netip.AddrFromSlice(k.bytes[:k.length])

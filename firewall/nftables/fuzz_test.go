@@ -54,7 +54,7 @@ func FuzzElements(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		_ = listed(body, func(e *element) {
-			_ = e.text(setUp) + e.text(stationsPrefix+"guest") + e.text(garden4Prefix+"guest")
+			_ = e.key.addr()
 			_ = idleOfChain(e.chain)
 			if _, _, b, ok := capOfObject(e.object); ok && (b < 0 || b >= bounds) {
 				t.Errorf("quota %q has bound %d", e.object, b)

@@ -70,10 +70,6 @@ func gardenSet(zone string, addr netip.Addr) string {
 	return garden6Prefix + zone
 }
 
-func isGarden(set string) bool {
-	return strings.HasPrefix(set, garden4Prefix) || strings.HasPrefix(set, garden6Prefix)
-}
-
 func (z *Zone) hasGarden() bool { return z.GardenNames || len(z.Garden) > 0 }
 
 func (z *Zone) checkGarden() error {

@@ -80,7 +80,7 @@ func (f *Firewall) takeOver(ctx context.Context, found inspection, want []sessio
 		}
 	case found.there && found.schema < schema:
 		if err := f.migrate(ctx, found); err != nil {
-			return false, nil, fmt.Errorf("migrating the sets from version %d: %w", found.schema, err)
+			return false, nil, err
 		}
 	}
 	there, err = f.adopt()

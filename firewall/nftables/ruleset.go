@@ -9,7 +9,7 @@ import (
 	"gatehouse/sessions"
 )
 
-// schema is the version of the sets: their names, types, and what is in them. It grows when one of these changes.
+// schema is the version of the sets: which there are, and what is in them. It grows when one comes or goes, see migrate.
 const schema = 3
 
 const (
