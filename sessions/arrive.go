@@ -126,7 +126,7 @@ func (m *Manager) suspensions(ended []Session) []AccessRule {
 // usedUp tells whether the session's own data cap is.
 func (s *Session) usedUp() bool {
 	left, capped := s.Limits.Caps.Session.least(s.Usage.octets())
-	return capped && (left == 0 || s.CapFull == versionOf(s.Limits.Caps.Session))
+	return capped && (left == 0 || s.CapFull == s.Limits.Caps.Session.version())
 }
 
 // accountNews lets the pre-authorized stations of an account that has changed try again.

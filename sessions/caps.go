@@ -3,9 +3,11 @@ package sessions
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"hash/fnv"
+	"time"
 )
 
 // DataView is how a session stands with its data caps.
@@ -30,19 +32,18 @@ type standing struct {
 // standing works out how a session stands. The caller holds mu and may give what it has added up already.
 func (m *Manager) standing(r *live, tallies map[*book]tally) standing {
 	var s standing
-	caps := &r.Limits.Caps
-	if caps.Session != (Volume{}) {
+	if v := r.Limits.Caps.Session; v != (Volume{}) {
 		used := r.Usage.octets()
-		s.own = versionOf(caps.Session)
-		s.bound(0, caps.Session, used, r.CapFull == s.own)
+		s.own = v.version()
+		s.bound(0, v, used, r.CapFull == s.own)
 		own := Cap{Name: r.AcctSessionID, Version: s.own}
-		own.tighten(caps.Session, used)
+		own.tighten(v, used)
 		s.caps = append(s.caps, own)
 	}
 	if r.book != nil {
 		s.ofAccount(r, m.tallyOf(r.book, tallies))
 	}
-	if s.Slow = s.usedUp && r.slows(); s.Slow {
+	if s.Slow = s.usedUp && r.Limits.slows(); s.Slow {
 		s.caps, s.Left = nil, 0
 	}
 	if len(s.caps) > 0 || s.Slow {
@@ -59,13 +60,11 @@ func (s *standing) ofAccount(r *live, t tally) {
 			continue
 		}
 		bounds := v.raise(t[p].extra)
-		s.starts[p], s.shared[p] = t[p].start, versionOf(t[p].start, bounds)
+		s.starts[p], s.shared[p] = t[p].start, versionOf(uint64(bounds.version()), uint64(nameVersion(t[p].start)))
 		s.bound(1+p, bounds, t[p].used, t[p].full == s.shared[p])
 		shared.tighten(bounds, t[p].used)
 	}
-	// Sessions of one account in zones with other caps have a quota of their own; the ledger is the same.
-	sum := sha256.Sum256(fmt.Append(nil, r.account(), r.Limits.Caps))
-	shared.Name, shared.Version = "account-"+hex.EncodeToString(sum[:12]), versionOf(s.shared)
+	shared.Name, shared.Version = r.nameOfShared(), versionOf(uint64(s.shared[Day]), uint64(s.shared[Week]), uint64(s.shared[Month]))
 	s.caps = append(s.caps, shared)
 }
 
@@ -78,20 +77,45 @@ func (s *standing) bound(i int, v Volume, used octets, full bool) {
 	s.usedUp = s.usedUp || full || left == 0
 }
 
-// version names what the kernel must know.
-func (s *standing) version() uint32 {
-	what := []any{s.Slow}
-	for _, c := range s.caps {
-		what = append(what, c.Name, c.Version)
+// nameOfShared names the cap of the account in the kernel. Sessions of one account in zones with other caps have one of their
+// own; the ledger is the same.
+func (r *live) nameOfShared() string {
+	if r.sharedName == "" || r.sharedCaps != r.Limits.Caps {
+		sum := sha256.Sum256(fmt.Append(nil, r.account(), r.Limits.Caps))
+		r.sharedName, r.sharedCaps = "account-"+hex.EncodeToString(sum[:12]), r.Limits.Caps
 	}
-	return versionOf(what...)
+	return r.sharedName
 }
 
+// version names what the kernel must know.
+func (s *standing) version() uint32 {
+	parts := []uint64{0}
+	if s.Slow {
+		parts[0] = 1
+	}
+	for _, c := range s.caps {
+		parts = append(parts, uint64(nameVersion(c.Name)), uint64(c.Version))
+	}
+	return versionOf(parts...)
+}
+
+func (v Volume) version() uint32 { return versionOf(uint64(v.Up), uint64(v.Down), uint64(v.Total)) }
+
 // versionOf names what it is given; never zero. The same bounds in the same period have the same version after a restart.
-func versionOf(what ...any) uint32 {
+func versionOf(parts ...uint64) uint32 {
 	h := fnv.New32a()
-	fmt.Fprintf(h, "%v", what)
+	var b [8]byte
+	for _, p := range parts {
+		binary.BigEndian.PutUint64(b[:], p)
+		_, _ = h.Write(b[:]) // a hash takes everything
+	}
 	return max(1, h.Sum32())
+}
+
+func nameVersion(name string) uint32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name))
+	return h.Sum32()
 }
 
 func (m *Manager) tallyOf(b *book, tallies map[*book]tally) tally {
@@ -106,7 +130,7 @@ func (m *Manager) tallyOf(b *book, tallies map[*book]tally) tally {
 }
 
 // slows tells whether the plan says to slow down at a cap instead of cutting.
-func (r *live) slows() bool { return r.Limits.SlowUp > 0 || r.Limits.SlowDown > 0 }
+func (e Effective) slows() bool { return e.SlowUp > 0 || e.SlowDown > 0 }
 
 // CapReached tells that the kernel has refused a packet because of a cap: Run looks at once.
 func (m *Manager) CapReached() {
@@ -122,7 +146,7 @@ func (m *Manager) applyCaps(ctx context.Context) {
 	found := m.findUsedUp(tallies)
 	var cut, changed []Station
 	for st, r := range m.running {
-		if r.cutAt != nil || m.busy[st] != nil || m.nearlyOver(r) {
+		if r.cutAt != nil || m.busy[st] != nil || m.nearlyOver(r) || r.applied == 0 && r.Limits.Caps == (CapsOf[Volume]{}) {
 			continue
 		}
 		switch s := m.standing(r, tallies); {
@@ -191,6 +215,19 @@ func (m *Manager) takeFree(stations []Station) (mine []Station, release func()) 
 	}
 }
 
+// admitted notes what the kernel has from now on.
+func (r *live) admitted(digest uint32, at time.Duration) {
+	r.applied, r.refusedAt, r.admittedAt = digest, 0, at
+	if r.book != nil {
+		r.book.admittedAt = at
+	}
+}
+
+// believes tells whether a reading that was asked for at that time is of the caps that the kernel has now.
+func (r *live) believes(asked time.Duration) bool {
+	return asked >= r.admittedAt && (r.book == nil || asked >= r.book.admittedAt)
+}
+
 // admitAgain gives the kernel the grants of running sessions as they are now. The caller holds the stations.
 func (m *Manager) admitAgain(ctx context.Context, stations ...Station) error {
 	m.mu.Lock()
@@ -214,7 +251,7 @@ func (m *Manager) admitAgain(ctx context.Context, stations ...Station) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i, r := range changed {
-		r.applied, r.refusedAt, r.admittedAt = digests[i], 0, m.cfg.Clock.Mono()
+		r.admitted(digests[i], m.cfg.Clock.Mono())
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package sessions_test
 
 import (
 	"errors"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -493,5 +494,99 @@ func TestCapsPrecedence(t *testing.T) {
 		Day: sessions.Volume{Up: 5}, Week: sessions.Volume{Total: 9}, Month: sessions.Volume{Total: 60}}}
 	if diff := cmp.Diff(want, sessions.Resolve(bounds, account, profile, zone)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A MAC address alone does not let a device in again that has used up its session's cap: not on the same day.
+func TestCapOfPreauthorized(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, zone(sessions.Limits{}), func(c *sessions.Config) { c.TimeZone = time.UTC })
+		defer func() { r.stop() }()
+		limits := sessions.Limits{Caps: sessions.CapsOf[sessions.VolumeLimit]{Session: total(1000)}}
+		r.local["tv"] = account("tv", limits)
+		r.set(t, preauthorized(stationA, "tv"))
+		r.see(stationA)
+		r.wantPassed(t, stationA, 1000)
+		poll()
+		r.see(stationA)
+		if v := r.View(stationA); v.Session != nil || v.Access.Kind != sessions.AccessSuspended || v.Access.Note != "Data cap used up" {
+			t.Errorf("at the cap of its session: %+v", v)
+		}
+		time.Sleep(24 * time.Hour)
+		r.see(stationA)
+		r.wantPassed(t, stationA, 1000)
+
+		limits.Caps = sessions.CapsOf[sessions.VolumeLimit]{Day: total(3000)} // of the day there is left what the account leaves
+		r.local["tv"] = account("tv", limits)
+		if err := r.AccountChanged(t.Context(), "tv"); err != nil {
+			t.Fatal(err)
+		}
+		poll()
+		r.see(stationA)
+		r.wantPassed(t, stationA, 3000)
+		poll()
+		r.see(stationA)
+		if v := r.View(stationA); v.Session != nil || v.Access.Kind == sessions.AccessSuspended || v.Refused != sessions.RefusedCap {
+			t.Errorf("at the cap of its day: %+v", v)
+		}
+		nextDay(r)
+		time.Sleep(time.Hour) // it tries now and then
+		r.see(stationA)
+		r.wantPassed(t, stationA, 3000)
+	})
+}
+
+// A reboot gives what the session's own cap had left, and nothing where it had nothing.
+func TestSessionCapOverAReboot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := capRig(t, sessions.Limits{Caps: sessions.CapsOf[sessions.VolumeLimit]{Session: total(1000)}})
+		defer func() { r.stop() }()
+		r.click(t, stationA)
+		reboot := func(id string) {
+			poll()
+			time.Sleep(2 * time.Minute)
+			r.stop()
+			r.kernel.wipe()
+			r.clock.reboot(id)
+			r.start(t)
+			r.Seen(stationA, addrA)
+			poll()
+		}
+		r.kernel.traffic(stationA, 600, 0)
+		reboot("22222222-2222-3333-4444-555555555555")
+		r.kernel.traffic(stationA, 100, 0)
+		reboot("33333333-2222-3333-4444-555555555555")
+		r.wantPassed(t, stationA, 300)
+		r.disk.setFull(true) // the end cannot be written before the power is cut
+		poll()
+		r.stop()
+		r.disk.setFull(false)
+		r.kernel.wipe()
+		r.clock.reboot("44444444-2222-3333-4444-555555555555")
+		r.start(t)
+		r.Seen(stationA, addrA)
+		poll()
+		if r.kernel.hammer(stationA) > 300 { // what was used since it was last written down
+			t.Error("a power cut gives more than it cost")
+		}
+	})
+}
+
+func BenchmarkCaps(b *testing.B) {
+	k, d := newKernel(), newDisk()
+	z := zone(sessions.Limits{Caps: sessions.CapsOf[sessions.VolumeLimit]{Session: total(1e9), Day: total(1e9), Month: total(1e10)}})
+	m := sessions.New(sessions.Config{Clock: newClock(), Enforcer: k, Store: d, Local: accounts{}, Verifiers: verifiers{},
+		Logger: slog.New(slog.DiscardHandler), Zones: []sessions.Zone{z}, NASID: "x"})
+	if err := m.Start(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	for n := range 5000 {
+		st := sessions.Station{Zone: "guests", MAC: sessions.MAC{2, 0, 0, 1, byte(n >> 8), byte(n)}}
+		if _, err := m.Login(b.Context(), sessions.LoginRequest{Station: st, Method: sessions.MethodClick, AcceptedTerms: "1"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for b.Loop() {
+		m.Sessions() // each with what it has left
 	}
 }

@@ -53,10 +53,11 @@ type Marks [periods]Mark
 
 // book is the ledger of one account in memory, and the running sessions that count into it. The manager's mu guards it.
 type book struct {
-	account  string
-	lines    []Spent
-	sessions map[Station]*live
-	opened   int // by logins on their way
+	account    string
+	lines      []Spent
+	sessions   map[Station]*live
+	opened     int           // by logins on their way
+	admittedAt time.Duration // Mono of the last Admit of one of the sessions
 }
 
 // add takes in differences that are in the store.

@@ -233,7 +233,7 @@ func (m *Manager) admit(ctx context.Context, s Session, b *book) (Session, error
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r.applied, r.admittedAt = digest, m.cfg.Clock.Mono()
+	r.admitted(digest, m.cfg.Clock.Mono())
 	m.enter(r)
 	m.access.unsettled = m.access.unsettled || m.objection(&r.Session) != "" // a rule came meanwhile
 	delete(m.resumable, s.Station)

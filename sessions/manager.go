@@ -107,6 +107,8 @@ type live struct {
 	applied    uint32        // standing.digest of the grant that the kernel has; 0 after adoption: not known
 	admittedAt time.Duration // Mono of the last Admit
 	refusedAt  time.Duration // when the kernel was first seen to refuse by a cap; 0: not since the last Admit
+	sharedName string        // see nameOfShared
+	sharedCaps CapsOf[Volume]
 }
 
 type sighting struct {

@@ -77,8 +77,11 @@ func (m *Manager) continueSession(ctx context.Context, old Session, addr netip.A
 		s.Limits.SessionTimeout = left
 	}
 	s.Limits.Caps.Session = old.Limits.Caps.Session.rest(old.Usage.octets())
-	if old.CapFull != 0 && old.CapFull == versionOf(old.Limits.Caps.Session) {
-		s.CapFull = versionOf(s.Limits.Caps.Session)
+	if s.CapFull = 0; old.usedUp() {
+		if !old.Limits.slows() {
+			return m.giveUp(ctx, old)
+		}
+		s.CapFull = s.Limits.Caps.Session.version()
 	}
 	book, closed, err := m.openBook(ctx, &s)
 	if err != nil {

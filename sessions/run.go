@@ -215,7 +215,7 @@ func (m *Manager) takeReadings(asked time.Duration, readings []Reading) (idle, s
 		case reading.Live && r.AcctSessionID == reading.AcctSessionID:
 			m.takeReading(r, reading)
 			r.UsageAt, r.idleLeft = now, reading.IdleLeft
-			if reading.Capped && r.refusedAt == 0 && asked >= r.admittedAt { // else it may be of an earlier grant
+			if reading.Capped && r.refusedAt == 0 && r.believes(asked) { // else it may be of an earlier grant
 				r.refusedAt = asked
 			}
 		case reading.Idled && r.AcctSessionID == reading.AcctSessionID:
