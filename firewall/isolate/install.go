@@ -38,15 +38,9 @@ func (i *Isolator) tryInstall(ctx context.Context) error {
 		return err
 	}
 	for _, s := range i.segments {
-		if err := i.look(s); err != nil {
+		if err := errors.Join(i.look(s), i.lookPorts(s, ports)); err != nil {
 			return err
 		}
-		for _, p := range ports {
-			if s.bridge != 0 && p.bridge == s.bridge {
-				s.ports = append(s.ports, p.name)
-			}
-		}
-		slices.Sort(s.ports)
 	}
 	const attempts = 3 // the best, without rules, without flags
 	for range attempts {

@@ -94,15 +94,19 @@ type segment struct {
 	zone    *Zone
 	name    string
 	set     string // of its ports
+	bare    string // set of the ports that untagged holds
 	index   int    // of the interface; 0: it is away
 	bridge  int    // index of the bridge; 0: none
 	vlan    int    // of the bridge that the stations are in; 0: all of it
+	filters bool   // the bridge itself gives VLANs to ports, and takes tags off
 	mac     sessions.MAC
 	routers []netip.Addr // addresses of the router there
 	ports   []string
-	kind    Kind
-	why     string
-	told    Mechanism // in the log
+	// untagged are the ports at which the bridge takes the tag of the VLAN off, before rules see the frame.
+	untagged []string
+	kind     Kind
+	why      string
+	told     Mechanism // in the log
 }
 
 var _ sessions.Enforcer = (*Isolator)(nil)
@@ -127,7 +131,8 @@ func Around(inner sessions.Enforcer, cfg Config) (*Isolator, error) {
 		z := &cfg.Zones[n]
 		i.members[z.Name] = newMembers()
 		for k, name := range z.Interfaces {
-			i.segments = append(i.segments, &segment{zone: z, name: name, set: fmt.Sprintf("ports_%s_%d", z.Name, k)})
+			i.segments = append(i.segments, &segment{zone: z, name: name,
+				set: fmt.Sprintf("ports_%s_%d", z.Name, k), bare: fmt.Sprintf("untagged_%s_%d", z.Name, k)})
 		}
 	}
 	return i, nil

@@ -182,7 +182,7 @@ func gone(err error) error {
 
 // look sees what is behind the interface of a segment now: a bridge, a VLAN on one, or something else.
 func (i *Isolator) look(s *segment) error {
-	s.index, s.bridge, s.vlan, s.ports, s.routers, s.mac = 0, 0, 0, nil, nil, sessions.MAC{}
+	s.index, s.bridge, s.vlan, s.ports, s.untagged, s.routers, s.mac = 0, 0, 0, nil, nil, nil, sessions.MAC{}
 	s.why = "the interface is away"
 	link, err := i.tc.LinkByName(s.name)
 	var missing netlink.LinkNotFoundError
@@ -206,6 +206,8 @@ func (i *Isolator) look(s *segment) error {
 		return nil
 	}
 	s.bridge = bridge.Attrs().Index
+	settings, ok := bridge.(*netlink.Bridge)
+	s.filters = ok && settings.VlanFiltering != nil && *settings.VlanFiltering
 	addrs, err := i.tc.AddrList(link, netlink.FAMILY_ALL)
 	if err != nil {
 		return gone(fmt.Errorf("reading the addresses of %s: %w", s.name, err))
@@ -217,5 +219,31 @@ func (i *Isolator) look(s *segment) error {
 	}
 	slices.SortFunc(s.routers, netip.Addr.Compare)
 	s.routers = slices.Compact(s.routers)
+	return nil
+}
+
+// lookPorts sees which of all ports are the segment's.
+func (i *Isolator) lookPorts(s *segment, all []port) error {
+	if s.bridge == 0 {
+		return nil
+	}
+	var vlans map[int32][]*nl.BridgeVlanInfo
+	if s.vlan != 0 && s.filters {
+		var err error
+		if vlans, err = i.tc.BridgeVlanList(); err != nil {
+			return fmt.Errorf("listing the VLANs of ports: %w", err)
+		}
+	}
+	for _, p := range all {
+		if p.bridge != s.bridge {
+			continue
+		}
+		s.ports = append(s.ports, p.name)
+		if slices.ContainsFunc(vlans[int32(p.index)], func(v *nl.BridgeVlanInfo) bool { return int(v.Vid) == s.vlan && v.EngressUntag() }) {
+			s.untagged = append(s.untagged, p.name)
+		}
+	}
+	slices.Sort(s.ports)
+	slices.Sort(s.untagged)
 	return nil
 }

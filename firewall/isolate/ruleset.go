@@ -27,6 +27,7 @@ func (i *Isolator) rules() string {
 	for _, s := range i.segments {
 		if s.kind == Table {
 			line("\tset %s { type ifname; }", s.set)
+			line("\tset %s { type ifname; }", s.bare)
 		}
 	}
 	for _, z := range i.withRules() {
@@ -40,8 +41,8 @@ func (i *Isolator) rules() string {
 	line("\tchain %s {", hook)
 	line("\t\ttype filter hook forward priority filter - 10; policy accept;")
 	for n, s := range i.segments {
-		if s.kind == Table {
-			line("\t\tiifname @%s%s goto %s%s_%d", s.set, s.vlanMatch(), chainPrefix, s.zone.Name, n)
+		for _, match := range s.matches() {
+			line("\t\t%s goto %s%s_%d", match, chainPrefix, s.zone.Name, n)
 		}
 	}
 	line("\t}")
@@ -57,20 +58,33 @@ func (i *Isolator) rules() string {
 		if s.kind != Table {
 			continue
 		}
-		line("flush set bridge %s %s", table.Name, s.set)
-		for _, p := range s.ports {
-			line("add element bridge %s %s { %q }", table.Name, s.set, p)
-		}
+		portsIn(line, s.set, s.ports)
+		portsIn(line, s.bare, s.untagged)
 	}
 	return b.String()
 }
 
-// vlanMatch picks the segment's stations out of those of its bridge.
-func (s *segment) vlanMatch() string {
-	if s.vlan == 0 {
-		return ""
+// portsIn makes a set of ports hold exactly these.
+func portsIn(line func(format string, args ...any), set string, ports []string) {
+	line("flush set bridge %s %s", table.Name, set)
+	for _, p := range ports {
+		line("add element bridge %s %s { %q }", table.Name, set, p)
 	}
-	return fmt.Sprintf(" vlan id %d", s.vlan)
+}
+
+// matches pick the frames between the segment's stations out of all. What a bridge with VLANs sends to a port without a tag is
+// of the port's own VLAN.
+func (s *segment) matches() []string {
+	switch {
+	case s.kind != Table:
+		return nil
+	case s.vlan == 0:
+		return []string{"iifname @" + s.set}
+	}
+	return []string{
+		fmt.Sprintf("iifname @%s vlan id %d", s.set, s.vlan),
+		fmt.Sprintf("iifname @%s oifname @%s ether type != vlan", s.set, s.bare),
+	}
 }
 
 // withRules are the zones that have rules.

@@ -101,6 +101,7 @@ func (i *Isolator) follow(ctx context.Context, messages []syscall.NetlinkMessage
 			i.cfg.Logger.Warn("isolating a port that came or went", "port", p.name, "err", err)
 			look = true
 		}
+		look = look || slices.ContainsFunc(i.on(p.bridge), func(s *segment) bool { return s.vlan != 0 }) // its VLANs may be others
 	}
 	if look {
 		i.install(ctx)
@@ -163,6 +164,7 @@ func (i *Isolator) concernsLink(m syscall.NetlinkMessage) bool {
 	return slices.ContainsFunc(i.segments, func(s *segment) bool {
 		is := m.Header.Type == unix.RTM_NEWLINK && s.name == name
 		was := s.index == int(info.Index)
-		return is != was || is && !slices.Equal(mac, s.mac[:])
+		under := s.vlan != 0 && s.bridge == int(info.Index) // it may take tags off now, or no more
+		return is != was || is && !slices.Equal(mac, s.mac[:]) || under
 	})
 }

@@ -1,7 +1,9 @@
 package oldkernel_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"testing"
@@ -10,7 +12,9 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"gatehouse/firewall/isolate"
 	"gatehouse/firewall/nftables"
+	"gatehouse/internal/clock"
 	"gatehouse/lab"
 	"gatehouse/sessions"
 )
@@ -115,6 +119,94 @@ func testVLAN(t *testing.T) {
 	}
 	want(tagged, lab.Refused)
 	want(plain, lab.Connected)
+}
+
+// testIsolation isolates the stations of one VLAN of a bridge, where tags come from the stations and where the bridge gives
+// them to ports, and leaves the others alone.
+func testIsolation(t *testing.T) {
+	const vlan = lab.GuestBridge + ".10"
+	const gateway4, gateway6 = "10.10.0.1", "2001:db8:77:a::1"
+	l := newLab(t)
+	run(t, l.Gateway, "ip", "link", "add", "link", lab.GuestBridge, "name", vlan, "type", "vlan", "id", "10")
+	run(t, l.Gateway, "ip", "addr", "add", gateway4+"/24", "dev", vlan)
+	run(t, l.Gateway, "ip", "addr", "add", gateway6+"/64", "dev", vlan, "nodad")
+	run(t, l.Gateway, "ip", "link", "set", vlan, "up")
+	c, err := clock.System()
+	if err != nil {
+		t.Fatal(err)
+	}
+	zone := isolate.Zone{Name: "tagged", Interfaces: []string{vlan}, Isolated: true}
+	var i *isolate.Isolator
+	err = l.Gateway.Do(func() (err error) {
+		fw, err := nftables.New(nftables.Config{Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { _ = fw.Close() })
+		i, err = isolate.Around(fw, isolate.Config{Zones: []isolate.Zone{zone}, Clock: c, Logger: slog.New(slog.DiscardHandler)})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(i.Close)
+	one, other := station(t, l), station(t, l)
+	for n, s := range []*lab.Station{one, other} {
+		port := lab.PeerInterface + ".10"
+		run(t, s.Host, "ip", "link", "add", "link", lab.PeerInterface, "name", port, "type", "vlan", "id", "10")
+		run(t, s.Host, "ip", "addr", "add", fmt.Sprintf("10.10.0.%d/24", 7+n), "dev", port)
+		run(t, s.Host, "ip", "addr", "add", fmt.Sprintf("2001:db8:77:a::%d/64", 7+n), "dev", port, "nodad")
+		run(t, s.Host, "ip", "link", "set", port, "up")
+	}
+	tagged := []string{"10.10.0.8", "2001:db8:77:a::8"}
+	plain := []string{other.Addr4.String(), other.Addr6.String()}
+	want := func(what string, reached bool, addrs ...string) {
+		t.Helper()
+		for _, addr := range addrs {
+			err := lab.WaitFor(t.Context(), 5*time.Second, func() error {
+				if err := one.Ping(t.Context(), addr); (err == nil) != reached {
+					return fmt.Errorf("pinging %s: %v", addr, err)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	}
+	want("before", true, append(tagged, plain...)...)
+	if err := l.Gateway.Do(func() error { return i.Reconcile(t.Context(), nil) }); err != nil {
+		t.Fatal(err)
+	}
+	if m := i.Mechanisms()[0]; m.Kind != isolate.Table {
+		t.Errorf("the mechanism is %+v", m)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- l.Gateway.Do(func() error { return i.Run(ctx) }) }()
+	want("isolated", false, tagged...)
+	want("the router", true, gateway4, gateway6)
+	want("in no zone", true, plain...)
+
+	run(t, l.Gateway, "ip", "link", "set", lab.GuestBridge, "type", "bridge", "vlan_filtering", "1")
+	run(t, l.Gateway, "bridge", "vlan", "add", "dev", lab.GuestBridge, "vid", "10", "self")
+	for n, s := range []*lab.Station{one, other} {
+		run(t, l.Gateway, "bridge", "vlan", "del", "dev", s.Port, "vid", "1")
+		run(t, l.Gateway, "bridge", "vlan", "add", "dev", s.Port, "vid", "10", "pvid", "untagged")
+		run(t, s.Host, "ip", "link", "del", lab.PeerInterface+".10")
+		run(t, s.Host, "ip", "addr", "add", fmt.Sprintf("10.10.0.%d/24", 7+n), "dev", lab.PeerInterface)
+		run(t, s.Host, "ip", "addr", "add", fmt.Sprintf("2001:db8:77:a::%d/64", 7+n), "dev", lab.PeerInterface, "nodad")
+	}
+	want("the router, ports with a VLAN", true, gateway4, gateway6)
+	want("isolated, ports with a VLAN", false, tagged...)
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if err := i.CleanUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want("after cleaning up", true, tagged...)
 }
 
 func station(t *testing.T, l *lab.Lab) *lab.Station {

@@ -24,29 +24,34 @@ func TestMain(m *testing.M) {
 const kernel = "../../bin/oldkernel"
 
 // programs are those of the lab; everything else is busybox.
-var programs = []string{"busybox", "conntrack", "dnsmasq", "ip", "nft", "nsenter", "tc", "udhcpc"}
+var programs = []string{"bridge", "busybox", "conntrack", "dnsmasq", "ip", "nft", "nsenter", "tc", "udhcpc"}
 
 // suites are the part for every day, or with GATEHOUSE_SOAK everything. Each names tests that must have passed.
 func suites() (list []oldkernel.Suite, must [][]string) {
 	own := oldkernel.Suite{Package: "gatehouse/lab/oldkernel", Dir: ".", Run: "^TestOldKernel$", Timeout: 5 * time.Minute}
-	ownMust := []string{"TestOldKernel", "TestOldKernel/parts", "TestOldKernel/VLAN", "TestOldKernel/offload"}
+	ownMust := []string{"TestOldKernel", "TestOldKernel/parts", "TestOldKernel/VLAN", "TestOldKernel/isolation", "TestOldKernel/offload"}
 	firewall := oldkernel.Suite{Package: "gatehouse/firewall/nftables", Dir: "../../firewall/nftables", Timeout: 30 * time.Minute}
 	firewallMust := []string{"TestCaptive", "TestAdmitted", "TestRevoked", "TestSessionTimeout", "TestIdleTimeout", "TestRestart"}
+	isolation := oldkernel.Suite{Package: "gatehouse/firewall/isolate", Dir: "../../firewall/isolate", Timeout: 10 * time.Minute}
+	isolationMust := []string{"TestPorts", "TestCasting"}
 	if os.Getenv("GATEHOUSE_SOAK") != "" {
 		neigh := oldkernel.Suite{Package: "gatehouse/internal/neigh", Dir: "../../internal/neigh", Timeout: 10 * time.Minute}
 		// Rates cannot be measured where the computer itself carries no more.
 		shape := oldkernel.Suite{Package: "gatehouse/firewall/shape", Dir: "../../firewall/shape", Run: "^TestRefused$", Timeout: 5 * time.Minute}
-		return []oldkernel.Suite{own, firewall, neigh, shape}, [][]string{ownMust, firewallMust, {"TestLookup", "TestLostEventsAndBound"}, {"TestRefused"}}
+		return []oldkernel.Suite{own, firewall, neigh, shape, isolation},
+			[][]string{ownMust, firewallMust, {"TestLookup", "TestLostEventsAndBound"}, {"TestRefused"}, isolationMust}
 	}
 	firewall.Run = "^(" + strings.Join(firewallMust, "|") + ")$"
 	firewall.Skip = "/^early$" // one form of the rules is enough for every day
-	return []oldkernel.Suite{own, firewall}, [][]string{ownMust, firewallMust}
+	isolation.Run = "^(" + strings.Join(isolationMust, "|") + ")$"
+	return []oldkernel.Suite{own, firewall, isolation}, [][]string{ownMust, firewallMust, isolationMust}
 }
 
 func TestOldKernel(t *testing.T) {
 	if oldkernel.Inside() {
 		t.Run("parts", testParts)
 		t.Run("VLAN", testVLAN)
+		t.Run("isolation", testIsolation)
 		t.Run("offload", testOffload)
 		return
 	}
