@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -164,8 +165,9 @@ func (s *site) running(t *testing.T) map[string]admin.Session {
 	return by
 }
 
-// TestImpostorBlocked: who says that the router's address is his is shut out where the zone wants it, and he alone.
-func TestImpostorBlocked(t *testing.T) {
+// TestImpostorsBlocked: who says that the router's address is his, and who takes the address with which another has logged
+// in, are shut out where the zone wants it, and they alone.
+func TestImpostorsBlocked(t *testing.T) {
 	s := newSite(t)
 	s.write(t, "gatehouse.toml", s.settings(`spoofing = "block"`))
 	p := s.start(t)
@@ -175,17 +177,42 @@ func TestImpostorBlocked(t *testing.T) {
 			t.Fatalf("login: %d %v", at.Status, err)
 		}
 	}
-	err := lab.WaitFor(t.Context(), 15*time.Second, func() error {
-		claimRouter(t, rogue)
-		out, err := s.cli(t, "block", "list")
-		if err == nil && !strings.Contains(out, rogue.MAC.String()+"  blocked  -        spoofing") {
-			err = fmt.Errorf("not blocked:\n%s", out)
-		}
-		return err
-	})
+	st, err := s.AddStation(t.Context(), lab.StationOptions{Static: []netip.Prefix{netip.PrefixFrom(honest.Addr4, 20)},
+		Routers: []netip.Addr{netip.MustParseAddr(lab.GuestGateway4)}})
 	if err != nil {
-		t.Fatalf("%v\n%s", err, p.Log())
+		t.Fatal(err)
 	}
+	thief := (&venue.Venue{Lab: s.Lab}).GuestAt(st)
+	blocked := func(who *venue.Guest, stir func()) {
+		t.Helper()
+		err := lab.WaitFor(t.Context(), 20*time.Second, func() error {
+			stir()
+			out, err := s.cli(t, "block", "list")
+			if err == nil && !strings.Contains(out, who.MAC.String()+"  blocked  -        spoofing") {
+				err = fmt.Errorf("not blocked:\n%s", out)
+			}
+			if strings.Contains(out, honest.MAC.String()) {
+				t.Fatalf("the honest one is treated:\n%s", out)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatalf("%v\n%s", err, p.Log())
+		}
+	}
+	neighbour := 100
+	blocked(thief, func() {
+		for _, g := range []*venue.Guest{thief, honest} { // looking for neighbours, both say who they are
+			neighbour++
+			if err := say(t, g, "", fmt.Sprintf("192.168.70.%d:9", neighbour%200)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+	s.ip(t, "link", "set", thief.Port, "down")
+	answered(t, honest, http.StatusNoContent)
+
+	blocked(rogue, func() { claimRouter(t, rogue) })
 	reachesNothing(t, rogue)
 	answered(t, honest, http.StatusNoContent)
 	if _, err := s.cli(t, "unblock", "guests/"+rogue.MAC.String()); err != nil {
