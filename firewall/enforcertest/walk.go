@@ -37,14 +37,14 @@ type Loss struct {
 }
 
 const (
-	crowd      = 4  // stations
-	shortWalk  = 80 // steps
-	longWalk   = 4000
+	crowd      = 4                      // stations
+	shortWalk  = 80                     // steps
 	walkMargin = 100 * time.Millisecond // what a step may take without another look at the clock
 )
 
 // Walk does at random whatever may happen to an enforcer, and after each step compares what it says of every session, and
-// which packets pass, with a model. GATEHOUSE_SEED repeats a walk; with GATEHOUSE_SOAK it is long.
+// which packets pass, with a model. GATEHOUSE_SEED repeats a walk; with GATEHOUSE_SOAK it lasts as
+// long as lab.Soak says.
 func Walk(t *testing.T, rig Rig) {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
@@ -54,10 +54,7 @@ func Walk(t *testing.T, rig Rig) {
 			t.Fatalf("GATEHOUSE_SEED: %v", err)
 		}
 	}
-	steps := shortWalk
-	if os.Getenv("GATEHOUSE_SOAK") != "" {
-		steps = longWalk
-	}
+	end := time.Now().Add(lab.Soak(0))
 	talkers, err := newTalkers(t, rig.Lab, rig.Zone, crowd)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +64,7 @@ func Walk(t *testing.T, rig Rig) {
 	if err := w.e.Reconcile(w.ctx, nil); err != nil {
 		t.Fatal(err)
 	}
-	for n := range steps {
+	for n := 0; n < shortWalk || time.Now().Before(end); n++ {
 		w.random = rand.New(rand.NewPCG(seed, uint64(n))) // a step does not depend on how much chance those before it used
 		if err := w.step(); err != nil {
 			t.Fatalf("GATEHOUSE_SEED=%d, step %d: %v\nthe last steps: %s", seed, n, err, strings.Join(w.path[max(0, len(w.path)-20):], ", "))

@@ -3,6 +3,7 @@ package nftables
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"net/netip"
 	"time"
 
@@ -270,6 +271,6 @@ func milliseconds(b []byte, to *time.Duration) error {
 	if len(b) != 8 {
 		return errTruncated
 	}
-	*to = time.Duration(binary.BigEndian.Uint64(b)) * time.Millisecond
+	*to = time.Duration(min(binary.BigEndian.Uint64(b), math.MaxInt64/uint64(time.Millisecond))) * time.Millisecond
 	return nil
 }
