@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -160,13 +161,16 @@ func (r *rig) try(table []section, when string, of map[string]*station, c cast) 
 					if p == nil {
 						r.t.Fatalf("%s: the tests have no packets for it", cell)
 					}
-					p.cell, p.want = cell, want
+					p.cell, p.want, p.who = cell, want, of[row]
 					tried = append(tried, p)
 				}
 			}
 		}
 	}
-	for _, p := range tried {
+	for i, p := range tried {
+		if i == 0 || p.who != tried[i-1].who {
+			r.warm(p.who, c.peer, c.other)
+		}
 		for _, x := range p.parts {
 			if err := r.wires[x.from].send(x.frame); err != nil {
 				r.t.Errorf("%s: %v", p.cell, err)
@@ -183,6 +187,23 @@ func (r *rig) try(table []section, when string, of map[string]*station, c cast) 
 		}
 	}
 	r.t.Logf("%s: %d cells tried", when, len(tried))
+}
+
+// warm makes stations send as they may, each in a flow of its own, and lets the internet answer: so that what the firewall
+// remembers of them for a moment, to be quick, is there when the packets come that it must not let pass.
+func (r *rig) warm(all ...*station) {
+	r.t.Helper()
+	for _, s := range all {
+		for _, v6 := range []bool{false, true} {
+			f := s.flows[flowKey{udpKind, v6}]
+			if f == nil {
+				r.sendFrom(s, udpKind.packets(netip.AddrPortFrom(s.own(v6), 5000), netip.AddrPortFrom(garden(v6), 5000), up, 0)...)
+				continue
+			}
+			r.sendFrom(s, udpKind.packets(f.inside, f.remote, up, 0)...)
+			r.sendFromInternet(udpKind.packets(f.remote, f.outside, down, 0)...)
+		}
+	}
 }
 
 func (p *probe) is(got outcome) bool {

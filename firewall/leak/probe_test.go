@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"gatehouse/lab"
 )
 
@@ -12,11 +14,13 @@ import (
 type probe struct {
 	cell  string // in words
 	want  outcome
+	who   *station // whose row it is
 	to    place
 	parts []part
 	port  uint16         // that it is sent to
 	back  netip.AddrPort // whom a TCP reset would be sent to
-	error bool           // what is sent is an ICMP error itself
+	isTCP bool
+	error bool // what is sent is an ICMP error itself
 	tag   uint32
 }
 
@@ -102,6 +106,7 @@ func (r *rig) begin(column string, from, to netip.Addr) (p *probe, packets []*pa
 func (p *probe) through(from, to place, a, b mac, packets ...*packet) *probe {
 	p.to = to
 	for _, x := range packets {
+		p.isTCP = x.proto == unix.IPPROTO_TCP
 		p.parts = append(p.parts, part{from, x.frame(a, b)})
 	}
 	return p
@@ -289,7 +294,7 @@ func (r *rig) toRouterInFlow(s *station, column string, v6 bool, _ cast) *probe 
 
 // outcomeOf is what became of a probe, as far as it was seen.
 func (w *witness) outcomeOf(p *probe) outcome {
-	told := w.gotReset(p.back)
+	reset, told := w.gotReset(p.back), false
 	for _, s := range w.sightings(p.tag) {
 		switch {
 		case s.isError != p.error:
@@ -305,7 +310,7 @@ func (w *witness) outcomeOf(p *probe) outcome {
 			return dns
 		}
 	}
-	if told {
+	if p.isTCP && reset || !p.isTCP && told { // TCP is told by nothing but a reset
 		return refused
 	}
 	return dropped
