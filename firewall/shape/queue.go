@@ -131,7 +131,8 @@ func burst(r, milliseconds sessions.BitRate) uint32 { return uint32(r/8*millisec
 func (s *Shaper) putClass(d *direction, now slot) error {
 	parent, rate, ceil := d.share(now)
 	for _, link := range d.links {
-		if err := s.makeLeaf(link, handle(parent), now.minor, rate, ceil); err != nil {
+		err := s.makeLeaf(link, handle(parent), now.minor, rate, ceil)
+		if err != nil && !errors.Is(err, unix.ENODEV) { // an interface that is away: Usage tells when it is back
 			return err
 		}
 	}
