@@ -45,9 +45,10 @@ type Config struct {
 	Gardens func(ctx context.Context) ([]Garden, error)
 	Logger  *slog.Logger
 
-	Version string
-	NASID   string
-	Zones   []Zone // names, methods and the names of interfaces
+	Firewall Firewall
+	Version  string
+	NASID    string
+	Zones    []Zone // names, methods and the names of interfaces
 }
 
 // Server answers on the control socket. It is a Task.

@@ -30,14 +30,22 @@ func (e *Error) Error() string { return e.Message }
 
 // Status is the gateway at a glance. Times are in seconds.
 type Status struct {
-	Version  string  `json:"version"`
-	NASID    string  `json:"nas_id"`
-	Uptime   int64   `json:"uptime"`
-	Stations int     `json:"stations"` // seen since the start
-	Sessions int     `json:"sessions"` // running
-	Outbox   int     `json:"outbox"`   // records that the centre has not merged yet
-	Zones    []Zone  `json:"zones"`
-	Centre   *Centre `json:"centre"` // null: the gateway stands alone
+	Version  string `json:"version"`
+	NASID    string `json:"nas_id"`
+	Uptime   int64  `json:"uptime"`
+	Stations int    `json:"stations"` // seen since the start
+	Sessions int    `json:"sessions"` // running
+	Outbox   int    `json:"outbox"`   // records that the centre has not merged yet
+	Zones    []Zone `json:"zones"`
+	// Firewall is what keeps guests out.
+	Firewall Firewall `json:"firewall"`
+	Centre   *Centre  `json:"centre"` // null: the gateway stands alone
+}
+
+// Firewall is the backend that the gateway uses, and why that one.
+type Firewall struct {
+	Backend string `json:"backend"` // nftables or iptables
+	Why     string `json:"why"`
 }
 
 // The states of an interface.

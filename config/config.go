@@ -19,11 +19,22 @@ type Config struct {
 	PersistInterval time.Duration
 	LogLevel        slog.Level
 	TimeZone        *time.Location // of the venue; Load takes the machine's where the file says nothing
+	Firewall        Backend
 	Portal          Portal
 	DNS             DNS
 	Centre          *Centre // nil: the gateway stands alone
 	Zones           []Zone  // at least one
 }
+
+// Backend is what keeps guests out.
+type Backend string
+
+// The backends. BackendAuto is nftables where it works, else iptables.
+const (
+	BackendAuto     Backend = "auto"
+	BackendNFTables Backend = "nftables"
+	BackendIPTables Backend = "iptables"
+)
 
 // Portal is what the guests' pages need.
 type Portal struct {

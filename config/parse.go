@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/BurntSushi/toml"
+
+	"gatehouse/sessions"
 )
 
 // Defaults of what may be left out.
@@ -84,10 +86,14 @@ func parseConfig(s *section, hostname string) *Config {
 	if len(c.NASID) > maxAttribute {
 		s.wrong("nas_id", "is longer than 253 octets", "shorten it")
 	}
+	c.Firewall = parseFirewall(s)
 	c.Portal = parsePortal(s)
 	c.DNS = parseDNS(s, c.Portal.HTTPPort)
 	c.Centre = parseCentre(s)
 	c.Zones = parseZones(s)
+	if c.Firewall == BackendIPTables {
+		*s.problems = append(*s.problems, c.BeyondIPTables()...)
+	}
 	s.finish()
 	return c
 }
@@ -136,6 +142,32 @@ func parsePortal(root *section) Portal {
 	}
 	s.finish()
 	return p
+}
+
+func parseFirewall(root *section) Backend {
+	s := root.table("firewall")
+	if s == nil {
+		return BackendAuto
+	}
+	defer s.finish()
+	return Backend(s.oneOf("backend", string(BackendAuto), string(BackendNFTables), string(BackendIPTables)))
+}
+
+// BeyondIPTables is what the configuration asks for and the iptables backend does not have. Bandwidth is not in it: the
+// shaper holds that with either backend, if the machine has what it needs.
+func (c *Config) BeyondIPTables() (problems Problems) {
+	const mend = `remove it, or use firewall.backend = "nftables" on a router that has nftables`
+	for i := range c.Zones {
+		z := &c.Zones[i]
+		key := func(name string) string { return "zone[" + z.Name + "]." + name }
+		if len(z.Garden) > 0 {
+			problems.add(key("walled_garden"), "needs nftables: the iptables backend has no walled garden", mend)
+		}
+		if z.Limits.Caps != (sessions.CapsOf[sessions.VolumeLimit]{}) || z.Bounds.MaxCaps != (sessions.CapsOf[sessions.Volume]{}) {
+			problems.add(key("caps"), "needs nftables: the iptables backend holds no data caps", mend)
+		}
+	}
+	return problems
 }
 
 func parseDNS(root *section, portal uint16) DNS {

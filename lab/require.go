@@ -11,10 +11,10 @@ import (
 )
 
 // RequireKernel lets the test go on only where labs can be built. Elsewhere it skips the test and says what is
-// missing; where CI is set it fails the test. It records the test by Ran.
-func RequireKernel(t testing.TB) {
+// missing; where CI is set it fails the test. It records the test by Ran. programs are needed beside those of every lab.
+func RequireKernel(t testing.TB, programs ...string) {
 	t.Helper()
-	require(t, whyNotIsolated(), missing("ip", "nsenter", "nft", "dnsmasq", "udhcpc", "busybox"))
+	require(t, whyNotIsolated(), missing("ip", "nsenter", "nft", "dnsmasq", "udhcpc", "busybox"), missing(programs...))
 }
 
 // RequireBrowser is RequireKernel for a test that drives Chromium.

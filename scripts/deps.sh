@@ -30,6 +30,7 @@ chromium     chromium          the login as a guest clicks it
 shellcheck   shellcheck        scripts of the packages
 dpkg-deb     dpkg              packages are opened and installed
 systemd-analyze systemd        the units
+iptables-legacy iptables       the backend for old routers
 conntrack    conntrack         what the kernel remembers
 qemu-system-x86_64 qemu-system-x86 another kernel under an emulator
 '

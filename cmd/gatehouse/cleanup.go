@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 
+	"golang.org/x/sys/unix"
+
+	"gatehouse/firewall/iptables"
 	"gatehouse/firewall/isolate"
 	"gatehouse/firewall/nftables"
 	"gatehouse/firewall/shape"
@@ -37,7 +41,11 @@ func cleanupVerb() verb {
 					return fmt.Errorf("opening the isolation: %w", err)
 				}
 				defer all.Close()
-				return all.CleanUp(ctx)
+				err = all.CleanUp(ctx)
+				if errors.Is(err, unix.EOPNOTSUPP) { // a kernel without nftables has nothing of ours there
+					err = nil
+				}
+				return errors.Join(err, iptables.CleanUp(ctx))
 			}
 		},
 	}

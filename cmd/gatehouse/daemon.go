@@ -49,9 +49,13 @@ type gateway struct {
 	daemonOptions
 	clock    clock.Clock
 	control  *admin.Listener
-	firewall *nftables.Firewall
-	shaper   *shape.Shaper     // around firewall
-	isolator *isolate.Isolator // around shaper
+	firewall firewall
+	nftables *nftables.Firewall // firewall; nil: that is another backend
+	backend  admin.Firewall
+	noShaper error             // why there can be no shaper
+	shaper   *shape.Shaper     // around firewall; nil: nobody holds rates
+	held     sessions.Enforcer // shaper or firewall
+	isolator *isolate.Isolator // around held
 	hostapd  *hostapd.Disassociator
 	journal  *journal.Journal
 	mirror   *mirror.Mirror // nil without a centre
@@ -135,27 +139,14 @@ func (g *gateway) openStores(ctx context.Context) error {
 	return nil
 }
 
-func (g *gateway) openKernel(context.Context) (err error) {
-	zones := make([]nftables.Zone, len(g.Config.Zones))
+func (g *gateway) openKernel(ctx context.Context) (err error) {
 	var interfaces []string
-	for i, z := range g.Config.Zones {
-		zones[i] = nftables.Zone{Name: z.Name, Interfaces: z.Interfaces, Masquerade: z.Masquerade,
-			OnStop: nftables.OnStop(z.OnStop), Management: z.Management}
-		for _, e := range z.Garden {
-			if e.Name != "" {
-				zones[i].GardenNames = true
-				continue
-			}
-			zones[i].Garden = append(zones[i].Garden, nftables.Garden{Prefix: e.Prefix, Port: e.Port})
-		}
+	for _, z := range g.Config.Zones {
 		interfaces = append(interfaces, z.Interfaces...)
 	}
-	g.firewall, err = nftables.New(nftables.Config{Zones: zones, PortalHTTPPort: g.Config.Portal.HTTPPort,
-		DNSPort: g.Config.DNS.Port, Logger: g.Logger, Capped: func() { g.manager.CapReached() }})
-	if err != nil {
-		return fmt.Errorf("opening the firewall: %w", err)
+	if err := g.openFirewall(ctx); err != nil {
+		return err
 	}
-	g.onClose(g.firewall.Close)
 	if err := g.openShaper(); err != nil {
 		return err
 	}
@@ -207,7 +198,7 @@ func (g *gateway) openDoorways(ctx context.Context) error {
 	pages := portalOpener{p, g.Config.Portal.HTTPPort}
 	g.doorways = []*doorway{{iface: loopback, name: "portal", opener: pages, logger: g.Logger}}
 	forwarder := dns.New(dns.Config{
-		Upstream: g.Config.DNS.Upstream, Names: g.gardenNames(), Identify: g.stationAt, Learn: g.firewall.Learn,
+		Upstream: g.Config.DNS.Upstream, Names: g.gardenNames(), Identify: g.stationAt, Learn: g.learn,
 		Clock: g.clock, Logger: g.Logger,
 	})
 	for _, z := range g.Config.Zones {
@@ -228,12 +219,13 @@ func (g *gateway) openDoorways(ctx context.Context) error {
 
 // start changes the kernel: adopts what an earlier run left there.
 func (g *gateway) start(ctx context.Context) error {
+	g.clearOther(ctx)
 	err := g.manager.Start(ctx)
 	switch {
 	case errors.Is(err, nftables.ErrPermission):
 		return errNoPermission
 	case errors.Is(err, nftables.ErrNoNFT):
-		return errors.New("the nft program is not installed: install the package nftables")
+		return errNoNFT
 	}
 	return err
 }

@@ -16,7 +16,7 @@ func (g *gateway) openIsolator() (err error) {
 			zones[i].Shared = append(zones[i].Shared, isolate.Shared(d))
 		}
 	}
-	g.isolator, err = isolate.Around(g.shaper, isolate.Config{Zones: zones, Clock: g.clock, Logger: g.Logger})
+	g.isolator, err = isolate.Around(g.held, isolate.Config{Zones: zones, Clock: g.clock, Logger: g.Logger})
 	if err != nil {
 		return fmt.Errorf("opening the isolation: %w", err)
 	}

@@ -12,7 +12,6 @@ import (
 
 	"gatehouse/admin"
 	"gatehouse/config"
-	"gatehouse/firewall/nftables"
 	"gatehouse/internal/neigh"
 	"gatehouse/portal"
 	"gatehouse/sessions"
@@ -132,7 +131,7 @@ func (g *gateway) gardens(ctx context.Context) ([]admin.Garden, error) {
 		if !names {
 			continue
 		}
-		learned, err := g.firewall.Learned(ctx, z.Name)
+		learned, err := g.nftables.Learned(ctx, z.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -145,11 +144,7 @@ func (g *gateway) gardens(ctx context.Context) ([]admin.Garden, error) {
 
 // forget deletes redirected connections from the kernel's table.
 func (g *gateway) forget(ctx context.Context, flows []portal.Flow) error {
-	out := make([]nftables.Flow, len(flows))
-	for i, f := range flows {
-		out[i] = nftables.Flow(f)
-	}
-	return g.firewall.Forget(ctx, out)
+	return g.firewall.forget(ctx, flows)
 }
 
 // portOf asks the zone's bridges behind which port a station is.

@@ -48,6 +48,7 @@ const mendPermission = "run it as root, or give its service AmbientCapabilities=
 
 var (
 	errNoPermission = errors.New("CAP_NET_ADMIN is missing: " + mendPermission)
+	errNoNFT        = errors.New("the nft program is not installed: install the package nftables")
 	errNoRaw        = errors.New("CAP_NET_RAW is missing, stations could not be heard: " + mendPermission)
 )
 

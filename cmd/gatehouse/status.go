@@ -42,7 +42,7 @@ func printStatus(w io.Writer, st admin.Status) {
 		rows = append(rows, []string{z.Name, strings.Join(interfaces, ", "), strings.Join(methods, ", "), fmt.Sprint(z.Sessions)})
 	}
 	table(w, rows)
-	fmt.Fprintln(w)
+	fmt.Fprintf(w, "\nfirewall: %s (%s)\n", st.Firewall.Backend, plain(st.Firewall.Why))
 	for _, z := range st.Zones {
 		for _, b := range z.Bandwidth {
 			fmt.Fprintf(w, "bandwidth %s in %s: %s (%s)\n", b.Way, z.Name, b.Mechanism, plain(b.Why))

@@ -105,6 +105,24 @@ func (f *Firewall) Open(ctx context.Context) error {
 	return nil
 }
 
+// Works says why the nft program or the kernel does not take the rules, and changes nothing.
+func (f *Firewall) Works(ctx context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	// A table of ours may be there, with sets of an older version.
+	text := strings.ReplaceAll(f.rules(false).text(), "table inet "+tableName, "table inet "+tableName+"_trial")
+	_, err := f.nft(ctx, text, "--check", "-f", "-")
+	return err
+}
+
+// IsThere tells whether the kernel has a table of ours, whoever made it.
+func (f *Firewall) IsThere() (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	found, err := f.socket.inspect()
+	return found.there, err
+}
+
 // CleanUp removes the table and every connection that a station has. It needs no state and no configuration.
 func (f *Firewall) CleanUp(context.Context) error {
 	f.mu.Lock()

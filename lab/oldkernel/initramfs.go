@@ -40,8 +40,12 @@ func (m Machine) initramfs(ctx context.Context, w io.Writer, binaries []string) 
 			return err
 		}
 	}
-	for _, name := range []string{} {
-		files[name] = "/" + name
+	extensions, err := filepath.Glob(iptablesExtensions)
+	if err != nil {
+		return fmt.Errorf("finding the extensions of iptables: %w", err)
+	}
+	for _, path := range extensions {
+		files[strings.TrimPrefix(path, "/")] = path
 	}
 	a := tree{archive: archive{w: w}, folders: map[string]bool{}}
 	for _, folder := range []string{"dev", "proc", "sys", "tmp", "run", "var/lib/misc", "sbin", "usr/sbin", "usr/bin"} {
@@ -62,6 +66,9 @@ func (m Machine) initramfs(ctx context.Context, w io.Writer, binaries []string) 
 	a.file("etc/resolv.conf", modeFile, nil)
 	return a.close()
 }
+
+// iptablesExtensions are what iptables loads by itself.
+const iptablesExtensions = "/usr/lib/*/xtables/*.so"
 
 // tree is an archive that makes the folders of its files.
 type tree struct {

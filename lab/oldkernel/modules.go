@@ -18,8 +18,8 @@ func wantedModules() []string {
 		nft_ct nft_nat nft_redir nft_masq nft_reject_inet nft_limit nft_quota nft_objref nft_fib_inet nft_hash nft_numgen nft_log
 		nft_flow_offload nf_flow_table_inet nft_fwd_netdev nft_dup_netdev nft_meta_bridge nft_tproxy nft_socket nft_compat
 		sch_htb sch_tbf sch_ingress sch_fq_codel act_mirred cls_u32
-		ip_set ip_set_hash_mac ip_set_hash_ip ip_set_hash_net xt_set xt_mark xt_connmark xt_conntrack xt_mac xt_REDIRECT xt_MASQUERADE
-		xt_comment xt_multiport xt_tcpudp ipt_REJECT ip6t_REJECT
+		ip_set ip_set_hash_mac ip_set_hash_ipmark ip_set_hash_ip ip_set_hash_net xt_set xt_mark xt_connmark xt_conntrack xt_mac xt_REDIRECT xt_MASQUERADE
+		xt_comment xt_multiport xt_addrtype xt_limit xt_nat ipt_rpfilter ip6t_rpfilter xt_tcpudp ipt_REJECT ip6t_REJECT
 		iptable_filter iptable_nat iptable_mangle ip6table_filter ip6table_nat ip6table_mangle`)
 }
 

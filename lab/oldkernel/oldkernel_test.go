@@ -24,7 +24,8 @@ func TestMain(m *testing.M) {
 const kernel = "../../bin/oldkernel"
 
 // programs are those of the lab; everything else is busybox.
-var programs = []string{"bridge", "busybox", "conntrack", "dnsmasq", "ip", "nft", "nsenter", "tc", "udhcpc"}
+var programs = []string{"bridge", "busybox", "conntrack", "dnsmasq", "ip", "nft", "nsenter", "tc", "udhcpc",
+	"iptables-legacy", "iptables-legacy-restore", "iptables-legacy-save", "ip6tables-legacy", "ip6tables-legacy-restore", "ip6tables-legacy-save"}
 
 // suites are the part for every day, or with GATEHOUSE_SOAK everything. Each names tests that must have passed.
 func suites() (list []oldkernel.Suite, must [][]string) {
@@ -34,17 +35,20 @@ func suites() (list []oldkernel.Suite, must [][]string) {
 	firewallMust := []string{"TestCaptive", "TestAdmitted", "TestRevoked", "TestSessionTimeout", "TestIdleTimeout", "TestRestart"}
 	isolation := oldkernel.Suite{Package: "gatehouse/firewall/isolate", Dir: "../../firewall/isolate", Timeout: 10 * time.Minute}
 	isolationMust := []string{"TestPorts", "TestCasting"}
+	iptables := oldkernel.Suite{Package: "gatehouse/firewall/iptables", Dir: "../../firewall/iptables", Timeout: 20 * time.Minute}
+	iptablesMust := []string{"TestAdmitted/sets", "TestSessionTimeout/sets"}
 	if os.Getenv("GATEHOUSE_SOAK") != "" {
 		neigh := oldkernel.Suite{Package: "gatehouse/internal/neigh", Dir: "../../internal/neigh", Timeout: 10 * time.Minute}
 		// Rates cannot be measured where the computer itself carries no more.
 		shape := oldkernel.Suite{Package: "gatehouse/firewall/shape", Dir: "../../firewall/shape", Run: "^TestRefused$", Timeout: 5 * time.Minute}
-		return []oldkernel.Suite{own, firewall, neigh, shape, isolation},
-			[][]string{ownMust, firewallMust, {"TestLookup", "TestLostEventsAndBound"}, {"TestRefused"}, isolationMust}
+		return []oldkernel.Suite{own, firewall, neigh, shape, isolation, iptables},
+			[][]string{ownMust, firewallMust, {"TestLookup", "TestLostEventsAndBound"}, {"TestRefused"}, isolationMust, iptablesMust}
 	}
 	firewall.Run = "^(" + strings.Join(firewallMust, "|") + ")$"
 	firewall.Skip = "/^early$" // one form of the rules is enough for every day
 	isolation.Run = "^(" + strings.Join(isolationMust, "|") + ")$"
-	return []oldkernel.Suite{own, firewall, isolation}, [][]string{ownMust, firewallMust, isolationMust}
+	iptables.Run = "^(TestAdmitted|TestSessionTimeout)$/^sets$"
+	return []oldkernel.Suite{own, firewall, isolation, iptables}, [][]string{ownMust, firewallMust, isolationMust, iptablesMust}
 }
 
 func TestOldKernel(t *testing.T) {
