@@ -194,6 +194,29 @@ func TestBlocked(t *testing.T) {
 	})
 }
 
+// Whoever is blocked while he logs in is out as well.
+func TestBlockedDuringLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var r *rig
+		r = newRig(t, zone(sessions.Limits{}), func(c *sessions.Config) {
+			c.Step = func(point string) {
+				if point == "login.journaled" {
+					if err := r.SetAccess(t.Context(), rule(sessions.AccessBlocked, stationA)); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+		defer r.stop()
+		r.click(t, stationA)
+		time.Sleep(10 * time.Millisecond)
+		synctest.Wait()
+		if len(r.Sessions()) > 0 || r.kernel.live(stationA) {
+			t.Error("his session goes on")
+		}
+	})
+}
+
 // One MAC address in two zones is two stations; a rule names one of them or both.
 func TestAccessPerZone(t *testing.T) {
 	attic := sessions.Station{Zone: "attic", MAC: stationA.MAC}

@@ -235,7 +235,10 @@ func (m *Manager) admit(ctx context.Context, s Session, b *book) (Session, error
 	defer m.mu.Unlock()
 	r.admitted(digest, m.cfg.Clock.Mono())
 	m.enter(r)
-	m.access.unsettled = m.access.unsettled || m.objection(&r.Session) != "" // a rule came meanwhile
+	if m.objection(&r.Session) != "" { // a rule came meanwhile
+		m.access.unsettled = true
+		m.wakeRun()
+	}
 	delete(m.resumable, s.Station)
 	delete(m.arrived, s.Station)
 	if t := s.Limits.SessionTimeout; t > 0 && t < m.cfg.PollInterval { // Run looks again at every poll anyway

@@ -74,6 +74,9 @@ func (m *Manager) untilNext(next schedule) time.Duration {
 	if rule, ok := m.nextRule(); ok {
 		at = min(at, rule)
 	}
+	if m.access.unsettled { // somebody works on a station, or the kernel could not be told
+		at = min(at, m.cfg.Clock.Mono()+time.Second)
+	}
 	return max(at-m.cfg.Clock.Mono(), time.Millisecond)
 }
 
