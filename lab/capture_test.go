@@ -94,3 +94,25 @@ func checkPackets(t *testing.T, packets []lab.Packet, want uint64) {
 		t.Errorf("the first packet is no SYN from the station: %+v", packets[:min(1, len(packets))])
 	}
 }
+
+func TestCaptureKnowsRefusals(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, lab.Options{})
+	s := addStation(t, l, lab.StationOptions{})
+	for _, addr := range []string{lab.GuestGateway4, lab.GuestGateway6} {
+		refusals, err := s.Capture(t.Context(), lab.PeerInterface, func(p lab.Packet) bool { return p.Refusal })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Ping(t.Context(), addr); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.ProbeUDP(t.Context(), netip.AddrPortFrom(netip.MustParseAddr(addr), 9).String(), 5*time.Second); got != lab.Refused || err != nil {
+			t.Fatalf("a port where nobody listens: %v, %v", got, err)
+		}
+		packets, err := refusals.Stop()
+		if err != nil || len(packets) != 1 || packets[0].Sent || packets[0].Src.Addr() != netip.MustParseAddr(addr) {
+			t.Errorf("one refusal is expected from %s: %+v, %v", addr, packets, err)
+		}
+	}
+}

@@ -70,8 +70,14 @@ link add eth0 address 02:00:00:00:02:01 netns %[3]s type veth peer name wan0 add
 	gw.WriteString("link set lo up\nlink set lan0 up\nlink set wan0 up\naddr add 10.0.0.1/16 dev lan0\naddr add 203.0.113.2/24 dev wan0\n" +
 		"neigh add 203.0.113.10 lladdr 02:00:00:00:02:01 dev wan0\n")
 	writeNeighbours(&gw, p.n, "lan0")
-	if err := p.sysctl("gw", "net/ipv4/ip_forward", "1"); err != nil {
-		return err
+	for name, value := range map[string]string{
+		"net/ipv4/ip_forward": "1",
+		// Every flow lasts for the whole bench, however slow the machine.
+		"net/netfilter/nf_conntrack_udp_timeout": "3600", "net/netfilter/nf_conntrack_udp_timeout_stream": "3600",
+	} {
+		if err := p.sysctl("gw", name, value); err != nil {
+			return err
+		}
 	}
 	return ip(ctx, p.ns("gw"), gw.String())
 }
