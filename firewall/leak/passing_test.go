@@ -20,9 +20,10 @@ import (
 func TestWhoMayPass(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]options{
-		"late": {}, "early": {early: true},
-		"isolated": {isolation: isolate.Zone{Isolated: true}},
-		"casting":  {isolation: isolate.Zone{Isolated: true, Casting: true}},
+		"late":     {open: openNFTables},
+		"early":    {open: openNFTables, early: true},
+		"isolated": {open: openNFTables, isolation: isolate.Zone{Isolated: true}},
+		"casting":  {open: openNFTables, isolation: isolate.Zone{Isolated: true, Casting: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -19,7 +19,7 @@ func TestRandomChanges(t *testing.T) {
 	for name, early := range map[string]bool{"late": false, "early": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			randomChanges(t, options{early: early})
+			randomChanges(t, options{open: openNFTables, early: early})
 		})
 	}
 }

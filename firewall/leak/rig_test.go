@@ -38,7 +38,6 @@ type rig struct {
 	witness *witness
 	wires   map[place]*wire
 	options options
-	zones   []nftables.Zone
 	fw      sessions.Enforcer // nil while the daemon is dead
 	close   func()            // of fw
 	macs    map[string]mac    // of the gateway, by interface
@@ -47,8 +46,9 @@ type rig struct {
 
 // options say what the gateway is like.
 type options struct {
-	early     bool         // there is somebody who keeps something in marks
-	isolation isolate.Zone // of the zone of the stations
+	open      func() (sessions.Enforcer, func(), error) // the backend, and how it is closed
+	early     bool                                      // there is somebody who keeps something in marks
+	isolation isolate.Zone                              // of the zone of the stations
 }
 
 // newRig builds the lab and the ends, without a firewall.
@@ -70,11 +70,6 @@ func newRig(t testing.TB, o options) *rig {
 			t.Error(err)
 		}
 	})
-	r.zones = []nftables.Zone{
-		{Name: guestZone, Interfaces: []string{lab.GuestBridge}, Masquerade: true, Garden: []nftables.Garden{
-			{Prefix: netip.MustParsePrefix("198.51.100.0/24")}, {Prefix: netip.MustParsePrefix("2001:db8:6a::/64")}}},
-		{Name: paidZone, Interfaces: []string{paidBridge}, Masquerade: true},
-	}
 	r.openEnds()
 	r.serve()
 	if o.early {
@@ -173,31 +168,41 @@ func (r *rig) run(name string, args ...string) string {
 func (r *rig) restart() {
 	r.t.Helper()
 	r.stop()
-	r.must(r.Gateway.Do(func() error {
-		logger := slog.New(slog.DiscardHandler)
-		fw, err := nftables.New(nftables.Config{Zones: r.zones, Logger: logger})
-		if err != nil {
+	r.must(r.Gateway.Do(func() (err error) {
+		if r.fw, r.close, err = r.options.open(); err != nil || !r.options.isolation.Isolated {
 			return err
 		}
-		r.close = func() { _ = fw.Close() }
-		r.fw = fw
-		if !r.options.isolation.Isolated {
-			return nil
-		}
-		zone := r.options.isolation
-		zone.Name, zone.Interfaces = guestZone, []string{lab.GuestBridge}
-		c, err := clock.System()
-		if err != nil {
-			return err
-		}
-		around, err := isolate.Around(fw, isolate.Config{Zones: []isolate.Zone{zone}, Clock: c, Logger: logger})
-		if err != nil {
-			return err
-		}
-		r.close = func() { around.Close(); _ = fw.Close() }
-		r.fw = around
-		return nil
+		r.fw, r.close, err = r.isolating(r.fw, r.close)
+		return err
 	}))
+}
+
+// isolating is the firewall with isolation around it.
+func (r *rig) isolating(fw sessions.Enforcer, closeFirewall func()) (sessions.Enforcer, func(), error) {
+	zone := r.options.isolation
+	zone.Name, zone.Interfaces = guestZone, []string{lab.GuestBridge}
+	c, err := clock.System()
+	if err != nil {
+		return nil, closeFirewall, err
+	}
+	around, err := isolate.Around(fw, isolate.Config{Zones: []isolate.Zone{zone}, Clock: c, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, closeFirewall, err
+	}
+	return around, func() { around.Close(); closeFirewall() }, nil
+}
+
+// openNFTables opens the nftables backend.
+func openNFTables() (sessions.Enforcer, func(), error) {
+	fw, err := nftables.New(nftables.Config{Logger: slog.New(slog.DiscardHandler), Zones: []nftables.Zone{
+		{Name: guestZone, Interfaces: []string{lab.GuestBridge}, Masquerade: true, Garden: []nftables.Garden{
+			{Prefix: netip.MustParsePrefix("198.51.100.0/24")}, {Prefix: netip.MustParsePrefix("2001:db8:6a::/64")}}},
+		{Name: paidZone, Interfaces: []string{paidBridge}, Masquerade: true},
+	}})
+	if err != nil {
+		return nil, func() {}, err
+	}
+	return fw, func() { _ = fw.Close() }, nil
 }
 
 // stop is the daemon's death.
