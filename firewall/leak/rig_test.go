@@ -48,6 +48,8 @@ type rig struct {
 type options struct {
 	open      func() (sessions.Enforcer, func(), error) // the backend, and how it is closed
 	early     bool                                      // there is somebody who keeps something in marks
+	small     bool                                      // the backend has neither caps nor gardens
+	attended  bool                                      // in it sessions end only while somebody asks for their usage
 	isolation isolate.Zone                              // of the zone of the stations
 }
 
@@ -169,12 +171,12 @@ func (r *rig) restart() {
 	r.t.Helper()
 	r.stop()
 	r.must(r.Gateway.Do(func() (err error) {
-		if r.fw, r.close, err = r.options.open(); err != nil || !r.options.isolation.Isolated {
-			return err
+		if r.fw, r.close, err = r.options.open(); err == nil && r.options.isolation.Isolated {
+			r.fw, r.close, err = r.isolating(r.fw, r.close)
 		}
-		r.fw, r.close, err = r.isolating(r.fw, r.close)
 		return err
 	}))
+	r.fw = inside{r.fw, r.Gateway}
 }
 
 // isolating is the firewall with isolation around it.
@@ -213,7 +215,7 @@ func (r *rig) stop() {
 
 func (r *rig) reconcile(want ...sessions.Grant) {
 	r.t.Helper()
-	r.must(r.Gateway.Do(func() error { return r.fw.Reconcile(r.t.Context(), want) }))
+	r.must(r.fw.Reconcile(r.t.Context(), want))
 }
 
 func (r *rig) must(err error) {
