@@ -159,11 +159,9 @@ func (r *rig) block(of map[string]*station) {
 	r.must(r.fw.SetBlocked(r.t.Context(), []sessions.Station{of["blocked"].id(), of["blocked, not yet cut"].id()}))
 }
 
-// try sends the packets of every cell and compares what became of them with the table.
-func (r *rig) try(table []section, when string, of map[string]*station, c cast) {
+// cells are the table's, each with its packets.
+func (r *rig) cells(table []section, when string, of map[string]*station, c cast) (all []*probe) {
 	r.t.Helper()
-	r.witness.forget()
-	var tried []*probe
 	makers := r.probes()
 	for _, s := range table {
 		for _, row := range s.rows {
@@ -184,11 +182,19 @@ func (r *rig) try(table []section, when string, of map[string]*station, c cast) 
 						r.t.Fatalf("%s: the tests have no packets for it", cell)
 					}
 					p.cell, p.want, p.who = cell, want, of[row]
-					tried = append(tried, p)
+					all = append(all, p)
 				}
 			}
 		}
 	}
+	return all
+}
+
+// try sends the packets of every cell and compares what became of them with the table.
+func (r *rig) try(table []section, when string, of map[string]*station, c cast) {
+	r.t.Helper()
+	r.witness.forget()
+	tried := r.cells(table, when, of, c)
 	for i, p := range tried {
 		if i == 0 || p.who != tried[i-1].who {
 			r.warm(p.who, c.peer, c.other)
