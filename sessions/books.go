@@ -75,6 +75,11 @@ func (m *Manager) periodsNow() [periods]string {
 	default:
 		now = m.bootedAt.Add(mono)
 	}
+	quarter := now.Unix() / 900 // no time zone has a day begin within one
+	if quarter == m.periodAt {
+		return out
+	}
+	m.periodAt = quarter
 	now = now.In(m.cfg.TimeZone)
 	for p := range periods {
 		if start := p.start(now); start > out[p] || p.start(now.Add(grace)) < out[p] {

@@ -157,8 +157,8 @@ func (m *Manager) applyCaps(ctx context.Context) {
 		}
 	}
 	m.mu.Unlock()
-	if len(found.Spent)+len(found.Sessions) > 0 {
-		if err := m.cfg.Store.Commit(ctx, found); err != nil {
+	if len(found) > 0 {
+		if err := m.cfg.Store.Commit(ctx, Batch{Spent: found}); err != nil {
 			// Where it is not known after a restart that a cap is used up, the kernel finds out once more.
 			m.cfg.Logger.Warn("used up caps not written down", "err", err)
 		}
@@ -172,8 +172,7 @@ func (m *Manager) applyCaps(ctx context.Context) {
 }
 
 // findUsedUp finds which cap refused a packet: the kernel says only that one did, so it is the one that leaves least.
-func (m *Manager) findUsedUp(tallies map[*book]tally) Batch {
-	var b Batch
+func (m *Manager) findUsedUp(tallies map[*book]tally) (found []Spent) {
 	for st, r := range m.running {
 		if r.refusedAt == 0 || r.cutAt != nil || m.busy[st] != nil {
 			continue
@@ -183,19 +182,18 @@ func (m *Manager) findUsedUp(tallies map[*book]tally) Batch {
 			continue
 		}
 		if s.own != 0 && s.least[0] == s.Left {
-			r.CapFull = s.own
-			b.Sessions = append(b.Sessions, m.now(r))
+			r.CapFull, r.unsaved = s.own, true
 		}
 		for p, version := range s.shared {
 			if version != 0 && s.least[1+p] == s.Left {
 				full := Spent{Account: r.account(), Period: Period(p), Start: s.starts[p], Full: version}
 				r.book.add([]Spent{full})
-				b.Spent = append(b.Spent, full)
+				found = append(found, full)
 				delete(tallies, r.book)
 			}
 		}
 	}
-	return b
+	return found
 }
 
 // takeFree keeps others out of those of the stations that nobody works on.

@@ -1,7 +1,6 @@
 package sessions
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,9 +92,7 @@ func (m *Manager) extendLedger(ctx context.Context, s *Session, data Bytes) erro
 		online = append(online, st)
 	}
 	m.mu.Unlock()
-	slices.SortFunc(online, func(a, b Station) int { // so that two who hold the same do not wait for each other
-		return cmp.Or(cmp.Compare(a.Zone, b.Zone), slices.Compare(a.MAC[:], b.MAC[:]))
-	})
+	slices.SortFunc(online, compareStations) // as all do who hold more than one
 	for _, st := range online {
 		release, err := m.hold(ctx, st)
 		if err != nil {
@@ -151,7 +148,7 @@ func (m *Manager) change(ctx context.Context, r *live, s Session) error {
 	batch := Batch{Sessions: []Session{s}}
 	if (b == nil) != (r.book == nil) { // the account's data begins to be counted, or is not counted any more
 		batch.Spent = settled(&r.Session)
-		s.Marks = m.newMarks()
+		s.Marks = m.newMarks(&s)
 		for p := range s.Marks {
 			used := s.Usage.octets()
 			s.Marks[p].Up, s.Marks[p].Down = used.up, used.down

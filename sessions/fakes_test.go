@@ -393,10 +393,13 @@ func (d *disk) Ledger(_ context.Context, accounts ...string) ([]sessions.Spent, 
 func (d *disk) SaveUsage(_ context.Context, all []sessions.Session) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.full {
+		return errFull
+	}
 	d.saved++
 	for _, s := range all {
-		if old, ok := d.sessions[s.AcctSessionID]; ok && old.Running() {
-			old.Used, old.Usage, old.Base, old.UsageAt = s.Used, s.Usage, s.Base, s.UsageAt
+		if old, ok := d.sessions[s.AcctSessionID]; ok && old.Running() { // no more than the journal keeps
+			old.Used, old.Usage, old.UsageAt = s.Used, s.Usage, s.UsageAt
 			d.sessions[s.AcctSessionID] = old
 		}
 	}

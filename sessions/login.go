@@ -274,12 +274,15 @@ func (m *Manager) newSession(zone *Zone, req LoginRequest, a Account) Session {
 	}
 	s.AcctMultiSessionID = s.AcctSessionID
 	s.UsageAt = s.StartedAt
-	s.Marks = m.newMarks()
+	s.Marks = m.newMarks(&s)
 	return s
 }
 
-// newMarks are those of a session that begins now.
-func (m *Manager) newMarks() (marks Marks) {
+// newMarks are those of a session that begins now; none where it does not count into a ledger.
+func (m *Manager) newMarks(s *Session) (marks Marks) {
+	if !s.counted() {
+		return marks
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for p := range marks {

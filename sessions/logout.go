@@ -126,10 +126,13 @@ func (m *Manager) takeReading(r *live, reading Reading) {
 	}
 	u := reading.Usage
 	if behind(u, r.Usage, r.Base) {
-		r.Base = r.Usage
+		r.rebase()
 	}
 	r.Usage = r.Base.Add(u)
 }
+
+// rebase begins counting anew on top of what was counted.
+func (r *live) rebase() { r.Base, r.unsaved = r.Usage, true }
 
 // behind tells whether the kernel's reading is less than what was already taken from it.
 func behind(kernel, total, base Usage) bool {

@@ -90,6 +90,7 @@ type Manager struct {
 	books     map[string]*book
 	swept     int             // how often books were taken out of memory
 	period    [periods]string // that run; empty: the clock was never believable in this boot
+	periodAt  int64           // Unix quarters of an hour: when period was last worked out
 	bootedAt  time.Time       // wall time at Mono 0, as the believable clock last said
 	rechecked time.Duration   // Mono of the last Recheck
 	lastID    time.Duration
@@ -103,6 +104,7 @@ type live struct {
 	cutCause   TerminateCause
 	cutAt      *Stamp // set once the kernel has let go and the Stop is not yet durable
 
+	unsaved    bool          // Base or CapFull is not what the journal has
 	book       *book         // of the account; nil: it has no cap
 	applied    uint32        // standing.digest of the grant that the kernel has; 0 after adoption: not known
 	admittedAt time.Duration // Mono of the last Admit

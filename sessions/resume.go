@@ -72,7 +72,7 @@ func (m *Manager) continueSession(ctx context.Context, old Session, addr netip.A
 	s.StartedAt = m.stamp()
 	s.Used, s.Usage, s.Base, s.UsageAt = 0, Usage{}, Usage{}, s.StartedAt
 	s.StoppedAt, s.TerminateCause, s.Resumable = nil, "", false
-	s.Marks, s.Extension = m.newMarks(), Extension{}
+	s.Marks, s.Extension = m.newMarks(&s), Extension{}
 	if left, limited := old.Left(old.Used); limited {
 		s.Limits.SessionTimeout = left
 	}

@@ -229,7 +229,8 @@ func (m *Manager) takeReadings(asked time.Duration, readings []Reading) (idle, s
 	}
 	for st, r := range m.running {
 		if !known[st] && m.busy[st] == nil && r.cutAt == nil && !m.nearlyOver(r) && r.StartedAt.Mono < asked {
-			lost, r.Base = true, r.Usage // its counters will begin anew
+			lost = true
+			r.rebase() // its counters will begin anew
 		}
 	}
 	return idle, strays, lost
@@ -279,13 +280,61 @@ func (m *Manager) interim(ctx context.Context) {
 
 // persist writes down what running sessions have used, so that a power cut costs at most PersistInterval.
 func (m *Manager) persist(ctx context.Context) {
-	all := m.Sessions()
-	if len(all) == 0 {
-		return
+	err := m.saveChanged(ctx)
+	if all := m.Sessions(); err == nil && len(all) > 0 {
+		err = m.cfg.Store.SaveUsage(ctx, all)
 	}
-	if err := m.cfg.Store.SaveUsage(ctx, all); err != nil {
+	if err != nil {
 		m.cfg.Logger.Error("writing usage", "err", err)
 	}
+}
+
+// saveChanged writes the sessions that have more to tell than their usage. Where the kernel's counters began anew, usage
+// written without that would be counted once more by whoever finds the new counters after a crash.
+func (m *Manager) saveChanged(ctx context.Context) error {
+	m.mu.Lock()
+	var changed []Station
+	for st, r := range m.running {
+		if r.unsaved && r.cutAt == nil {
+			changed = append(changed, st)
+		}
+	}
+	m.mu.Unlock()
+	slices.SortFunc(changed, compareStations) // as all do who hold more than one
+	for chunk := range slices.Chunk(changed, rollChunk) {
+		if err := m.saveSessions(ctx, chunk); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// saveSessions writes running sessions as they stand. It holds them, so that no Stop comes between.
+func (m *Manager) saveSessions(ctx context.Context, stations []Station) error {
+	for _, st := range stations {
+		release, err := m.hold(ctx, st)
+		if err != nil {
+			return err
+		}
+		defer release()
+	}
+	var b Batch
+	m.mu.Lock()
+	for _, st := range stations {
+		if r := m.running[st]; r != nil && r.cutAt == nil {
+			b.Sessions = append(b.Sessions, m.now(r))
+		}
+	}
+	m.mu.Unlock()
+	if err := m.cfg.Store.Commit(ctx, b); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range b.Sessions {
+		m.running[s.Station].unsaved = false
+	}
+	return nil
 }
 
 // keepRules ends rules on time, judges suspicions, and makes all agree with the rules.

@@ -130,7 +130,7 @@ func (m *Manager) adoptOne(s Session, byID map[string]Reading) (Session, bool) {
 	if inKernel {
 		m.takeReading(r, reading)
 	} else {
-		r.Base = r.Usage // its counters are gone with the kernel's tables
+		r.rebase() // its counters are gone with the kernel's tables
 	}
 	if m.timedOut(r) {
 		return m.stopped(r.Session, m.stampAt(s.StartedAt.Mono+s.Limits.SessionTimeout), SessionTimeout), true

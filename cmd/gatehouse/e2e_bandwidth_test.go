@@ -29,7 +29,8 @@ func TestBandwidth(t *testing.T) {
 	for name, down := range map[string]string{"ten": "10000000", "four": "4000000"} {
 		call(http.MethodPost, "/aaa_profile/", map[string]any{"name": name, "short_name": name, "check_attribute": []any{},
 			"reply_attribute": []map[string]string{{"attribute": "WISPr-Bandwidth-Max-Down", "op": ":=", "value": down},
-				{"attribute": "WISPr-Bandwidth-Max-Up", "op": ":=", "value": "5000000"}}})
+				{"attribute": "WISPr-Bandwidth-Max-Up", "op": ":=", "value": "5000000"},
+				{"attribute": "ChilliSpot-Max-Total-Octets", "op": ":=", "value": "1000000000"}}})
 	}
 	call(http.MethodPost, "/user/", map[string]any{"username": "ann", "password": "ann's secret", "profile": []string{"ten"}})
 	g, err := v.AddGuest(t.Context())
@@ -40,8 +41,8 @@ func TestBandwidth(t *testing.T) {
 		t.Fatalf("logging in: %d %v", p.Status, err)
 	}
 	before := running(t, v)
-	if before.BandwidthDown != 10e6 || before.BandwidthUp != 5e6 {
-		t.Errorf("the session has %v down and %v up", before.BandwidthDown, before.BandwidthUp)
+	if before.BandwidthDown != 10e6 || before.BandwidthUp != 5e6 || before.DataLeft == nil || *before.DataLeft != 1e9 {
+		t.Errorf("the session has %v down, %v up and %v of data", before.BandwidthDown, before.BandwidthUp, before.DataLeft)
 	}
 	wantDownload(t, g, 10e6)
 
