@@ -80,9 +80,11 @@ func (s *standing) bound(i int, v Volume, used octets, full bool) {
 // nameOfShared names the cap of the account in the kernel. Sessions of one account in zones with other caps have one of their
 // own; the ledger is the same.
 func (r *live) nameOfShared() string {
-	if r.sharedName == "" || r.sharedCaps != r.Limits.Caps {
-		sum := sha256.Sum256(fmt.Append(nil, r.account(), r.Limits.Caps))
-		r.sharedName, r.sharedCaps = "account-"+hex.EncodeToString(sum[:12]), r.Limits.Caps
+	caps := r.Limits.Caps
+	caps.Session = Volume{}
+	if r.sharedName == "" || r.sharedCaps != caps {
+		sum := sha256.Sum256(fmt.Append(nil, r.account(), caps))
+		r.sharedName, r.sharedCaps = "account-"+hex.EncodeToString(sum[:12]), caps
 	}
 	return r.sharedName
 }

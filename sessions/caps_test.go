@@ -263,6 +263,21 @@ func TestAccountCapIsShared(t *testing.T) {
 	})
 }
 
+// More for one session by its own cap leaves it in the account's.
+func TestExtendedSessionSharesTheAccountsCap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := capRig(t, sessions.Limits{Caps: sessions.CapsOf[sessions.VolumeLimit]{Session: total(5000), Day: total(1000)}})
+		defer func() { r.stop() }()
+		r.login(t, stationA)
+		r.login(t, stationB)
+		if _, err := r.Extend(t.Context(), stationA, sessions.Extension{Data: 100}); err != nil {
+			t.Fatal(err)
+		}
+		r.kernel.traffic(stationA, 300, 0)
+		r.wantPassed(t, stationB, 700)
+	})
+}
+
 func TestPeriodRollsOverARunningSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := capRig(t, slowLimits(sessions.CapsOf[sessions.VolumeLimit]{Day: total(1050), Week: total(2650)}))

@@ -7,5 +7,5 @@
 // How it fails: an error before the journal holds the Start leaves the station captive; an error after it leaves a
 // session that is accounted. A station is never admitted without a durable Start, and never kept on after its Stop.
 //
-// Entry points: New, Manager.Start, Manager.Run, Manager.Login, Manager.Logout.
+// Entry points: New, Manager.Start, Manager.Run, Manager.Login, Manager.Logout, Manager.Extend.
 package sessions
