@@ -72,9 +72,11 @@ func (t *table) text() string {
 var (
 	hasID    = "-m mark ! --mark " + masked(0, idMask)
 	hasNoID  = "-m mark --mark " + masked(0, idMask)
-	isOwned  = "-m connmark ! --mark " + masked(0, idMask) // never for a packet without a connection
 	toLocal  = "-m addrtype --dst-type LOCAL"
 	notLocal = "-m addrtype ! --dst-type LOCAL"
+	// isOwned is never so for a packet without a connection, nor for one that comes against its flow's direction: that is no
+	// answer of the internet, and gets asked where it comes from.
+	isOwned = "-m conntrack --ctdir ORIGINAL -m connmark ! --mark " + masked(0, idMask)
 )
 
 func (r *ruleset) isOpen(z *Zone) bool { return r.opened && z.OpenOnStop }
