@@ -33,17 +33,19 @@ type part struct {
 // cast are the stations that those of the table talk to.
 type cast struct{ peer, other *station }
 
-// Sections of which one holds.
+// Sections: of the first two one holds.
 const (
 	overBridge         = "to the zone's stations, over the bridge"
 	overIsolatedBridge = "to the zone's stations, over an isolated bridge"
+
+	inFlow = "to the internet, in a flow"
 )
 
 // probes make the packets of a cell, by section. They yield nil for a column that they do not know.
 func (r *rig) probes() map[string]func(*station, string, bool, cast) *probe {
 	return map[string]func(*station, string, bool, cast) *probe{
 		"to the internet":              r.toInternet,
-		"to the internet, in a flow":   r.toInternetInFlow,
+		inFlow:                         r.toInternetInFlow,
 		"to the garden":                r.toGarden,
 		"to the garden, in a flow":     r.toGardenInFlow,
 		"from the garden, in a flow":   r.fromGardenInFlow,

@@ -48,7 +48,7 @@ type rig struct {
 type options struct {
 	open      func() (sessions.Enforcer, func(), error) // the backend, and how it is closed
 	early     bool                                      // there is somebody who keeps something in marks
-	small     bool                                      // the backend has neither caps nor gardens
+	small     bool                                      // the backend has neither caps nor gardens, see isBeyondSmall
 	attended  bool                                      // in it sessions end only while somebody asks for their usage
 	isolation isolate.Zone                              // of the zone of the stations
 }
