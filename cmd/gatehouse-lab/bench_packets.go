@@ -19,7 +19,7 @@ const (
 // judged are the kinds that a budget needs, compared those beside them.
 var (
 	judged   = []pathKind{pathDrop, pathMasquerade, pathGatehouse}
-	compared = []pathKind{pathPlain, pathConntrack, pathLinear, pathOpenNDS}
+	compared = []pathKind{pathCapped, pathPlain, pathConntrack, pathLinear, pathOpenNDS}
 )
 
 func benchPackets(ctx context.Context, _ programs, r *report) error {

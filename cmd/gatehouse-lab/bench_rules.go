@@ -18,6 +18,7 @@ const (
 	pathDrop       pathKind = "drop"  // all is dropped on arrival: the cost of sending
 	pathMasquerade pathKind = "masq"  // conntrack and masquerade, what every router pays
 	pathGatehouse  pathKind = "gate"  // gatehouse's default zone
+	pathCapped     pathKind = "caps"  // the same, each station with a data cap
 	pathPlain      pathKind = "plain" // no rule at all
 	pathConntrack  pathKind = "ct"    // conntrack only
 	pathLinear     pathKind = "lin"   // masquerade and a pair of rules per station
@@ -27,6 +28,8 @@ const (
 // describe says what a kind is beside gatehouse.
 func (k pathKind) describe() string {
 	switch k {
+	case pathCapped:
+		return "gatehouse, a data cap each"
 	case pathPlain:
 		return "plain forwarding"
 	case pathConntrack:
@@ -56,7 +59,7 @@ func (p *path) rules(ctx context.Context) error {
 		return nil
 	case pathConntrack:
 		return nft(ctx, gw, "table inet track { chain forward { type filter hook forward priority filter; ct state invalid drop; }; }")
-	case pathGatehouse:
+	case pathGatehouse, pathCapped:
 		return p.gatehouse(ctx)
 	}
 	if err := nft(ctx, gw, masquerade); err != nil {
@@ -111,7 +114,13 @@ func (p *path) gatehouse(ctx context.Context) error {
 		if p.firewall, err = newFirewall("lan0"); err != nil {
 			return err
 		}
-		return p.firewall.Reconcile(ctx, benchGrants(0, p.n))
+		grants := benchGrants(0, p.n)
+		for i := range grants {
+			if p.kind == pathCapped {
+				grants[i].Caps = []sessions.Cap{{Name: grants[i].AcctSessionID, Version: 1, Total: 1 << 40}}
+			}
+		}
+		return p.firewall.Reconcile(ctx, grants)
 	})
 }
 
