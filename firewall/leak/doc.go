@@ -8,5 +8,5 @@
 // How it fails: a packet that arrives against the table, and one that does not arrive against it, are both failures that name
 // the cell. A packet that reaches the internet while its station is not admitted is told with its time and its station's history.
 //
-// Entry points: none; `go test ./firewall/leak`, for long with GATEHOUSE_SOAK=1.
+// Entry points: TestWhoMayPass, TestRandomChanges; `go test ./firewall/leak`, for long with GATEHOUSE_SOAK=1.
 package leak

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -43,15 +44,15 @@ func tagIn(b []byte) (uint32, bool) {
 
 // sighting is a tagged packet that came to a place.
 type sighting struct {
-	tag uint32
-	at  place
+	at place
 	heard
 }
 
 // witness remembers what was seen.
 type witness struct {
 	mu     sync.Mutex
-	seen   []sighting
+	seen   map[uint32][]sighting   // by tag
+	n      int                     // of all that was seen
 	resets map[netip.AddrPort]bool // that got a TCP reset, anywhere
 	done   sync.WaitGroup
 }
@@ -63,36 +64,32 @@ func (w *witness) sees(at place, h heard, b []byte) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.n++
 	if h.isReset {
 		w.resets[h.dst] = true
 	}
 	if ok {
-		w.seen = append(w.seen, sighting{tag, at, h})
+		w.seen[tag] = append(w.seen[tag], sighting{at, h})
 	}
 }
 
-// sightings are what was seen so far of a tag, by whether it is an ICMP error about the packet.
-func (w *witness) sightings(tag uint32) (of []sighting) {
+// sightings are what was seen so far of a tag: the packet itself, answers that repeat it, ICMP errors about it.
+func (w *witness) sightings(tag uint32) []sighting {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, s := range w.seen {
-		if s.tag == tag {
-			of = append(of, s)
-		}
-	}
-	return of
+	return slices.Clone(w.seen[tag])
 }
 
 func (w *witness) count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.seen) + len(w.resets)
+	return w.n
 }
 
 func (w *witness) forget() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.seen, w.resets = nil, map[netip.AddrPort]bool{}
+	w.seen, w.resets = map[uint32][]sighting{}, map[netip.AddrPort]bool{}
 }
 
 // wire is an end that frames are sent from, and heard at.

@@ -87,6 +87,7 @@ func (r *rig) bring(of map[string]*station, c cast) (live []sessions.Grant) {
 	r.restart()
 	r.reconcile()
 	if !r.options.small {
+		r.checkForm()
 		r.openGardenFlows(of["captive"], of["blocked"])
 	}
 	online := []*station{of["admitted"], of["admitted with limits"], of["blocked, not yet cut"], c.peer, c.other}

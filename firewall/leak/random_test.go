@@ -42,6 +42,7 @@ func randomChanges(t *testing.T, o options) {
 	r.know(c.stations())
 	r.restart()
 	r.reconcile()
+	r.checkForm()
 	ear := newWire(t, internet, r.WAN, &r.witness.done, r.note(c.crowd))
 
 	stop := make(chan struct{})

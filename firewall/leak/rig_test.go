@@ -218,6 +218,15 @@ func (r *rig) reconcile(want ...sessions.Grant) {
 	r.must(r.fw.Reconcile(r.t.Context(), want))
 }
 
+// checkForm checks that the rules of the nftables backend have the form that the test is for.
+func (r *rig) checkForm() {
+	r.t.Helper()
+	rules := r.run("nft", "list", "table", "inet", "gatehouse")
+	if strings.Contains(rules, "hook prerouting priority mangle - 10") != r.options.early {
+		r.t.Fatalf("the rules have not the form that they should have (early: %v):\n%s", r.options.early, rules)
+	}
+}
+
 func (r *rig) must(err error) {
 	r.t.Helper()
 	if err != nil {

@@ -196,7 +196,7 @@ func (r *rig) sendFromInternet(packets ...*packet) {
 	}
 }
 
-// routerFlows are what every station has with the router's own programs: with the portal, and with the one that tells time.
+// openRouterFlows begins a flow from each station to the router's program that tells time, and waits for the answers.
 func (r *rig) openRouterFlows(all ...*station) {
 	r.t.Helper()
 	for _, s := range all {
