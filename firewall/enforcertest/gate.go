@@ -54,6 +54,8 @@ type Backend struct {
 	Losses []string
 	// Unattended: sessions end by time when nobody is there.
 	Unattended bool
+	// Back is how soon after their loss rules are back. Zero: within a second.
+	Back time.Duration
 	// Late is how much later than asked for a session may end. Zero: at once.
 	Late time.Duration
 }

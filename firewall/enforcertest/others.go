@@ -1,6 +1,7 @@
 package enforcertest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ func Watch(t *testing.T, newGate Maker) {
 	Eventually(t, func() error { // Watch has begun
 		g.Reconcile(one)
 		g.Run(g.Losses[0])
-		return lab.WaitFor(t.Context(), time.Second, func() error {
+		return lab.WaitFor(t.Context(), cmp.Or(g.Back, time.Second), func() error {
 			if losses.Load() == 0 {
 				return errors.New("nothing was heard")
 			}
@@ -112,7 +113,7 @@ func Watch(t *testing.T, newGate Maker) {
 	for _, command := range g.Losses {
 		before := losses.Load()
 		g.Run(command)
-		err := lab.WaitFor(t.Context(), time.Second, func() error {
+		err := lab.WaitFor(t.Context(), cmp.Or(g.Back, time.Second), func() error {
 			if losses.Load() == before {
 				return errors.New("the loss was not heard of")
 			}

@@ -55,7 +55,7 @@ func Admitted(t *testing.T, newGate Maker) {
 	}
 }
 
-// Revoked cuts established flows, both ways.
+// Revoked cuts established flows, both ways, also one on which the station has fallen silent.
 func Revoked(t *testing.T, newGate Maker) {
 	g := newGate(t, lab.Options{}, GuestZone())
 	s := g.Station(lab.StationOptions{})
@@ -64,15 +64,21 @@ func Revoked(t *testing.T, newGate Maker) {
 	for _, addr := range Web() {
 		flows = append(flows, g.StartTraffic(s, addr, "9000"))
 	}
+	silent := g.StartTraffic(s, lab.WebAddr6, "9001")
 	g.Wait(200 * time.Millisecond)
+	silent.Up.Silence()
+	g.Wait(20 * time.Millisecond)
 	before := time.Now()
 	g.Cut(s)
 	g.Wait(300 * time.Millisecond)
+	ways := []*Way{&silent.Down}
+	silent.End()
 	for _, f := range flows {
 		f.End()
-		for _, w := range f.Ways() {
-			w.WantCut(t, before, 10*time.Millisecond, 100*time.Millisecond)
-		}
+		ways = append(ways, f.Ways()...)
+	}
+	for _, w := range ways {
+		w.WantCut(t, before, 10*time.Millisecond, 100*time.Millisecond)
 	}
 	g.WantCaptive(s)
 	g.Admit(Grant(s, "s2"))

@@ -266,13 +266,13 @@ func (k *sets) read(_ context.Context, grants map[id]*grant) (map[id]*count, err
 			return nil, lost(err)
 		}
 	}
-	if len(counts) == 0 {
-		return counts, nil // nor need there be any other set
-	}
 	for i := range grants {
 		if counts[i] == nil {
 			return nil, fmt.Errorf("%w: a station's counters", errLost)
 		}
+	}
+	if len(counts) == 0 {
+		return counts, nil // nor need there be any other set
 	}
 	for i := range k.zones {
 		z := &k.zones[i]
