@@ -187,6 +187,43 @@ func TestExtendExactly(t *testing.T) {
 	})
 }
 
+func TestExtendAccountExactly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := capRig(t, sessions.Limits{Caps: sessions.CapsOf[sessions.VolumeLimit]{Week: total(1000)}})
+		defer func() { r.stop() }()
+		r.login(t, stationA)
+		r.login(t, stationB)
+		r.wantPassed(t, stationA, 1000)
+		extendAccount(t, r, 300) // before anybody has looked
+		r.kernel.traffic(stationA, 200, 0)
+		r.wantPassed(t, stationB, 100)
+		poll()
+		wantLog(t, r.disk, []string{"Start", "Start", "Stop NAS-Request", "Stop NAS-Request"},
+			[]string{"ui h200", "ui h200", "di h200", "di h200"})
+	})
+}
+
+// A reading that was on its way when more was given says nothing about what was given.
+func TestExtendedWhileBeingRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := capRig(t, sessions.Limits{Caps: sessions.CapsOf[sessions.VolumeLimit]{Day: total(1050)}})
+		defer func() { r.stop() }()
+		r.login(t, stationA)
+		r.wantPassed(t, stationA, 1000)
+		r.kernel.late = func() {
+			time.Sleep(time.Millisecond)
+			r.kernel.packet(stationA, 50, 0)
+			extendAccount(t, r, 450)
+		}
+		poll()
+		r.wantPassed(t, stationA, 400)
+		poll()
+		if rec := r.disk.last(); rec.Session.Usage.InputOctets != 1450 {
+			t.Errorf("%d octets accounted, want 1450", rec.Session.Usage.InputOctets)
+		}
+	})
+}
+
 func TestExtendNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := capRig(t, sessions.Limits{})
@@ -474,10 +511,15 @@ func TestGuestsAndZonesCountApart(t *testing.T) {
 
 		r.login(t, stationB) // an account has one ledger, each zone its own caps for it
 		r.login(t, elsewhere)
-		r.wantPassed(t, elsewhere, 2000)
+		r.wantPassed(t, stationB, 1000)
 		poll()
-		if r.View(stationB).State != sessions.Captive {
-			t.Error("a thousand of another zone do not count here")
+		if r.View(stationB).Session != nil || r.View(elsewhere).Session.Data.Left != 1000 {
+			t.Errorf("here %+v, there %+v", r.View(stationB).Session, r.View(elsewhere).Session.Data)
+		}
+		r.kernel.traffic(elsewhere, 1000, 0)
+		poll()
+		if r.View(elsewhere).Session != nil {
+			t.Error("what was used in the other zone does not count")
 		}
 	})
 }
@@ -599,6 +641,27 @@ func TestSessionCapOverAReboot(t *testing.T) {
 		poll()
 		if r.kernel.hammer(stationA) > 300 { // what was used since it was last written down
 			t.Error("a power cut gives more than it cost")
+		}
+	})
+}
+
+// Who goes on slowly does so after a reboot.
+func TestSlowOverAReboot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := capRig(t, slowLimits(sessions.CapsOf[sessions.VolumeLimit]{Session: total(1000)}))
+		defer func() { r.stop() }()
+		r.click(t, stationA)
+		r.wantPassed(t, stationA, 1000)
+		poll()
+		time.Sleep(2 * time.Minute)
+		r.stop()
+		r.kernel.wipe()
+		r.clock.reboot("22222222-2222-3333-4444-555555555555")
+		r.start(t)
+		r.Seen(stationA, addrA)
+		poll()
+		if g := r.kernel.grant(stationA); g.RateDown != 256e3 || !r.View(stationA).Session.Data.Slow {
+			t.Errorf("%v down", g.RateDown)
 		}
 	})
 }

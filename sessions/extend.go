@@ -124,6 +124,7 @@ func (m *Manager) readNow(ctx context.Context, stations ...Station) error {
 	if len(stations) == 0 {
 		return nil
 	}
+	asked := m.cfg.Clock.Mono()
 	readings, err := m.cfg.Enforcer.Usage(ctx)
 	if err != nil {
 		return fmt.Errorf("reading usage: %w", err)
@@ -133,6 +134,7 @@ func (m *Manager) readNow(ctx context.Context, stations ...Station) error {
 	for _, reading := range readings {
 		if r := m.running[reading.Station]; r != nil && r.cutAt == nil && slices.Contains(stations, reading.Station) {
 			m.takeReading(r, reading)
+			r.readAt = asked
 		}
 	}
 	return nil

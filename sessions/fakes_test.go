@@ -59,6 +59,7 @@ type kernel struct {
 	grants  map[sessions.Station]*held
 	quotas  map[string]*quota
 	reached func() // a cap refused its first packet
+	late    func() // called once when readings are on their way
 	fail    error  // next Admit
 	gone    bool   // the rules were removed, and nobody is held back
 	calls   []string
@@ -103,6 +104,7 @@ func (k *kernel) Admit(_ context.Context, grants ...sessions.Grant) error {
 	for _, g := range grants {
 		k.admit(g)
 	}
+	k.forgetQuotas()
 	return nil
 }
 
@@ -287,6 +289,12 @@ func (k *kernel) Usage(context.Context) ([]sessions.Reading, error) {
 	var out []sessions.Reading
 	for _, h := range k.grants {
 		out = append(out, k.read(h))
+	}
+	if late := k.late; late != nil {
+		k.late = nil
+		k.mu.Unlock()
+		late()
+		k.mu.Lock()
 	}
 	return out, nil
 }

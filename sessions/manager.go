@@ -104,6 +104,7 @@ type live struct {
 	cutCause   TerminateCause
 	cutAt      *Stamp // set once the kernel has let go and the Stop is not yet durable
 
+	readAt     time.Duration // Mono when its last reading was asked for; an older one is out of date
 	unsaved    bool          // Base or CapFull is not what the journal has
 	book       *book         // of the account; nil: it has no cap
 	applied    uint32        // standing.digest of the grant that the kernel has; 0 after adoption: not known

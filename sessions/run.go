@@ -214,9 +214,10 @@ func (m *Manager) takeReadings(asked time.Duration, readings []Reading) (idle, s
 		case m.busy[st] != nil:
 		case !running:
 			strays = append(strays, st)
-		case r.cutAt != nil || m.nearlyOver(r):
+		case r.cutAt != nil || m.nearlyOver(r) || asked < r.readAt: // or somebody else has read it since
 		case reading.Live && r.AcctSessionID == reading.AcctSessionID:
 			m.takeReading(r, reading)
+			r.readAt = asked
 			r.UsageAt, r.idleLeft = now, reading.IdleLeft
 			if reading.Capped && r.refusedAt == 0 && r.believes(asked) { // else it may be of an earlier grant
 				r.refusedAt = asked
