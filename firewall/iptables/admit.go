@@ -41,7 +41,6 @@ func (f *Firewall) admit(ctx context.Context, grants []sessions.Grant) error {
 		}
 		f.remember(a.now)
 	}
-	f.watch.changed()
 	return nil
 }
 
@@ -96,7 +95,6 @@ func (f *Firewall) stop(ctx context.Context, grants []*grant) error {
 		g.cut = true
 		f.dropFlows(g)
 	}
-	f.watch.changed()
 	return nil
 }
 
@@ -176,7 +174,6 @@ func (f *Firewall) release(ctx context.Context, grants []*grant) error {
 		}
 		f.forget(g)
 	}
-	f.watch.changed()
 	return nil
 }
 
@@ -199,7 +196,6 @@ func (f *Firewall) SetBlocked(ctx context.Context, stations []sessions.Station) 
 		if err := f.keeper.block(ctx, blocked); err != nil {
 			return fmt.Errorf("blocking: %w", err)
 		}
-		f.watch.changed()
 	}
 	f.blocked = blocked
 	return nil

@@ -172,7 +172,7 @@ func TestOnStop(t *testing.T) {
 	var fw *iptables.Firewall
 	g := newGate(t, lab.Options{ExtraBridges: []lab.Bridge{
 		{Name: "br-open", Net4: netip.MustParsePrefix("192.168.90.1/24"), Net6: netip.MustParsePrefix("2001:db8:77:1::1/64"), DHCP: true},
-	}}, iptables.Config{NoSets: true, Zones: []iptables.Zone{
+	}}, &iptables.Config{NoSets: true, Zones: []iptables.Zone{
 		{Name: "guest", Interfaces: []string{lab.GuestBridge}, Masquerade: true},
 		{Name: "a-zone-with-a-long-name", Interfaces: []string{"br-open"}, Masquerade: true, OpenOnStop: true},
 	}}, &fw)
@@ -193,4 +193,39 @@ func TestOnStop(t *testing.T) {
 	g.Reconcile(enforcertest.Grant(admitted, "s1"))
 	g.WantCaptive(opened)
 	g.WantOnline(admitted)
+}
+
+// A zone that the configuration has no more is the router's own affair again, and its sessions are over.
+func TestZoneGone(t *testing.T) {
+	lab.RequireKernel(t, "iptables-legacy", "ip6tables-legacy")
+	sets := hasSets(t)
+	t.Parallel()
+	for _, noSets := range []bool{true, false} {
+		if !noSets && !sets {
+			continue
+		}
+		t.Run(map[bool]string{true: "plain", false: "sets"}[noSets], func(t *testing.T) {
+			guest := iptables.Zone{Name: "guest", Interfaces: []string{lab.GuestBridge}, Masquerade: true}
+			cfg := &iptables.Config{NoSets: noSets, Zones: []iptables.Zone{guest, {Name: "attic", Interfaces: []string{"br-attic"}}}}
+			g := newGate(t, lab.Options{ExtraBridges: []lab.Bridge{
+				{Name: "br-attic", Net4: netip.MustParsePrefix("192.168.90.1/24"), Net6: netip.MustParsePrefix("2001:db8:77:1::1/64"), DHCP: true},
+			}}, cfg, new(*iptables.Firewall))
+			s, up := g.Station(lab.StationOptions{}), g.Station(lab.StationOptions{Bridge: "br-attic"})
+			one := enforcertest.Grant(up, "s2")
+			one.Station.Zone = "attic"
+			g.Admit(enforcertest.Grant(s, "s1"), one)
+			g.WantTCP(up.Host, "192.168.90.1", "22", lab.Refused)
+			cfg.Zones = []iptables.Zone{guest}
+			g.Restart()
+			g.Reconcile(enforcertest.Grant(s, "s1"))
+			g.WantOnline(s)
+			g.WantPage(up, "192.168.90.1", lab.AdminPageText)
+			if _, there := g.Reading("s2"); there {
+				t.Error("the session of a zone that is gone is read")
+			}
+			if left := g.Run(saved); strings.Contains(left, "attic") {
+				t.Errorf("left behind:\n%s", left)
+			}
+		})
+	}
 }

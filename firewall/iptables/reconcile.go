@@ -111,7 +111,7 @@ func (f *Firewall) settle(ctx context.Context, want []sessions.Grant) (missing [
 	if err := f.release(ctx, unwanted); err != nil {
 		return nil, err
 	}
-	return missing, f.keeper.tidy(ctx, f.grants)
+	return missing, nil
 }
 
 // install loads the rules and puts them where packets come along.

@@ -46,17 +46,17 @@ func maker(noSets bool) enforcertest.Maker {
 		for _, z := range zones {
 			cfg.Zones = append(cfg.Zones, iptables.Zone{Name: z.Name, Interfaces: z.Interfaces, Masquerade: z.Masquerade, Management: z.Management})
 		}
-		return newGate(t, o, cfg, new(*iptables.Firewall))
+		return newGate(t, o, &cfg, new(*iptables.Firewall))
 	}
 }
 
 // newGate makes a gate; at is where its firewall is to be found.
-func newGate(t testing.TB, o lab.Options, cfg iptables.Config, at **iptables.Firewall) *enforcertest.Gate {
+func newGate(t testing.TB, o lab.Options, cfg *iptables.Config, at **iptables.Firewall) *enforcertest.Gate {
 	t.Helper()
 	b := enforcertest.Backend{
 		Open: func(logger *slog.Logger) (_ enforcertest.Firewall, err error) {
 			cfg.Logger = logger
-			*at, err = iptables.New(cfg)
+			*at, err = iptables.New(*cfg)
 			return *at, err
 		},
 		Listing: saved,

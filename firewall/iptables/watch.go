@@ -89,9 +89,6 @@ func (w *watcher) allSizes(f *Firewall) map[string]tableInfo {
 	return sizes
 }
 
-// changed says that we have changed rules ourselves.
-func (w *watcher) changed() { w.sizes = nil }
-
 // note takes down that everything is as it should be.
 func (w *watcher) note(ctx context.Context, f *Firewall) error {
 	w.lines = map[string]bool{}
