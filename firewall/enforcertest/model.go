@@ -16,6 +16,9 @@ import (
 type model struct {
 	late   time.Duration
 	grants map[sessions.Station][]*grant // the latest at the end
+	caps   map[string]*capacity          // by name
+	// blocked reach nothing, whatever they have.
+	blocked map[sessions.Station]bool
 }
 
 type grant struct {
@@ -33,7 +36,7 @@ func (w window) isOver(at time.Time) bool  { return !w.isNever() && !at.Before(w
 func (w window) isAhead(at time.Time) bool { return w.isNever() || at.Before(w.from) }
 
 func newModel(late time.Duration) *model {
-	return &model{late: late, grants: map[sessions.Station][]*grant{}}
+	return &model{late: late, grants: map[sessions.Station][]*grant{}, caps: map[string]*capacity{}, blocked: map[sessions.Station]bool{}}
 }
 
 // tick is how much the kernel's clock for timeouts may be ahead of time.
@@ -90,6 +93,7 @@ func (m *model) admit(wanted sessions.Grant, begun, ended time.Time) {
 		m.grants[wanted.Station] = append(m.grants[wanted.Station], g)
 	}
 	g.Grant, g.cut = wanted, false
+	m.cap(wanted.Caps)
 	g.ends, g.silent = m.after(wanted.Timeout, begun, ended), m.after(wanted.IdleTimeout, begun, ended)
 }
 
@@ -114,7 +118,7 @@ func (m *model) release(s sessions.Station, at time.Time) {
 	m.grants[s] = slices.DeleteFunc(m.grants[s], func(g *grant) bool { return !g.isLive(at) })
 }
 
-func (m *model) forgetAll() { clear(m.grants) }
+func (m *model) forgetAll() { clear(m.grants); clear(m.caps) }
 
 func (m *model) reconcile(want []sessions.Grant, begun, ended time.Time) {
 	wanted := map[string]bool{}
@@ -164,6 +168,9 @@ func (m *model) compare(readings []sessions.Reading, begun, ended time.Time) err
 			if err := g.compare(r, begun, ended); err != nil {
 				return err
 			}
+			if capped, sure := m.isCapped(g); sure && r.Live && r.Capped != capped {
+				return fmt.Errorf("%s should be capped %v: %+v", g.AcctSessionID, capped, r)
+			}
 		}
 	}
 	for session := range of {
@@ -175,7 +182,7 @@ func (m *model) compare(readings []sessions.Reading, begun, ended time.Time) err
 func (g *grant) compare(r sessions.Reading, begun, ended time.Time) error {
 	live := g.isLive(begun)
 	idled := !g.cut && g.ends.isAhead(begun) && g.silent.isOver(begun)
-	if r.Station != g.Station || r.Live != live || r.Idled != idled || r.Capped {
+	if r.Station != g.Station || r.Live != live || r.Idled != idled {
 		return fmt.Errorf("%s should be live %v, idled %v: %+v", g.AcctSessionID, live, idled, r)
 	}
 	if hasLeft := live && g.IdleTimeout > 0; hasLeft != (r.IdleLeft >= 0) || r.IdleLeft > g.IdleTimeout ||

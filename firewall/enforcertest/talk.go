@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ const (
 	talkPort    = 9100
 	maxTalkSize = 1200
 	answerLimit = 3 * time.Second        // for an answer that must come
-	silentLimit = 150 * time.Millisecond // for one that must not
+	silentLimit = 100 * time.Millisecond // for one that must not
 )
 
 // serverAddrs are the server's address in each family, and overheads the octets of a packet beside what it carries.
@@ -123,13 +124,14 @@ func (k *talkers) talk(m *model, random *rand.Rand, settle func()) error {
 				}
 			}
 			g := m.latest(x.talker.Station)
-			if err := k.exchange(&x, g.isLive(x.begun)); err != nil {
+			m.expect(g, &x)
+			if err := k.exchange(&x); err != nil {
 				return err
 			}
 			if err := m.take(g, x); err != nil {
 				return err
 			}
-			if !g.isLive(x.ended) {
+			if !g.isLive(x.ended) || m.blocked[x.talker.Station] {
 				if err := k.intrude(&x); err != nil {
 					return err
 				}
@@ -147,6 +149,27 @@ type exchange struct {
 	begun, ended time.Time
 	passed       bool // the packet arrived
 	answered     byte // so many came back
+
+	willPass   bool
+	willAnswer byte
+	unsure     bool // about either
+}
+
+func (x *exchange) octets() uint64 { return uint64(x.size) + overheads[x.family] }
+
+// expect foretells an exchange, and counts it.
+func (m *model) expect(g *grant, x *exchange) {
+	if !g.isLive(x.begun) || m.blocked[x.Station] {
+		return
+	}
+	_, sure := m.isCapped(g)
+	x.unsure = !sure
+	if x.willPass = m.passes(g, up, x.octets()); !x.willPass {
+		return
+	}
+	for x.willAnswer < x.answers && m.passes(g, down, x.octets()) {
+		x.willAnswer++
+	}
 }
 
 func (s *talker) hangUp(family int) error {
@@ -158,8 +181,8 @@ func (s *talker) hangUp(family int) error {
 	return err
 }
 
-// exchange sends the packet and waits for its answers; live says whether they are expected.
-func (k *talkers) exchange(x *exchange, live bool) error {
+// exchange sends the packet and waits for its answers.
+func (k *talkers) exchange(x *exchange) error {
 	defer func() { x.ended = time.Now() }()
 	if x.conns[x.family] == nil {
 		server := netip.AddrPortFrom(netip.MustParseAddr(serverAddrs[x.family]), talkPort)
@@ -175,20 +198,25 @@ func (k *talkers) exchange(x *exchange, live bool) error {
 	packet := make([]byte, x.size)
 	binary.BigEndian.PutUint64(packet, number)
 	packet[headerSize-1] = x.answers
-	limit := answerLimit
-	if !live {
-		limit = silentLimit
-	}
-	err := conn.SetDeadline(time.Now().Add(lab.Patience(limit)))
-	if err == nil {
-		_, err = conn.Write(packet)
-	}
-	if err != nil {
-		return fmt.Errorf("sending from %s: %w", x.host.Name, err)
+	// An error that is told now may be about the packet before.
+	if _, err := conn.Write(packet); err != nil {
+		if _, err = conn.Write(packet); err != nil {
+			return fmt.Errorf("sending from %s: %w", x.host.Name, err)
+		}
 	}
 	answer := make([]byte, maxTalkSize)
 	for x.answered < x.answers {
+		isDue, limit := x.answered < x.willAnswer && !x.unsure, silentLimit
+		if isDue {
+			limit = answerLimit
+		}
+		if err := conn.SetReadDeadline(time.Now().Add(lab.Patience(limit))); err != nil {
+			return err
+		}
 		n, err := conn.Read(answer)
+		if isDue && err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			continue
+		}
 		if err != nil { // refused by ICMP, or not answered
 			break
 		}
@@ -206,7 +234,8 @@ func (k *talkers) exchange(x *exchange, live bool) error {
 // intrude has the server send to where the station's last packet came from, as a leak would let through. What arrives is
 // taken for the answer to the next packet.
 func (k *talkers) intrude(x *exchange) error {
-	if x.seen[x.family] == nil {
+	// Where addresses are translated it would be a connection to the router itself, and one in the station's way later.
+	if from, ok := x.seen[x.family].(*net.UDPAddr); !ok || from.IP.To4() != nil {
 		return nil
 	}
 	_, err := k.servers[x.family].WriteTo(make([]byte, x.size), x.seen[x.family])
@@ -215,15 +244,15 @@ func (k *talkers) intrude(x *exchange) error {
 
 // take checks what came of an exchange with the station's latest grant, or nil, and counts it.
 func (m *model) take(g *grant, x exchange) error {
-	isVague := g != nil && g.vagueUntil(x.begun, x.ended).After(x.begun)
-	if want := g.isLive(x.begun); !isVague && (x.passed != want || (x.answered == x.answers) != want || !want && x.answered > 0) {
-		return fmt.Errorf("IPv%d of %s, whose session is %v: passed %v, %d of %d answers came back",
-			4+2*x.family, x.host.Name, g, x.passed, x.answered, x.answers)
+	isVague := g != nil && !m.blocked[x.Station] && (x.unsure || g.vagueUntil(x.begun, x.ended).After(x.begun))
+	if !isVague && (x.passed != x.willPass || x.answered != x.willAnswer) {
+		return fmt.Errorf("IPv%d of %s, whose session is %v, blocked %v: passed %v, want %v; %d of %d answers came back, want %d",
+			4+2*x.family, x.host.Name, g, m.blocked[x.Station], x.passed, x.willPass, x.answered, x.answers, x.willAnswer)
 	}
 	if g == nil || g.cut {
 		return nil
 	}
-	octets := uint64(x.size) + overheads[x.family]
+	octets := x.octets()
 	add := func(u *sessions.Usage, up, down uint64) {
 		u.InputPackets, u.InputOctets = u.InputPackets+up, u.InputOctets+up*octets
 		u.OutputPackets, u.OutputOctets = u.OutputPackets+down, u.OutputOctets+down*octets
@@ -234,6 +263,7 @@ func (m *model) take(g *grant, x exchange) error {
 	}
 	add(&g.least, up, uint64(x.answered))
 	if isVague {
+		m.doubt(g)
 		add(&g.most, 1, uint64(x.answers))
 	} else {
 		add(&g.most, up, uint64(x.answered))
@@ -252,5 +282,5 @@ func (g *grant) String() string {
 	if g == nil {
 		return "none"
 	}
-	return fmt.Sprintf("%s (timeout %v, idle timeout %v, cut %v)", g.AcctSessionID, g.Timeout, g.IdleTimeout, g.cut)
+	return fmt.Sprintf("%s (timeout %v, idle timeout %v, caps %+v, cut %v)", g.AcctSessionID, g.Timeout, g.IdleTimeout, g.Caps, g.cut)
 }

@@ -24,6 +24,7 @@ type Rig struct {
 	Losses  []Loss
 	// Unit is what timeouts are whole multiples of; Late is by how much a session may outlast its time or its silence.
 	Unit, Late time.Duration
+	Caps       bool // grants may have caps
 	// Rates returns what each station with a rate is held to, up and down; nil: the enforcer holds nobody to a rate.
 	Rates func() (map[sessions.Station][2]sessions.BitRate, error)
 }
@@ -38,7 +39,7 @@ type Loss struct {
 
 const (
 	crowd      = 4                      // stations
-	shortWalk  = 80                     // steps
+	shortWalk  = 60                     // steps
 	walkMargin = 100 * time.Millisecond // what a step may take without another look at the clock
 )
 
@@ -80,7 +81,9 @@ type walk struct {
 	model   *model
 	talkers *talkers
 	random  *rand.Rand
-	session int // number of the last one
+	session int           // number of the last one
+	version uint32        // of the last cap
+	shared  *sessions.Cap // of this step: there cannot be two versions of it at once
 	path    []string
 }
 
@@ -100,7 +103,9 @@ func (w *walk) step() error {
 		{1, "restart", w.restart},
 		{1, "lose", w.lose},
 		{2, "wait", w.wait},
+		{1, "block", w.block},
 	}
+	w.shared = nil
 	total := 0
 	for _, s := range steps {
 		total += s.weight
@@ -169,8 +174,8 @@ func (w *walk) some() []sessions.Station {
 	return chosen
 }
 
-// limits draws timeouts and rates.
-func (w *walk) limits(g sessions.Grant) sessions.Grant {
+// limits draws timeouts, rates and caps.
+func (w *walk) limits(g sessions.Grant, goesOn bool) sessions.Grant {
 	units := func(n int) time.Duration { return lab.Patience(time.Duration(n) * w.Unit) }
 	g.Timeout = []time.Duration{0, time.Hour, time.Minute, units(3 + w.random.IntN(6))}[w.random.IntN(4)]
 	// So many of them that some are no class of their own.
@@ -179,12 +184,58 @@ func (w *walk) limits(g sessions.Grant) sessions.Grant {
 		g.RateUp = []sessions.BitRate{0, 20_000_000, 50_000_000}[w.random.IntN(3)]
 		g.RateDown = []sessions.BitRate{0, 20_000_000, 50_000_000}[w.random.IntN(3)]
 	}
+	if g.Caps = nil; w.Caps && w.random.IntN(2) == 0 {
+		g.Caps = w.caps(g, goesOn)
+	}
 	return g
 }
 
 func (w *walk) newSession(s sessions.Station) sessions.Grant {
 	w.session++
-	return w.limits(sessions.Grant{Station: s, AcctSessionID: fmt.Sprintf("session-%d", w.session)})
+	return w.limits(sessions.Grant{Station: s, AcctSessionID: fmt.Sprintf("session-%d", w.session)}, false)
+}
+
+// caps draws a cap, the session's own or one that all share. Its version goes on only where that is certain to be there.
+func (w *walk) caps(g sessions.Grant, goesOn bool) []sessions.Cap {
+	c := sessions.Cap{Name: "of " + g.AcctSessionID}
+	if w.random.IntN(2) == 0 {
+		if c.Name = "shared"; w.shared != nil {
+			return []sessions.Cap{*w.shared}
+		}
+		defer func() { w.shared = &c }()
+	}
+	bound := func() uint64 { return uint64(500 + w.random.IntN(6000)) }
+	switch w.random.IntN(4) {
+	case 0:
+		c.Up = bound()
+	case 1:
+		c.Down = bound()
+	case 2:
+		c.Total = bound()
+	case 3:
+		c.Up, c.Total = bound(), bound()
+	}
+	if now := w.model.caps[c.Name]; goesOn && now != nil && w.model.isHeld(c.Name) && w.random.IntN(2) == 0 {
+		c.Version = now.Version
+	} else {
+		w.version++
+		c.Version = w.version
+	}
+	return []sessions.Cap{c}
+}
+
+// block lets exactly some stations reach nothing. As a caller must, it cuts them before.
+func (w *walk) block() error {
+	var stations []sessions.Station
+	if w.random.IntN(2) == 0 {
+		var err error
+		if stations, err = w.cutSome(); err != nil {
+			return err
+		}
+	}
+	w.note("to %d blocked", len(stations))
+	w.model.block(stations)
+	return w.e.SetBlocked(w.ctx, stations)
 }
 
 func (w *walk) admit() error {
@@ -200,7 +251,7 @@ func (w *walk) extend() error {
 	var grants []sessions.Grant
 	for _, s := range w.some() {
 		if g := w.model.latest(s); g != nil {
-			grants = append(grants, w.limits(g.Grant))
+			grants = append(grants, w.limits(g.Grant, !g.cut))
 		}
 	}
 	return w.admitAll(grants)
@@ -265,7 +316,7 @@ func (w *walk) wishes() (want []sessions.Grant) {
 		case choice == 0:
 			want = append(want, w.newSession(talker.Station))
 		case choice > 1 && latest != nil:
-			want = append(want, w.limits(latest.Grant))
+			want = append(want, w.limits(latest.Grant, false))
 		}
 	}
 	return want
@@ -285,6 +336,9 @@ func (w *walk) restart() error {
 	w.e = w.Restart()
 	if err := w.compare(); err != nil {
 		return fmt.Errorf("before Reconcile: %w", err)
+	}
+	if err := w.e.SetBlocked(w.ctx, w.model.blockedStations()); err != nil {
+		return err
 	}
 	return w.reconcile()
 }

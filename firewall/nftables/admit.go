@@ -136,7 +136,7 @@ func (f *Firewall) admitted(a admission) []*grant {
 	case !a.again():
 		a.old.cut, a.old.caps = true, nil
 		return []*grant{a.old}
-	case (a.old.class == 0) != (a.now.class == 0):
+	case a.old.classless && !a.old.flowless, (a.old.class == 0) != (a.now.class == 0):
 		return []*grant{a.now} // their conntrack marks say that it has an idle timeout, or that it has none
 	}
 	return nil

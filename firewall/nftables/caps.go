@@ -265,6 +265,7 @@ func (f *Firewall) adoptCaps(found inspection) error {
 				f.caps[key] = k
 			}
 			k.has[b] = true
+			g.cut = false // or the next grant of this id would find them in its way
 			if !slices.Contains(g.caps, k) {
 				g.caps = append(g.caps, k)
 				k.refs++

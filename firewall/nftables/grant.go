@@ -21,6 +21,8 @@ type grant struct {
 	caps    []*kernelCap  // in the order of their keys; none of a grant that was cut
 	// cut: its elements of admission are gone. Those of a grant that is not cut may have expired.
 	cut bool
+	// classless: its class is not known, because its element among the stations was gone when it was adopted.
+	classless bool
 	// flowless: no conntrack entry has its id.
 	flowless bool
 }
@@ -40,7 +42,7 @@ func fromComment(i id, comment string) (*grant, bool) {
 	if err != nil || !ok || i == 0 {
 		return nil, false
 	}
-	return &grant{id: i, station: sessions.Station{Zone: zone, MAC: m}, session: session, cut: true}, true
+	return &grant{id: i, station: sessions.Station{Zone: zone, MAC: m}, session: session, cut: true, classless: true}, true
 }
 
 // elementsOf are the elements of one or many grants, by set.

@@ -194,7 +194,7 @@ func (f *Firewall) adoptStations(set string) error {
 	for i := range stations {
 		mark := stations[i].mark
 		if g := f.grants[idOf(mark)]; g != nil {
-			g.class, g.cut = classOf(mark), false
+			g.class, g.cut, g.classless = classOf(mark), false, false
 			if g.class < otherClass {
 				g.idle = f.idle.classes[g.class]
 			}

@@ -15,7 +15,7 @@ func TestWalk(t *testing.T) { inBothForms(t, testWalk) }
 func testWalk(t *testing.T, newGate gateMaker) {
 	g := newGate(t, lab.Options{}, guestZone())
 	enforcertest.Walk(t, enforcertest.Rig{
-		Lab: g.Lab, Zone: "guest", Unit: 100 * time.Millisecond, Late: 20 * time.Millisecond,
+		Lab: g.Lab, Zone: "guest", Unit: 100 * time.Millisecond, Late: 20 * time.Millisecond, Caps: true,
 		Restart: func() sessions.Enforcer { g.restart(); return g.Firewall },
 		Losses: []enforcertest.Loss{
 			g.loss("delete table inet gatehouse", false),
