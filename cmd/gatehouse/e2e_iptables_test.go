@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -75,5 +78,44 @@ func TestIPTables(t *testing.T) {
 	rules, err := s.Gateway.Run(t.Context(), "iptables-legacy-save")
 	if err != nil || strings.Contains(rules, "gatehouse") {
 		t.Errorf("after cleanup: %v\n%s", err, rules)
+	}
+}
+
+// TestBackendAuto has a router without the nft program: the other backend is taken, and what it does not have is refused by
+// the name of its key.
+func TestBackendAuto(t *testing.T) {
+	lab.RequireKernel(t, "iptables-legacy", "ip6tables-legacy")
+	s := newSite(t)
+	path := t.TempDir()
+	for _, name := range []string{"iptables", "ip6tables"} {
+		for _, part := range []string{"-legacy", "-legacy-save", "-legacy-restore"} {
+			program, err := exec.LookPath(name + part)
+			if err == nil {
+				err = os.Symlink(program, filepath.Join(path, name+part))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for line, want := range map[string]string{
+		"walled_garden = ['pay.example.com']": "zone[guests].walled_garden: needs nftables",
+		"bandwidth_up = '1Mbit'":              "zone[guests].bandwidth_up: needs nftables for the shaper",
+	} {
+		s.write(t, "gatehouse.toml", s.settings(line))
+		if said, code := s.daemon(t, "env", "PATH="+path); code != exitNotSo || !strings.Contains(said, want) {
+			t.Errorf("%s: exit code %d, want a message with %q:\n%s", line, code, want, said)
+		}
+	}
+	s.write(t, "gatehouse.toml", s.settings(""))
+	p := s.start(t, "PATH="+path)
+	if out, err := s.cli(t, "status"); err != nil || !strings.Contains(out, "firewall: iptables (nftables does not work here: the nft program is not installed") {
+		t.Errorf("status: %v\n%s", err, out)
+	}
+	if at, err := s.guest(t).Click(t.Context()); err != nil || at.Status != http.StatusOK {
+		t.Errorf("login: %d %v\n%s", at.Status, err, p.Log())
+	}
+	if err := p.Terminate(); err != nil {
+		t.Errorf("stopping: %v\n%s", err, p.Log())
 	}
 }
