@@ -94,7 +94,7 @@ func (k *sets) put(ctx context.Context, plan []admission) error {
 	}
 	var again []id
 	for i, a := range plan {
-		if err := k.admit(a.now); err != nil {
+		if err := k.admit(a); err != nil {
 			for _, b := range plan[:i+1] {
 				if !b.again() {
 					err = errors.Join(err, k.drop(ctx, []*grant{b.now}))
@@ -125,13 +125,20 @@ func (k *sets) left(g *grant) time.Duration {
 }
 
 // admit puts a grant into its sets, the one that lets packets through last.
-func (k *sets) admit(g *grant) error {
+func (k *sets) admit(a admission) error {
+	g := a.now
 	z := &Zone{Name: g.station.Zone}
 	mac, left := entry{mac: g.station.MAC, timed: true}, k.left(g)
 	n := k.netfilter
 	sent := mac
 	sent.timed, sent.comment = false, g.String()
-	err := n.add(z.chain(setSent), sent)
+	var err error
+	if !a.again() { // counters begin at nothing
+		err = n.del(z.chain(setSent), mac)
+	}
+	if err == nil {
+		err = n.add(z.chain(setSent), sent)
+	}
 	long := mac
 	if long.seconds = inSet(left - addressFor); err == nil && (left == 0 || long.seconds > 0) {
 		err = n.add(z.chain(setLong), long)
@@ -189,9 +196,9 @@ func (k *sets) stop(_ context.Context, grants []*grant) error {
 				return err
 			}
 		}
-		was := *g
-		was.cut, mac.comment = true, ""
-		mac.comment = was.String()
+		ended := *g
+		ended.cut = true
+		mac.comment = ended.String()
 		if err := k.netfilter.add(z.chain(setSent), mac); err != nil {
 			return err
 		}
@@ -276,8 +283,12 @@ func (k *sets) read(_ context.Context, grants map[id]*grant) (map[id]*count, err
 	}
 	for i := range k.zones {
 		z := &k.zones[i]
+		if !slices.Contains(names, z.chain(setIdle)) { // a zone that is new, before the first Reconcile
+			continue
+		}
 		err := k.netfilter.list(z.chain(setIdle), func(e *entry) {
-			at(ids[sessions.Station{Zone: z.Name, MAC: e.mac}]).idleLeft = time.Duration(e.seconds) * time.Second
+			// The kernel rounds what is left down.
+			at(ids[sessions.Station{Zone: z.Name, MAC: e.mac}]).idleLeft = time.Duration(e.seconds+1) * time.Second
 		})
 		if err != nil {
 			return nil, lost(err)

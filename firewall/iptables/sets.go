@@ -112,7 +112,7 @@ func (k *sets) refuse(z *Zone, _ []sessions.MAC) []string {
 }
 
 func (k *sets) fills(chain string) bool {
-	return strings.HasPrefix(chain, prefix+"idle_") || strings.HasPrefix(chain, prefix+"new_")
+	return slices.ContainsFunc(k.zones, func(z Zone) bool { return chain == z.chain("idle") || chain == z.chain("new") })
 }
 
 func (k *sets) prepare(ctx context.Context, blocked map[string][]sessions.MAC) error {
