@@ -191,17 +191,3 @@ func (g *grant) compare(r sessions.Reading, begun, ended time.Time) error {
 	}
 	return g.count(r.Usage)
 }
-
-// compareRates checks to what everybody who has a session is held.
-func (m *model) compareRates(got map[sessions.Station][2]sessions.BitRate) error {
-	want := map[sessions.Station][2]sessions.BitRate{}
-	for s := range m.grants {
-		if g := m.latest(s); g != nil && g.RateUp+g.RateDown > 0 {
-			want[s] = [2]sessions.BitRate{g.RateUp, g.RateDown}
-		}
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		return fmt.Errorf("rates (-want +got):\n%s", diff)
-	}
-	return nil
-}

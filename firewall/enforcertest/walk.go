@@ -25,8 +25,7 @@ type Rig struct {
 	// Unit is what timeouts are whole multiples of; Late is by how much a session may outlast its time or its silence.
 	Unit, Late time.Duration
 	Caps       bool // grants may have caps
-	// Rates returns what each station with a rate is held to, up and down; nil: the enforcer holds nobody to a rate.
-	Rates func() (map[sessions.Station][2]sessions.BitRate, error)
+	Rates      bool // grants may have rates, more than a walk's packets use
 }
 
 // Loss is what another program does to the rules.
@@ -180,7 +179,7 @@ func (w *walk) limits(g sessions.Grant, goesOn bool) sessions.Grant {
 	g.Timeout = []time.Duration{0, time.Hour, time.Minute, units(3 + w.random.IntN(6))}[w.random.IntN(4)]
 	// So many of them that some are no class of their own.
 	g.IdleTimeout = []time.Duration{0, 0, time.Duration(1+w.random.IntN(9)) * time.Minute, units(3 + w.random.IntN(6))}[w.random.IntN(4)]
-	if w.Rates != nil {
+	if w.Rates {
 		g.RateUp = []sessions.BitRate{0, 20_000_000, 50_000_000}[w.random.IntN(3)]
 		g.RateDown = []sessions.BitRate{0, 20_000_000, 50_000_000}[w.random.IntN(3)]
 	}
@@ -382,12 +381,5 @@ func (w *walk) compare() error {
 	if err != nil {
 		return fmt.Errorf("usage: %w", err)
 	}
-	if err := w.model.compare(readings, begun, ended); err != nil || w.Rates == nil {
-		return err
-	}
-	rates, err := w.Rates()
-	if err != nil {
-		return err
-	}
-	return w.model.compareRates(rates)
+	return w.model.compare(readings, begun, ended)
 }
