@@ -26,6 +26,7 @@ type Rig struct {
 	Unit, Late time.Duration
 	Caps       bool // grants may have caps
 	Rates      bool // grants may have rates, more than a walk's packets use
+	NoIdle     bool // grants have no idle timeouts: silence ends no session before it is looked for
 }
 
 // Loss is what another program does to the rules.
@@ -179,6 +180,9 @@ func (w *walk) limits(g sessions.Grant, goesOn bool) sessions.Grant {
 	g.Timeout = []time.Duration{0, time.Hour, time.Minute, units(3 + w.random.IntN(6))}[w.random.IntN(4)]
 	// So many of them that some are no class of their own.
 	g.IdleTimeout = []time.Duration{0, 0, time.Duration(1+w.random.IntN(9)) * time.Minute, units(3 + w.random.IntN(6))}[w.random.IntN(4)]
+	if w.NoIdle {
+		g.IdleTimeout = 0
+	}
 	if w.Rates {
 		g.RateUp = []sessions.BitRate{0, 20_000_000, 50_000_000}[w.random.IntN(3)]
 		g.RateDown = []sessions.BitRate{0, 20_000_000, 50_000_000}[w.random.IntN(3)]
