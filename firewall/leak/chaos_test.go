@@ -79,17 +79,19 @@ func (m *state) unsure(at time.Time) {
 
 // open begins what the member's grant allows: perhaps when a change begins, surely when it is over.
 func (m *state) open(s span) {
-	if m.blocked || m.has.AcctSessionID == "" {
+	if m.has.AcctSessionID == "" {
 		return
 	}
 	may := span{from: s.from}
 	if m.has.Timeout > 0 {
 		may.to = m.ends.latest.Add(lab.Patience(late))
 	}
-	if !m.resumes.IsZero() && m.isIdling() {
+	if !m.resumes.IsZero() && m.isIdling() { // also of who is blocked: the list may let go of him before he has idled out
 		m.idlesFrom(&may, s.to)
 	}
-	m.may = append(m.may, may)
+	if !m.blocked {
+		m.may = append(m.may, may)
+	}
 }
 
 // idlesFrom says that nothing is heard of the member from a moment on, until it surely has idled out.
