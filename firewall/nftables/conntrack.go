@@ -91,7 +91,7 @@ func (s *socket) deleteFlowsByMark(value, mask uint32) error {
 
 // fewFlowWalks is up to how many stations the kernel is asked to walk its connections for, each by itself, instead of
 // telling all connections once.
-const fewFlowWalks = 4
+const fewFlowWalks = 24
 
 // deleteFlowsOf deletes the connections of these ids.
 func (s *socket) deleteFlowsOf(ids []id) error {
