@@ -210,11 +210,11 @@ func TestExtendedWhileBeingRead(t *testing.T) {
 		defer func() { r.stop() }()
 		r.login(t, stationA)
 		r.wantPassed(t, stationA, 1000)
-		r.kernel.late = func() {
+		r.kernel.beforeAnswer(func() {
 			time.Sleep(time.Millisecond)
 			r.kernel.packet(stationA, 50, 0)
 			extendAccount(t, r, 450)
-		}
+		})
 		poll()
 		r.wantPassed(t, stationA, 400)
 		poll()

@@ -280,6 +280,13 @@ func (k *kernel) Release(_ context.Context, stations ...sessions.Station) error 
 	return nil
 }
 
+// beforeAnswer has the next reading of usage do something before it is answered.
+func (k *kernel) beforeAnswer(do func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.late = do
+}
+
 func (k *kernel) Usage(context.Context) ([]sessions.Reading, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
