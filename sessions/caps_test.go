@@ -76,7 +76,8 @@ func TestSessionCapCuts(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := capRig(t, sessions.Limits{Caps: sessions.CapsOf[sessions.VolumeLimit]{Session: tt.cap}})
 				defer func() { r.stop() }()
-				r.kernel.reached = func() { r.CapReached() }
+				told := false // the kernel's word is passed on later, so that nobody cuts between the packets
+				r.kernel.reached = func() { told = true }
 				s := r.click(t, stationA)
 				up, down := 0, 0
 				for range 12 { // down last, so that a cap of one direction shows that the other goes on
@@ -92,6 +93,10 @@ func TestSessionCapCuts(t *testing.T) {
 				if up != tt.up || down != tt.down {
 					t.Errorf("%d packets up and %d down passed, want %d and %d", up, down, tt.up, tt.down)
 				}
+				if !told {
+					t.Fatal("the kernel does not tell that the cap is reached")
+				}
+				r.CapReached()
 				synctest.Wait() // no poll is due: the kernel's word is enough
 				rec := r.disk.last()
 				if rec.Session.AcctSessionID != s.AcctSessionID || rec.Session.TerminateCause != sessions.NASRequest {

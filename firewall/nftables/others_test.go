@@ -70,11 +70,14 @@ func TestOthers(t *testing.T) {
 		do    []func()
 		lost  bool // our table goes too
 		noNAT bool // and everybody's translation, and conntrack with it: not every TCP connection outlasts that
+		// deletes: rules go with the sets that they ask. The kernel has a packet on its way through them miss what it asks
+		// for, and then it is refused: whose packet that is loses his connection. So connections must live in one of some tries.
+		deletes bool
 	}{
 		{name: "fw4 start", do: []func(){nft("-f testdata/fw4.nft")}},
 		{name: "fw4 reload", do: slices.Repeat([]func(){nft("-f testdata/fw4.nft")}, 3)},
-		{name: "fw4 restart", do: []func(){nft("delete table inet fw4"), nft("-f testdata/fw4.nft")}},
-		{name: "ours alone", do: []func(){nft("delete table inet gatehouse")}, lost: true},
+		{name: "fw4 restart", do: []func(){nft("delete table inet fw4"), nft("-f testdata/fw4.nft")}, deletes: true},
+		{name: "ours alone", do: []func(){nft("delete table inet gatehouse")}, lost: true, deletes: true},
 		{name: "fw4 stop, start", do: []func(){nft("flush ruleset"), nft("-f testdata/fw4.nft")}, lost: true, noNAT: true},
 		{name: "nftables.service", do: []func(){nft("flush ruleset; table inet filter { chain f { type filter hook forward priority 0; }; }")}, lost: true, noNAT: true},
 		{name: "flush ruleset", do: []func(){nft("flush ruleset")}, lost: true, noNAT: true},
@@ -82,40 +85,57 @@ func TestOthers(t *testing.T) {
 		{name: "Docker, iptables-legacy", do: []func(){iptables("-legacy", docker), iptables("-legacy", dockerGone)}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			before := g.steady("s1")
-			x := g.watchBoth(t, s, captive, strconv.Itoa(9000+n))
-			losses := watch.losses.Load()
-			g.wait(100 * time.Millisecond)
-			lost := time.Now()
-			for _, do := range tc.do {
-				do()
-			}
-			restored := lost
-			if tc.lost {
-				eventually(t.Context(), t, func() error {
-					if watch.losses.Load() == losses {
-						return errors.New("the loss was not heard of")
-					}
-					return nil
-				})
-				restored = time.Unix(0, watch.restored.Load())
-				t.Logf("restored %v after the command was given", restored.Sub(lost))
-				if took := restored.Sub(lost); took > lab.Patience(time.Second) {
-					t.Errorf("restored after %v", took)
+			const tries = 6
+			for try := 1; ; try++ {
+				ended := g.outlast(t, s, captive, watch, strconv.Itoa(9000+10*n+try), tc.do, tc.lost)
+				switch {
+				case ended == nil || tc.noNAT:
+					return
+				case !tc.deletes || try == tries:
+					t.Fatal(ended)
 				}
-				before = sessions.Reading{}
 			}
-			g.wait(200 * time.Millisecond)
-			x.end(t, !tc.noNAT)
-			x.checkLeaks(t, lost, restored)
-			eventually(t.Context(), t, func() error { // what closes the connections may come late
-				after, _ := g.reading("s1")
-				return x.checkCounters(lost, restored, [2]uint64{after.Usage.InputOctets - before.Usage.InputOctets, after.Usage.OutputOctets - before.Usage.OutputOctets})
-			})
-			g.wantCaptive(captive)
-			g.wantOnline(s)
 		})
 	}
+}
+
+// outlast has both talk while somebody does something to rules, judges what gets out and what is counted, and tells whether
+// the admitted one's connections ended.
+func (g *gate) outlast(t *testing.T, s, captive *lab.Station, watch *watcher, port string, do []func(), takesOurs bool) error {
+	t.Helper()
+	before := g.steady("s1")
+	x := g.watchBoth(t, s, captive, port)
+	losses := watch.losses.Load()
+	g.wait(100 * time.Millisecond)
+	lost := time.Now()
+	for _, do := range do {
+		do()
+	}
+	restored := lost
+	if takesOurs {
+		eventually(t.Context(), t, func() error {
+			if watch.losses.Load() == losses {
+				return errors.New("the loss was not heard of")
+			}
+			return nil
+		})
+		restored = time.Unix(0, watch.restored.Load())
+		t.Logf("restored %v after the command was given", restored.Sub(lost))
+		if took := restored.Sub(lost); took > lab.Patience(time.Second) {
+			t.Errorf("restored after %v", took)
+		}
+		before = sessions.Reading{}
+	}
+	g.wait(200 * time.Millisecond)
+	ended := x.end()
+	x.checkLeaks(t, lost, restored)
+	eventually(t.Context(), t, func() error { // what closes the connections may come late
+		after, _ := g.reading("s1")
+		return x.checkCounters(lost, restored, [2]uint64{after.Usage.InputOctets - before.Usage.InputOctets, after.Usage.OutputOctets - before.Usage.OutputOctets})
+	})
+	g.wantCaptive(captive)
+	g.wantOnline(s)
+	return ended
 }
 
 // both are an admitted and a captive station that talk, UDP each way and a TCP connection of the admitted one.
@@ -183,20 +203,19 @@ func (g *gate) watchBoth(t *testing.T, s, captive *lab.Station, port string) *bo
 	return x
 }
 
-// end stops all talk. lived tells whether the connections must be alive.
-func (x *both) end(t *testing.T, lived bool) {
-	t.Helper()
+// end stops all talk and tells whether a connection had ended before.
+func (x *both) end() error {
 	close(x.quit)
 	<-x.done
 	for _, f := range x.flows {
 		f.end()
 	}
+	var errs []error
 	for _, s := range x.streams {
-		if err := s.check(); err != nil && lived {
-			t.Error(err)
-		}
+		errs = append(errs, s.check())
 		s.close()
 	}
+	return errors.Join(errs...)
 }
 
 // checkLeaks judges what the captive station got out.
