@@ -103,6 +103,12 @@ func testCaps(t *testing.T, newGate gateMaker) {
 // Stations share a cap of one name, in both families; what it refuses is not charged to their own.
 func TestSharedCap(t *testing.T) {
 	t.Parallel()
+	for _, names := range [][2]string{{"one", "two"}, {"two", "one"}} { // names decide which cap is counted against first
+		t.Run("own "+names[0], func(t *testing.T) { testSharedCap(t, names[0], names[1]) })
+	}
+}
+
+func testSharedCap(t *testing.T, own, shared string) {
 	g := newGate(t, lab.Options{}, guestZone())
 	var capped atomic.Int64
 	g.cfg.Capped = func() { capped.Add(1) }
@@ -111,7 +117,7 @@ func TestSharedCap(t *testing.T) {
 	watch(t, g)
 	a, b := g.station(lab.StationOptions{}), g.station(lab.StationOptions{})
 	account := func(version uint32, octets uint64) sessions.Cap {
-		return sessions.Cap{Name: "account x", Version: version, Up: octets}
+		return sessions.Cap{Name: shared, Version: version, Up: octets}
 	}
 	one, two := grant(a, "a"), grant(b, "b")
 	g.admit(one, two)
@@ -124,7 +130,7 @@ func TestSharedCap(t *testing.T) {
 	g.wait(50 * time.Millisecond)
 	base, baseA := fa.up.passed()+fb.up.passed(), fa.up.passed()
 	both := func() int { return fa.up.passed() + fb.up.passed() - base }
-	one.Caps = []sessions.Cap{{Name: "session a", Version: 1, Up: 40 * packet6}, account(2, 20*packet6)}
+	one.Caps = []sessions.Cap{{Name: own, Version: 1, Up: 40 * packet6}, account(2, 20*packet6)}
 	two.Caps = []sessions.Cap{account(2, 20*packet6)}
 	g.admit(one, two)
 	g.wantPassed("two stations", 20, both)
