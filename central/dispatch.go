@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"gatehouse/api/admin"
 	"gatehouse/api/gate"
 	"gatehouse/central/store"
 )
@@ -31,7 +32,7 @@ type route struct {
 	handle       handler
 }
 
-// api is one of the two APIs: where it begins and how it words an error.
+// api is one of the APIs: where it begins and how it words an error.
 type api struct {
 	base  string
 	error func(p *problem) any
@@ -87,6 +88,10 @@ func (s *Server) resource(a api, group []route) http.HandlerFunc {
 		status, body, err := group[i].handle(&call{Request: r, token: token, header: w.Header()})
 		if err != nil {
 			s.refuse(w, r, a, err)
+			return
+		}
+		if f, ok := body.(file); ok {
+			writeFile(w, status, f)
 			return
 		}
 		writeJSON(w, status, body)
@@ -170,8 +175,11 @@ func (s *Server) wrap(next http.Handler) http.Handler {
 }
 
 func apiOf(r *http.Request) api {
-	if strings.HasPrefix(r.URL.Path, "/edge/") {
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/edge/"):
 		return edgeAPI
+	case strings.HasPrefix(r.URL.Path, admin.BasePath+"/"):
+		return adminAPI
 	}
 	return gateAPI
 }

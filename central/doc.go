@@ -1,8 +1,8 @@
-// Package central is the centre: the HTTP handlers of the GATE API (/api/v1/) and of the gateways' API (/edge/v1/), who
-// may call them, and what belongs to which organisation.
+// Package central is the centre: the HTTP handlers of the GATE API (/api/v1/), of the operators' API (/admin/v1/) and of the
+// gateways' API (/edge/v1/), who may call them, and what belongs to which organisation.
 //
 // It owns requests and answers: tokens, roles, body forms, pagination, error bodies, rate limits. Rows are store's
-// business, passwords are sessions'. A new endpoint is a line in routes.go and a file with its handler; a handler gets a
+// business, passwords are sessions'. A new endpoint is a line in routes.go or adminroutes.go and a file with its handler; a handler gets a
 // call and returns status, body and error, and never writes an error itself.
 //
 // It keeps no state but counters of guesses and requests, so any number may serve one database. When the database is away

@@ -82,8 +82,9 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET /healthz", s.health)
 	mux.HandleFunc("GET /readyz", s.ready)
 	s.register(mux, gateAPI, s.gateRoutes())
+	s.register(mux, adminAPI, s.adminRoutes())
 	s.register(mux, edgeAPI, s.edgeRoutes())
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.refuse(w, r, gateAPI, notFound()) })
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.refuse(w, r, apiOf(r), notFound()) })
 	return s.wrap(mux)
 }
 
