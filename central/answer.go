@@ -81,6 +81,7 @@ func (s *Server) problemOf(r *http.Request, err error) *problem {
 	case errors.Is(err, store.ErrNotFound):
 		return notFound()
 	case errors.Is(err, store.ErrUnavailable):
+		s.metrics.away.Inc()
 		s.cfg.Log.Error("database away", "request", requestID(r), "route", r.Pattern, "err", err)
 		return &problem{status: http.StatusServiceUnavailable, retryAfter: 5 * time.Second,
 			gate: gate.Error{Detail: "Service temporarily unavailable, try again later."}}
@@ -89,12 +90,6 @@ func (s *Server) problemOf(r *http.Request, err error) *problem {
 	}
 	s.cfg.Log.Error("request failed", "request", requestID(r), "route", r.Pattern, "err", err)
 	return crashed()
-}
-
-// requestID is the id of a request.
-func requestID(r *http.Request) string {
-	id, _ := r.Context().Value(requestKey{}).(string)
-	return id
 }
 
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, a api, err error) {

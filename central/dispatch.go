@@ -1,11 +1,8 @@
 package central
 
 import (
-	"context"
-	"crypto/rand"
 	"errors"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -130,6 +127,9 @@ func (s *Server) authorize(a api, r *http.Request) (store.Token, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return token, unauthorized("Invalid token.")
 	}
+	if err == nil {
+		noteOf(r.Context()).of(token)
+	}
 	if err == nil && a.rated {
 		err = s.rate(token.ID)
 	}
@@ -152,28 +152,6 @@ func (s *Server) rate(token int64) error {
 	return nil
 }
 
-type requestKey struct{}
-
-// wrap gives every request an id and turns a panic into a 500.
-func (s *Server) wrap(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := r.Header.Get("X-Request-Id")
-		if !plain(id) {
-			id = rand.Text()
-		}
-		w.Header().Set("X-Request-Id", id)
-		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
-		defer func() {
-			if v := recover(); v != nil {
-				s.cfg.Log.Error("handler crashed", "request", id, "panic", v, "stack", string(debug.Stack()))
-				s.refuse(w, r, apiOf(r), crashed())
-			}
-		}()
-		next.ServeHTTP(w, r)
-		s.cfg.Log.Debug("request", "request", id, "method", r.Method, "route", r.Pattern)
-	})
-}
-
 func apiOf(r *http.Request) api {
 	switch {
 	case strings.HasPrefix(r.URL.Path, "/edge/"):
@@ -182,11 +160,4 @@ func apiOf(r *http.Request) api {
 		return adminAPI
 	}
 	return gateAPI
-}
-
-// plain tells whether a request id from outside may be used.
-func plain(id string) bool {
-	return id != "" && len(id) <= 64 && strings.IndexFunc(id, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.')
-	}) < 0
 }

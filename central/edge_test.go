@@ -279,7 +279,7 @@ func TestHeldRequestIsWoken(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	answer = c.held("acme edge", got.Cursor, "second")
-	c.server.Drain()
+	c.server.Drain(0)
 	if last := within(t, 2*time.Second, answer); len(last.Changes) != 0 || last.Reset {
 		t.Errorf("at the end: %+v", last)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -80,15 +81,26 @@ func (s *Server) changes(c *call) (int, any, error) {
 	}
 }
 
-// hold waits for a change. It is false when there is no more time.
+// hold waits for a change. It is false when there is no more time. At a drain not all gateways are sent away at once.
 func (s *Server) hold(ctx context.Context, woken <-chan struct{}) bool {
+	s.metrics.waiting.Inc()
+	defer s.metrics.waiting.Dec()
 	select {
 	case <-woken:
 		return true
 	case <-s.draining:
 	case <-ctx.Done():
+		return false
 	}
-	return false
+	left := time.Duration(rand.Float64() * float64(time.Until(s.drained)))
+	ctx, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
+	select {
+	case <-woken:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // wait is how long a request for changes may be held open.

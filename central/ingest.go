@@ -53,6 +53,7 @@ func (s *Server) ingest(c *call) (int, any, error) {
 			answer.Results[at[i]].Status = edge.Merged
 		}
 	}
+	s.metrics.ingested(answer.Results)
 	return http.StatusOK, answer, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
 	"gatehouse/central/store"
@@ -20,6 +21,11 @@ import (
 // readyWithin is how long the database may take to be called ready.
 const readyWithin = 2 * time.Second
 
+const (
+	healthPath = "/healthz"
+	readyPath  = "/readyz"
+)
+
 // Config is what a Server is made of.
 type Config struct {
 	Store *store.Store // must not be nil
@@ -29,6 +35,8 @@ type Config struct {
 	IntegerIDs bool
 	// RequestsPerSecond is how many requests of the GATE API one token may make; twice as many at once. Default 500.
 	RequestsPerSecond rate.Limit
+	// Metrics is where what is counted can be read. Default: nowhere.
+	Metrics prometheus.Registerer
 }
 
 // Server answers the requests of one process.
@@ -44,8 +52,11 @@ type Server struct {
 	mu       sync.Mutex
 	requests map[int64]*rate.Limiter // by token
 
-	draining chan struct{}
+	metrics *metrics
+
 	drain    sync.Once
+	draining chan struct{}
+	drained  time.Time // when requests that are held open must have been answered; valid once draining is closed
 }
 
 // New makes a Server. It fails when the database cannot be read.
@@ -60,7 +71,13 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		requests: make(map[int64]*rate.Limiter),
 		draining: make(chan struct{}),
 	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = prometheus.NewRegistry()
+	}
 	var err error
+	if s.metrics, err = newMetrics(cfg.Metrics); err != nil {
+		return nil, fmt.Errorf("registering metrics: %w", err)
+	}
 	if s.epoch, err = cfg.Store.FeedEpoch(ctx); err != nil {
 		return nil, err
 	}
@@ -73,14 +90,29 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Drain answers the requests that are held open, so that a shutdown need not wait for them.
-func (s *Server) Drain() { s.drain.Do(func() { close(s.draining) }) }
+// Drain makes /readyz say that no more requests shall come, and answers those that are held open, one after the other
+// within that time, so that their gateways do not all reconnect at one moment. Everything is still served.
+func (s *Server) Drain(within time.Duration) {
+	s.drain.Do(func() {
+		s.drained = time.Now().Add(within)
+		close(s.draining)
+	})
+}
+
+func (s *Server) isDraining() bool {
+	select {
+	case <-s.draining:
+		return true
+	default:
+		return false
+	}
+}
 
 // Handler serves all paths.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", s.health)
-	mux.HandleFunc("GET /readyz", s.ready)
+	mux.HandleFunc("GET "+healthPath, s.health)
+	mux.HandleFunc("GET "+readyPath, s.ready)
 	s.register(mux, gateAPI, s.gateRoutes())
 	s.register(mux, adminAPI, s.adminRoutes())
 	s.register(mux, edgeAPI, s.edgeRoutes())
@@ -92,11 +124,9 @@ func (s *Server) Handler() http.Handler {
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok\n") }
 
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
-	select {
-	case <-s.draining:
+	if s.isDraining() {
 		writeText(w, http.StatusServiceUnavailable, "draining\n")
 		return
-	default:
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
 	defer cancel()

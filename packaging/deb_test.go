@@ -204,7 +204,7 @@ func TestCentrePackage(t *testing.T) {
 
 	const defaults = ". /etc/default/gatehouse-central && "
 	stop := m.start("gatehouse-central.service",
-		defaults+`gatehouse-central migrate --database "$DATABASE" && exec gatehouse-central serve --database "$DATABASE" --listen "$LISTEN"`)
+		defaults+`gatehouse-central migrate --database "$DATABASE" && exec gatehouse-central serve --database "$DATABASE" --listen "$LISTEN" $OPTIONS`)
 	m.want(defaults+`gatehouse-central org create --database "$DATABASE" --short-name acme --name Acme`, "1")
 	stop()
 	m.want("stat -c %U /var/lib/gatehouse-central/*", strings.TrimSpace(strings.Repeat("gatehouse-central\n",

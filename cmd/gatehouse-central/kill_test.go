@@ -24,13 +24,16 @@ type centre struct {
 	cmd   *exec.Cmd
 	url   string
 	token map[string]string
+	args  []string // of serve, besides the usual
+
+	metricsURL string
 }
 
 var servingAt = regexp.MustCompile(`msg=serving addr=(\S+)`)
 
 func (c *centre) start() {
 	c.t.Helper()
-	c.cmd = self(c.t.Context(), "serve", "--database", c.db, "--listen", "127.0.0.1:0")
+	c.cmd = self(c.t.Context(), append([]string{"serve", "--database", c.db, "--listen", "127.0.0.1:0"}, c.args...)...)
 	stderr, err := c.cmd.StderrPipe()
 	if err != nil {
 		c.t.Fatal(err)
@@ -40,6 +43,9 @@ func (c *centre) start() {
 	}
 	lines := bufio.NewScanner(stderr)
 	for lines.Scan() {
+		if m := metricsAt.FindStringSubmatch(lines.Text()); m != nil {
+			c.metricsURL = "http://" + m[1] + "/metrics"
+		}
 		if m := servingAt.FindStringSubmatch(lines.Text()); m != nil {
 			c.url = "http://" + m[1]
 			go io.Copy(io.Discard, stderr)

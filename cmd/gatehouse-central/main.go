@@ -26,7 +26,8 @@ const (
 
 const usage = `usage:
   gatehouse-central migrate      --database URL
-  gatehouse-central serve        --database URL --listen ADDR [--tls-cert FILE --tls-key FILE] [--integer-ids] [--verbose]
+  gatehouse-central serve        --database URL --listen ADDR [--tls-cert FILE --tls-key FILE] [--metrics ADDR]
+                                 [--drain TIME] [--integer-ids] [--verbose]
   gatehouse-central org create   --database URL --short-name NAME --name TEXT [--parent NAME]
   gatehouse-central token create --database URL --org NAME --role admin|staff|readonly|edge|portal
   gatehouse-central version
@@ -44,7 +45,7 @@ type verb func(ctx context.Context, args []string, out io.Writer) error
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 

@@ -21,7 +21,8 @@ import (
 )
 
 const (
-	drainTime       = 10 * time.Second // what running requests get at the end
+	drainTime       = 2 * time.Second  // for which all is served after /readyz has said no
+	endTime         = 10 * time.Second // what running requests get after it
 	checkpointEvery = 5 * time.Second
 	longest         = (edge.MaxWait + 30) * time.Second // a request for changes, held open
 )
@@ -31,6 +32,7 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	listen := f.String("listen", "", "")
 	cert, key := f.String("tls-cert", "", ""), f.String("tls-key", "", "")
 	integerIDs, verbose := f.Bool("integer-ids", false, ""), f.Bool("verbose", false, "")
+	metrics, drain := f.String("metrics", "", ""), f.Duration("drain", drainTime, "")
 	if err := f.parse(args, "listen"); err != nil {
 		return err
 	}
@@ -47,11 +49,15 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
-	centre, err := central.New(ctx, central.Config{Store: db, Log: log, Clock: clk, IntegerIDs: *integerIDs})
+	registry, err := newRegistry()
 	if err != nil {
 		return err
 	}
-	server := newServer(centre, log)
+	centre, err := central.New(ctx, central.Config{Store: db, Log: log, Clock: clk, IntegerIDs: *integerIDs, Metrics: registry})
+	if err != nil {
+		return err
+	}
+	server := newServer(centre.Handler(), log)
 	if *cert != "" {
 		pair, err := tls.LoadX509KeyPair(*cert, *key)
 		if err != nil {
@@ -63,8 +69,16 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("listening: %w", err)
 	}
+	p := process{server: server, ln: ln, centre: centre, db: db, log: log, drain: *drain}
+	if *metrics != "" {
+		if p.metricsLn, err = net.Listen("tcp", *metrics); err != nil {
+			return fmt.Errorf("listening for metrics: %w", errors.Join(err, ln.Close()))
+		}
+		p.metrics = newServer(metricsHandler(registry), log)
+		log.Info("serving metrics", "addr", p.metricsLn.Addr().String())
+	}
 	log.Info("serving", "addr", ln.Addr().String(), "tls", *cert != "")
-	return tasks(ctx, server, ln, centre, db, log)
+	return p.run(ctx)
 }
 
 // newLog writes to standard error, without the time where systemd adds its own.
@@ -84,9 +98,9 @@ func newLog(verbose bool) *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, o))
 }
 
-func newServer(centre *central.Server, log *slog.Logger) *http.Server {
+func newServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           centre.Handler(),
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       longest, // its end would cut off a request that is held open
 		WriteTimeout:      2 * longest,
@@ -95,35 +109,63 @@ func newServer(centre *central.Server, log *slog.Logger) *http.Server {
 	}
 }
 
-// tasks runs the server until ctx ends, then lets the requests that are running come to their end.
-func tasks(ctx context.Context, server *http.Server, ln net.Listener, centre *central.Server, db *store.Store, log *slog.Logger) error {
+// process is what runs until it is told to stop.
+type process struct {
+	server    *http.Server
+	ln        net.Listener
+	metrics   *http.Server // nil: nobody reads them
+	metricsLn net.Listener
+	centre    *central.Server
+	db        *store.Store
+	log       *slog.Logger
+	drain     time.Duration
+}
+
+// run serves until ctx ends. Then /readyz says no while everything is still served for the time of the drain, so that a
+// balancer sends nothing more; then nothing new is accepted and what is running comes to its end. The metrics go last.
+func (p *process) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		var err error
-		if server.TLSConfig != nil {
-			err = server.ServeTLS(ln, "", "")
-		} else {
-			err = server.Serve(ln)
-		}
-		if errors.Is(err, http.ErrServerClosed) {
-			return nil
-		}
-		return fmt.Errorf("serving: %w", err)
-	})
+	g.Go(func() error { return listen(p.server, p.ln) })
+	if p.metrics != nil {
+		g.Go(func() error { return listen(p.metrics, p.metricsLn) })
+	}
 	g.Go(func() error {
 		<-ctx.Done()
-		_ = notify("STOPPING=1")
-		centre.Drain()
-		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-		defer cancel()
-		return server.Shutdown(late)
+		return p.stop(context.WithoutCancel(ctx))
 	})
-	g.Go(func() error { return db.Watch(ctx) })
-	g.Go(func() error { return checkpoints(ctx, db, log) })
+	g.Go(func() error { return p.db.Watch(ctx) })
+	g.Go(func() error { return checkpoints(ctx, p.db, p.log) })
 	if err := notify("READY=1"); err != nil {
-		log.Warn("telling systemd", "err", err)
+		p.log.Warn("telling systemd", "err", err)
 	}
 	return g.Wait()
+}
+
+func listen(server *http.Server, ln net.Listener) error {
+	var err error
+	if server.TLSConfig != nil {
+		err = server.ServeTLS(ln, "", "")
+	} else {
+		err = server.Serve(ln)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serving: %w", err)
+}
+
+func (p *process) stop(ctx context.Context) error {
+	_ = notify("STOPPING=1")
+	p.log.Info("draining", "for", p.drain)
+	p.centre.Drain(p.drain)
+	<-time.After(p.drain)
+	late, cancel := context.WithTimeout(ctx, endTime)
+	defer cancel()
+	err := p.server.Shutdown(late)
+	if p.metrics != nil {
+		err = errors.Join(err, p.metrics.Close())
+	}
+	return err
 }
 
 func checkpoints(ctx context.Context, db *store.Store, log *slog.Logger) error {
