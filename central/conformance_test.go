@@ -20,13 +20,29 @@ import (
 
 // row is one endpoint of testdata/gate-api.jsonl, which is the reference's own table.
 type row struct {
-	Method, Path string
-	Success      int
-	Errors       []int
-	Query        []struct{ Name, Enum string }
-	ExtQuery     []string `json:"ext_query"`
-	Body         map[string]string
-	Response     *string
+	N                 int
+	API, Method, Path string
+	Success           int
+	Errors            []code
+	Query             []struct{ Name, Enum string }
+	ExtQuery          []string `json:"ext_query"`
+	Body              map[string]string
+	Response          *string
+}
+
+// code is a status; a star behind it says that it is our choice, as no document has it.
+type code int
+
+func (c *code) UnmarshalJSON(b []byte) error {
+	n, err := strconv.Atoi(strings.Trim(string(b), `"*`))
+	*c = code(n)
+	return err
+}
+
+// notYet are the numbers of the rows whose endpoints are still to be made. It must become empty.
+func notYet() []int {
+	return []int{5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 17, 18, 19, 21, 22, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45,
+		46, 47, 48, 49, 50, 51, 52, 53, 54}
 }
 
 func (r row) String() string { return r.Method + " " + r.Path }
@@ -64,9 +80,10 @@ func loadSpec(t *testing.T) spec {
 		}
 		s.rows = append(s.rows, line.row)
 	}
-	if err := lines.Err(); err != nil || len(s.rows) != 17 || s.schemas == nil {
+	if err := lines.Err(); err != nil || len(s.rows) != 54 || s.schemas == nil {
 		t.Fatalf("%d rows, err %v", len(s.rows), err)
 	}
+	s.rows = slices.DeleteFunc(s.rows, func(r row) bool { return slices.Contains(notYet(), r.N) })
 	return s
 }
 
@@ -271,8 +288,8 @@ func TestDocumentedErrors(t *testing.T) {
 	for _, r := range spec.rows {
 		for _, code := range r.Errors {
 			t.Run(fmt.Sprintf("%s %d", r, code), func(t *testing.T) {
-				got := s.provoke(t, r, code)
-				if got.status != code {
+				got := s.provoke(t, r, int(code))
+				if got.status != int(code) {
 					t.Fatalf("status %d, want %d: %s", got.status, code, got.text)
 				}
 				wantErrorBody(t, got)
