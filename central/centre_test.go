@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -19,7 +20,11 @@ import (
 	"gatehouse/central"
 	"gatehouse/central/store"
 	"gatehouse/internal/clock"
+	"gatehouse/lab/postgres"
 )
+
+// TestMain runs the tests on PostgreSQL when GATEHOUSE_STORE says so.
+func TestMain(m *testing.M) { os.Exit(postgres.Main(m)) }
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
@@ -27,7 +32,8 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 type centre struct {
 	t      testing.TB
 	store  *store.Store
-	path   string // of the database
+	path   string // of the database; empty on PostgreSQL
+	db     string // its URL
 	url    string
 	server *central.Server
 	clock  *clock.Fake
@@ -38,13 +44,16 @@ type centre struct {
 
 func newCentre(t testing.TB, change ...func(*central.Config)) *centre {
 	t.Helper()
-	c := &centre{t: t, path: filepath.Join(t.TempDir(), "c.db"), clock: clock.NewFake(noon, "boot"),
-		log: new(lockedBuffer), tokens: make(map[string]string)}
-	if err := store.Migrate(t.Context(), c.path); err != nil {
+	c := &centre{t: t, clock: clock.NewFake(noon, "boot"), log: new(lockedBuffer), tokens: make(map[string]string)}
+	if c.db = postgres.Database(t); c.db == "" {
+		c.path = filepath.Join(t.TempDir(), "c.db")
+		c.db = "sqlite://" + c.path
+	}
+	if err := store.Migrate(t.Context(), c.db); err != nil {
 		t.Fatal(err)
 	}
 	var err error
-	if c.store, err = store.Open(t.Context(), c.path, c.clock.Now); err != nil {
+	if c.store, err = store.Open(t.Context(), store.Config{URL: c.db, Now: c.clock.Now}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.store.Close() }) // some tests have damaged it

@@ -294,7 +294,7 @@ func TestHeldRequestHearsOtherProcesses(t *testing.T) {
 	watching := make(chan error, 1)
 	go func() { watching <- c.store.Watch(t.Context()) }()
 	answer := c.held("acme edge", cursor, "other")
-	other, err := store.Open(t.Context(), c.path, time.Now)
+	other, err := store.Open(t.Context(), store.Config{URL: c.db})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,6 +41,12 @@ func RequireOldKernel(t testing.TB, kernel string, programs ...string) {
 	require(t, err, missing(programs...))
 }
 
+// Require lets the test go on only where there is none of errs, which say what a package of the lab lacks, and records it.
+func Require(t testing.TB, errs ...error) {
+	t.Helper()
+	require(t, errs...)
+}
+
 func require(t testing.TB, errs ...error) {
 	t.Helper()
 	err := errors.Join(errs...)

@@ -21,6 +21,9 @@ benches='
 strace       strace            a disk that is slow to sync
 iptables-legacy-restore iptables rules of other portals, for comparison
 '
+database='
+/usr/lib/postgresql postgresql   the centre's larger database
+'
 checks='
 gcc          gcc               go test -race
 /usr/include/stdlib.h libc6-dev go test -race
@@ -37,8 +40,8 @@ qemu-system-x86_64 qemu-system-x86 another kernel under an emulator
 
 case "${1-}" in
 demo) wanted=$lab ;;
-bench) wanted=$lab$benches ;;
-test) wanted=$lab$checks ;;
+bench) wanted=$lab$benches$database ;;
+test) wanted=$lab$checks$database ;;
 *) echo "usage: scripts/deps.sh demo|bench|test" >&2; exit 2 ;;
 esac
 
@@ -58,6 +61,10 @@ missing() {
 
 # install leaves services alone: the lab starts what it needs itself.
 install() {
+	if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+		mkdir -p /etc/postgresql-common
+		echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
+	fi
 	DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 install --no-install-recommends "$@"
 }
 

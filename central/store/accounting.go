@@ -26,16 +26,16 @@ func (s *Store) Accounting(ctx context.Context, scope Scope, f AcctFilter, p Pag
 	if f.MatchesNothing {
 		return []gate.AcctRecord{}, false, nil
 	}
-	q := f.query(scope)
+	q := f.query(s.d, scope)
 	text, args := q.sql(p)
-	rows, err := s.db.Read().QueryContext(ctx, text, args...)
+	rows, err := s.lists().QueryContext(ctx, text, args...)
 	list, err = collect(rows, err, scanAcct)
 	list, more = cutPage(p, list)
 	return list, more, s.err("listing accounting", err)
 }
 
-func (f *AcctFilter) query(scope Scope) keyset {
-	q := keyset{table: "aaa_accounting", index: f.index(scope), time: "acctstarttime", id: "radacctid", columns: acctColumns}
+func (f *AcctFilter) query(d dialect, scope Scope) keyset {
+	q := keyset{d: d, table: "aaa_accounting", index: f.index(scope), time: "acctstarttime", id: "radacctid", columns: acctColumns}
 	q.and(scope.in("t.organization_id"))
 	q.between("t.acctstarttime", f.From, f.To)
 	q.equal("t.user_id", f.User)
@@ -70,8 +70,10 @@ func (f *AcctFilter) index(scope Scope) string {
 
 // AccountingRecord returns one session of the scope.
 func (s *Store) AccountingRecord(ctx context.Context, scope Scope, radacctid int64) (gate.AcctRecord, error) {
-	q := "SELECT " + acctColumns + " FROM aaa_accounting t WHERE t.radacctid = ? AND " + scope.in("t.organization_id")
-	r, err := scanAcct(s.db.Read().QueryRowContext(ctx, q, radacctid))
+	q := "SELECT " + acctColumns + ` FROM aaa_accounting t
+		WHERE t.radacctid = ? AND t.acctstarttime >= ? AND t.acctstarttime < ? AND ` + scope.in("t.organization_id")
+	second := secondOf(radacctid)
+	r, err := scanAcct(s.read().QueryRowContext(ctx, q, radacctid, second, second+1e6))
 	return r, s.err("reading accounting", err)
 }
 
@@ -80,7 +82,8 @@ const acctColumns = `t.radacctid, t.acctsessionid, t.acctuniqueid, t.username, t
 	t.acctinputoctets, t.acctoutputoctets, t.calledstationid, t.callingstationid, t.acctterminatecause, t.servicetype,
 	t.framedipaddress, t.organization_id, t.user_id, t.location_id, t.access_point_id, t.access_point_name,
 	t.location_name, t.nasidentifier, t.klass, t.access_point_mac_addr, t.ssid,
-	(SELECT x.id FROM txlog_portal x WHERE x.organization_id = t.organization_id AND x.edge_id = t.user_transaction)`
+	(SELECT x.id FROM txlog_portal x WHERE x.organization_id = t.organization_id AND x.edge_id = t.user_transaction
+	 AND x.datetime BETWEEN t.acctstarttime - 86400000000 AND t.acctstarttime + 86400000000)`
 
 func scanAcct(row scanner) (gate.AcctRecord, error) {
 	var r gate.AcctRecord

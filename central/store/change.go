@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"time"
 
 	"gatehouse/api/edge"
 	"gatehouse/api/gate"
@@ -17,14 +16,20 @@ const (
 	profileKind kind = "profile"
 )
 
-const (
-	watchEvery = 500 * time.Millisecond // how late a change by another process is told
-	feedPage   = 500                    // most changes in one answer
-)
+const feedPage = 500 // most changes in one answer
 
 // changed moves an object to the end of the feed. It runs in the transaction of the change itself.
-func changed(tx *sql.Tx, k kind, id, organization int64) error {
-	_, err := tx.Exec("INSERT OR REPLACE INTO changes (kind, object_id, organization_id) VALUES (?, ?, ?)", k, id, organization)
+func changed(tx *dbTx, k kind, id, organization int64) error {
+	// A reader that has seen number 7 will not look for 6 again: numbers must be committed in their order.
+	if lock := tx.d.feedLock(); lock != "" {
+		if _, err := tx.Exec(lock); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Exec("DELETE FROM changes WHERE kind = ? AND object_id = ?", k, id); err != nil {
+		return err
+	}
+	_, err := tx.Exec("INSERT INTO changes (kind, object_id, organization_id) VALUES (?, ?, ?)", k, id, organization)
 	return err
 }
 
@@ -48,27 +53,11 @@ func (s *Store) wake(err error) {
 
 // Watch wakes those who wait for changes that another process has made, until ctx ends.
 func (s *Store) Watch(ctx context.Context) error {
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-		head, err := s.feedHead(ctx, s.db.Read())
-		if err != nil { // the requests themselves say so, to who can act on it
-			continue
-		}
-		if head != s.head {
-			s.head = head
-			s.wake(nil)
-		}
-	}
+	return s.db.watch(ctx, func() { s.wake(nil) })
 }
 
-func (s *Store) feedHead(ctx context.Context, q querier) (head int64, err error) {
-	err = q.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'changes'").Scan(&head)
+func feedHead(ctx context.Context, q querier) (head int64, err error) {
+	err = q.QueryRowContext(ctx, "SELECT coalesce(max(seq), 0) FROM changes").Scan(&head)
 	return head, err
 }
 
@@ -82,13 +71,13 @@ type Gateway struct {
 func (s *Store) Gateway(ctx context.Context, scope Scope, nasIdentifier string) (Gateway, error) {
 	g := Gateway{Scope: scope}
 	const find = "SELECT id FROM gateways WHERE organization_id = ? AND nas_identifier = ?"
-	err := s.db.Read().QueryRowContext(ctx, find, scope.Own(), nasIdentifier).Scan(&g.ID)
+	err := s.read().QueryRowContext(ctx, find, scope.Own(), nasIdentifier).Scan(&g.ID)
 	if err != sql.ErrNoRows {
 		return g, s.err("looking for gateway", err)
 	}
-	err = s.write(ctx, "registering gateway", func(tx *sql.Tx) error {
+	err = s.write(ctx, "registering gateway", func(tx *dbTx) error {
 		const insert = `INSERT INTO gateways (organization_id, nas_identifier, created) VALUES (?, ?, ?)
-			ON CONFLICT DO UPDATE SET nas_identifier = excluded.nas_identifier RETURNING id`
+			ON CONFLICT (organization_id, nas_identifier) DO UPDATE SET nas_identifier = excluded.nas_identifier RETURNING id`
 		return tx.QueryRow(insert, scope.Own(), nasIdentifier, micros(s.now())).Scan(&g.ID)
 	})
 	return g, err
@@ -104,39 +93,37 @@ type Feed struct {
 
 // FeedEpoch names this database's feed.
 func (s *Store) FeedEpoch(ctx context.Context) (string, error) {
-	epoch, err := s.meta(ctx, s.db.Read(), feedEpoch)
+	epoch, err := s.meta(ctx, s.read(), feedEpoch)
 	return epoch, s.err("reading feed epoch", err)
 }
 
 // Changes reads what changed after since and concerns the gateway: all profiles of its organisations, and the accounts
 // that it has seen. All of it is read at one moment. since beyond the feed's end is ErrNotFound.
 func (s *Store) Changes(ctx context.Context, g Gateway, since int64) (f Feed, err error) {
-	tx, err := s.db.Read().BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return f, s.err("reading changes", err)
-	}
-	defer tx.Rollback() // it only reads
-	if f.Head, err = s.feedHead(ctx, tx); err != nil {
-		return f, s.err("reading changes", err)
-	}
-	if since > f.Head {
-		return f, ErrNotFound
-	}
-	entries, err := feedEntries(ctx, tx, g, since)
-	if err != nil {
-		return f, s.err("reading changes", err)
-	}
-	if f.More = len(entries) > feedPage; f.More {
-		entries = entries[:feedPage]
-		f.Head = entries[feedPage-1].seq
-	}
-	f.Changes = make([]edge.Change, len(entries))
-	for i, e := range entries {
-		if f.Changes[i], err = e.change(ctx, tx, g); err != nil {
-			return f, s.err("reading change", err)
+	err = s.snapshot(ctx, func(q querier) error {
+		if f.Head, err = feedHead(ctx, q); err != nil {
+			return err
 		}
-	}
-	return f, nil
+		if since > f.Head {
+			return ErrNotFound
+		}
+		entries, err := feedEntries(ctx, q, g, since)
+		if err != nil {
+			return err
+		}
+		if f.More = len(entries) > feedPage; f.More {
+			entries = entries[:feedPage]
+			f.Head = entries[feedPage-1].seq
+		}
+		f.Changes = make([]edge.Change, len(entries))
+		for i, e := range entries {
+			if f.Changes[i], err = e.change(ctx, q, g); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return f, s.err("reading changes", err)
 }
 
 type entry struct {
@@ -186,7 +173,7 @@ func edgeAttributes(attrs []gate.Attr) []edge.Attribute {
 }
 
 func account(ctx context.Context, q querier, scope Scope, id int64) (edge.Account, error) {
-	find := "SELECT " + userColumns + " FROM users u WHERE u.id = ? AND " + scope.in("u.organization_id")
+	find := "SELECT " + userColumns(q.speaks()) + " FROM users u WHERE u.id = ? AND " + scope.in("u.organization_id")
 	u, err := scanUser(q.QueryRowContext(ctx, find, id))
 	if err != nil {
 		return edge.Account{}, err
@@ -199,7 +186,7 @@ func account(ctx context.Context, q querier, scope Scope, id int64) (edge.Accoun
 		a.Expiration = &u.Expiration.Time
 	}
 	var profileIDs string
-	const rest = `SELECT credential_version, (SELECT json_group_array(profile_id ORDER BY position) FROM user_profiles WHERE user_id = ?1)
+	rest := "SELECT credential_version, (SELECT " + q.speaks().jsonArray("profile_id", "position") + ` FROM user_profiles WHERE user_id = ?1)
 		FROM users WHERE id = ?1`
 	if err := q.QueryRowContext(ctx, rest, id).Scan(&a.CredentialVersion, &profileIDs); err != nil {
 		return a, err
@@ -217,10 +204,10 @@ func (s *Store) SeeAccount(ctx context.Context, g Gateway, c Credential) (a edge
 		return a, s.err("looking for account", err)
 	}
 	if seen { // no write: what changes after this reading is in the feed
-		a, err = account(ctx, s.db.Read(), g.Scope, c.UserID)
+		a, err = account(ctx, s.read(), g.Scope, c.UserID)
 		err = s.err("reading account", err)
 	} else {
-		err = s.write(ctx, "noting that a gateway has seen an account", func(tx *sql.Tx) (err error) {
+		err = s.write(ctx, "noting that a gateway has seen an account", func(tx *dbTx) (err error) {
 			if a, err = account(context.Background(), tx, g.Scope, c.UserID); err != nil {
 				return err
 			}
@@ -236,6 +223,6 @@ func (s *Store) SeeAccount(ctx context.Context, g Gateway, c Credential) (a edge
 
 func (s *Store) seen(ctx context.Context, g Gateway, user int64) (seen bool, err error) {
 	const q = "SELECT EXISTS (SELECT 1 FROM gateway_users WHERE gateway_id = ? AND user_id = ?)"
-	err = s.db.Read().QueryRowContext(ctx, q, g.ID, user).Scan(&seen)
+	err = s.read().QueryRowContext(ctx, q, g.ID, user).Scan(&seen)
 	return seen, err
 }

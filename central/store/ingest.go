@@ -1,9 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
-	"database/sql"
-	"fmt"
+	"slices"
 	"time"
 
 	"gatehouse/api/edge"
@@ -23,32 +23,82 @@ func LastTime() time.Time { return epoch2020.Add((1<<31 - 1) * time.Second) }
 // radacctBase is the first id of the second that t is in.
 func radacctBase(t time.Time) int64 { return (t.Unix() - epoch2020.Unix()) << sequenceBits }
 
-// nextID is the expression for the next id in the second that begins with parameter 1.
-func nextID(table, column string) string {
-	return fmt.Sprintf("coalesce((SELECT max(%[2]s) + 1 FROM %[1]s WHERE %[2]s BETWEEN ?1 AND ?1 + %[3]d), ?1)",
-		table, column, 1<<sequenceBits-1)
-}
+// secondOf is the second that an id was made in, in microseconds since 1970: what it names began in it.
+func secondOf(id int64) int64 { return (id>>sequenceBits + epoch2020.Unix()) * 1e6 }
 
 // Ingest merges records of a gateway whose token has this scope into the scope's own organisation, all in one transaction,
 // and returns once that is on disk. news tells per record whether the database knows more by it. The records must be
 // valid: times within FirstTime and LastTime, counters that fit 63 bits.
 func (s *Store) Ingest(ctx context.Context, scope Scope, records []edge.Record) (news []bool, err error) {
-	sessions := groupBySession(records)
-	err = s.write(ctx, "merging records", func(tx *sql.Tx) error {
-		news = make([]bool, len(records)) // anew: the transaction may have been tried before
-		users := resolver{tx: tx, scope: scope, ids: make(map[userRef]int64)}
-		if err := insertTransactions(tx, &users, records, news); err != nil {
+	times := make([]time.Time, 0, len(records))
+	for _, r := range records {
+		if r.Accounting != nil {
+			times = append(times, r.Accounting.AcctStartTime)
+		} else {
+			times = append(times, r.Transaction.DateTime)
+		}
+	}
+	if err := s.db.prepare(ctx, times); err != nil {
+		return nil, s.err("making room for records", err)
+	}
+	err = s.write(ctx, "merging records", func(tx *dbTx) error {
+		b, err := newBatch(tx, scope, records)
+		if err != nil {
 			return err
 		}
-		return mergeSessions(tx, &users, sessions, news)
+		if err := s.db.insertTransactions(tx, b); err != nil {
+			return err
+		}
+		if err := noteLogins(tx, b); err != nil {
+			return err
+		}
+		if err := s.db.mergeSessions(tx, b); err != nil {
+			return err
+		}
+		news = b.news
+		return nil
 	})
 	return news, err
 }
 
+// batch is what one request brings, made ready for the tables.
+type batch struct {
+	organization int64
+	sessions     []*session     // ordered by key, so that two batches never wait for each other crosswise
+	transactions []*transaction // those with new texts of user agents first resolved
+	news         []bool         // per record
+}
+
 // session is what one batch says of one session, and which of its records said something new.
 type session struct {
-	acct  edge.Accounting
-	given []int // indexes of records
+	acct  edge.Accounting // UserID is one of our users, or 0
+	given []int           // indexes of records
+}
+
+// transaction is one line of the transaction log.
+type transaction struct {
+	edge.Transaction        // UserID is one of our users, or 0
+	agent            *int64 // user_agents
+	given            int    // index of the record
+}
+
+func newBatch(tx *dbTx, scope Scope, records []edge.Record) (*batch, error) {
+	b := &batch{organization: scope.Own(), sessions: groupBySession(records), news: make([]bool, len(records))}
+	slices.SortFunc(b.sessions, func(x, y *session) int {
+		return cmp.Or(cmp.Compare(x.acct.AcctUniqueID, y.acct.AcctUniqueID), x.acct.AcctStartTime.Compare(y.acct.AcctStartTime))
+	})
+	seen := make(map[string]bool)
+	for i, r := range records {
+		if r.Transaction != nil && !seen[r.Transaction.ID] {
+			seen[r.Transaction.ID] = true
+			b.transactions = append(b.transactions, &transaction{Transaction: *r.Transaction, given: i})
+		}
+	}
+	slices.SortFunc(b.transactions, func(x, y *transaction) int { return cmp.Compare(x.ID, y.ID) })
+	if err := b.resolveUsers(tx, scope); err != nil {
+		return nil, err
+	}
+	return b, b.resolveAgents(tx)
 }
 
 func groupBySession(records []edge.Record) []*session {
@@ -74,63 +124,141 @@ func groupBySession(records []edge.Record) []*session {
 	return list
 }
 
-func mergeSessions(tx *sql.Tx, users *resolver, sessions []*session, news []bool) error {
-	if len(sessions) == 0 {
-		return nil
-	}
-	upsert, err := tx.Prepare(mergeSQL())
-	if err != nil {
-		return err
-	}
-	defer upsert.Close()
-	for _, m := range sessions {
-		if m.acct.UserID, err = users.id(m.acct.UserID, m.acct.Username); err != nil {
-			return err
-		}
-		done, err := upsert.Exec(values(users.scope.Own(), &m.acct)...)
-		if err != nil {
-			return err
-		}
-		n, err := done.RowsAffected()
-		if err != nil {
-			return err
-		}
-		for _, i := range m.given {
-			news[i] = n > 0
-		}
-	}
-	return nil
-}
-
 type userRef struct {
 	id   int64
 	name string
 }
 
-// resolver finds whom a gateway means: by id when the user is of its organisations, else by name.
-type resolver struct {
-	tx    *sql.Tx
-	scope Scope
-	ids   map[userRef]int64 // asked before
+// resolveUsers finds whom the gateway means: by id when the user is of its organisations, else by name, and of one name
+// the user of its own organisation.
+func (b *batch) resolveUsers(tx *dbTx, scope Scope) error {
+	var ids []int64
+	var names []string
+	each := func(do func(id *int64, name string)) {
+		for _, m := range b.sessions {
+			do(&m.acct.UserID, m.acct.Username)
+		}
+		for _, t := range b.transactions {
+			do(&t.UserID, t.Username)
+		}
+	}
+	each(func(id *int64, name string) {
+		if *id != 0 {
+			ids = append(ids, *id)
+		}
+		if name != "" {
+			names = append(names, name)
+		}
+	})
+	byID, err := usersAmong(tx, scope, "id", distinct(ids))
+	if err != nil {
+		return err
+	}
+	byName, err := usersAmong(tx, scope, "username", distinct(names))
+	if err != nil {
+		return err
+	}
+	ours := make(map[int64]bool)
+	for _, u := range byID {
+		ours[u.id] = true
+	}
+	named := make(map[string]int64)
+	for _, u := range byName {
+		if named[u.name] == 0 {
+			named[u.name] = u.id
+		}
+	}
+	each(func(id *int64, name string) {
+		if !ours[*id] {
+			*id = named[name]
+		}
+	})
+	return nil
 }
 
-// id is 0 when there is no such user.
-func (u *resolver) id(id int64, name string) (int64, error) {
-	ref := userRef{id, name}
-	if known, ok := u.ids[ref]; ok {
-		return known, nil
+func usersAmong[T any](tx *dbTx, scope Scope, column string, values []T) ([]userRef, error) {
+	if len(values) == 0 {
+		return nil, nil
 	}
-	var found int64
-	err := sql.ErrNoRows
-	if id != 0 {
-		err = u.tx.QueryRow("SELECT id FROM users WHERE id = ? AND "+u.scope.in("organization_id"), id).Scan(&found)
+	condition, args := among(tx.d, column, values)
+	rows, err := tx.Query("SELECT id, username FROM users WHERE "+condition+" AND "+scope.in("organization_id")+
+		" ORDER BY CASE WHEN organization_id = ? THEN 0 ELSE 1 END, organization_id", append(args, scope.Own())...)
+	return collect(rows, err, func(row scanner) (u userRef, err error) {
+		err = row.Scan(&u.id, &u.name)
+		return u, err
+	})
+}
+
+func distinct[T cmp.Ordered](list []T) []T {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+func (b *batch) resolveAgents(tx *dbTx) error {
+	var texts []string
+	for _, t := range b.transactions {
+		if t.UserAgent != "" {
+			texts = append(texts, t.UserAgent)
+		}
 	}
-	if err == sql.ErrNoRows && name != "" {
-		found, _, err = findUser(context.Background(), u.tx, u.scope, name)
+	if len(texts) == 0 {
+		return nil
 	}
-	if err != nil && err != sql.ErrNoRows {
-		return 0, err
+	texts = distinct(texts)
+	condition, args := among(tx.d, "text", texts)
+	rows, err := tx.Query("SELECT id, text FROM user_agents WHERE "+condition, args...)
+	known, err := collect(rows, err, func(row scanner) (a userRef, err error) {
+		err = row.Scan(&a.id, &a.name)
+		return a, err
+	})
+	if err != nil {
+		return err
 	}
-	u.ids[ref] = found
-	return found, nil
+	ids := make(map[string]*int64)
+	for _, a := range known {
+		ids[a.name] = &a.id
+	}
+	for _, text := range texts {
+		if ids[text] != nil {
+			continue
+		}
+		var id int64
+		const insert = "INSERT INTO user_agents (text) VALUES (?) ON CONFLICT (text) DO UPDATE SET text = excluded.text RETURNING id"
+		if err := tx.QueryRow(insert, text).Scan(&id); err != nil {
+			return err
+		}
+		ids[text] = &id
+	}
+	for _, t := range b.transactions {
+		t.agent = ids[t.UserAgent]
+	}
+	return nil
+}
+
+// noteLogins remembers when the users of the batch's new logins logged in first and last.
+func noteLogins(tx *dbTx, b *batch) error {
+	type span struct{ first, last int64 }
+	seen := make(map[int64]span)
+	for _, t := range b.transactions {
+		if !b.news[t.given] || t.UserID == 0 || t.Type != "ui" && t.Type != "ai" {
+			continue
+		}
+		at := micros(t.DateTime)
+		s, ok := seen[t.UserID]
+		if !ok {
+			s = span{at, at}
+		}
+		seen[t.UserID] = span{min(s.first, at), max(s.last, at)}
+	}
+	ids := make([]int64, 0, len(seen))
+	for id := range seen {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		if err := noteLogin(tx, id, seen[id].first, seen[id].last); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -36,6 +36,7 @@ func cutPage[T any](p Page, list []T) (page []T, more bool) {
 // keyset builds a query of a table t by (time, id), newest first. The index is named, because only the caller knows that
 // rows come out of it in order and need no sorting.
 type keyset struct {
+	d                     dialect
 	table, index, columns string
 	time, id              string
 	where                 []string
@@ -85,7 +86,7 @@ func (q *keyset) sql(p Page) (text string, args []any) {
 		// The bound on the time alone says nothing new, but it lets a partitioned table leave partitions out.
 		q.and(fmt.Sprintf("t.%[1]s %[3]s= ? AND (t.%[1]s, t.%[2]s) %[3]s (?, ?)", q.time, q.id, compare), p.From.At, p.From.At, p.From.ID)
 	}
-	text = fmt.Sprintf("SELECT %s FROM %s t INDEXED BY %s WHERE %s ORDER BY t.%s %[7]s, t.%[6]s %[7]s LIMIT ? OFFSET ?",
-		q.columns, q.table, q.index, strings.Join(q.where, " AND "), q.time, q.id, order)
+	text = fmt.Sprintf("SELECT %s FROM %s t%s WHERE %s ORDER BY t.%s %[7]s, t.%[6]s %[7]s LIMIT ? OFFSET ?",
+		q.columns, q.table, q.d.index(q.index), strings.Join(q.where, " AND "), q.time, q.id, order)
 	return text, append(q.args, p.Limit+1, p.Offset)
 }

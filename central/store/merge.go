@@ -1,6 +1,7 @@
 package store
 
 import (
+	"slices"
 	"strings"
 
 	"gatehouse/api/edge"
@@ -71,39 +72,59 @@ func onceColumns() []string {
 		"location_name", "access_point_name", "access_point_mac_addr", "ssid", "user_transaction"}
 }
 
-// values are one record's values in the order of the columns in mergeSQL.
+// values are one session's values in the order of accountingColumns.
 func values(organization int64, a *edge.Accounting) []any {
-	list := []any{radacctBase(a.AcctStartTime), organization, a.AcctUniqueID, micros(a.AcctStartTime), a.AcctSessionID, a.Username,
-		a.NASIPAddress, micros(a.AcctUpdateTime), a.AcctSessionTime, a.AcctInputOctets, a.AcctOutputOctets,
-		a.AcctInputPackets, a.AcctOutputPackets, number(a.AcctInterval), moment(a.AcctStopTime),
-		number(a.UserID), number(a.LocationID), number(a.AccessPointID)}
+	list := []any{organization, a.AcctUniqueID, micros(a.AcctStartTime), a.AcctSessionID, a.Username, a.NASIPAddress,
+		micros(a.AcctUpdateTime), a.AcctSessionTime, a.AcctInputOctets, a.AcctOutputOctets, a.AcctInputPackets, a.AcctOutputPackets,
+		number(a.AcctInterval), moment(a.AcctStopTime), number(a.UserID), number(a.LocationID), number(a.AccessPointID)}
 	for _, v := range once(a) {
 		list = append(list, text(*v))
 	}
 	return list
 }
 
-// mergeSQL inserts a session or merges into it. A row that would stay as it is counts as not affected.
-func mergeSQL() string {
-	key := []string{"organization_id", "acctuniqueid", "acctstarttime", "acctsessionid", "username", "nasipaddress"}
-	grows := []string{"acctupdatetime", "acctsessiontime", "acctinputoctets", "acctoutputoctets",
-		"acctinputpackets", "acctoutputpackets"}
-	said := append([]string{"acctstoptime", "user_id", "location_id", "access_point_id"}, onceColumns()...)
+// The columns by how they merge. The key stays as it is.
+func keyColumns() []string {
+	return []string{"organization_id", "acctuniqueid", "acctstarttime", "acctsessionid", "username", "nasipaddress"}
+}
 
-	columns := append(append(append([]string{"radacctid"}, key...), grows...), "acctinterval")
-	columns = append(columns, said...)
-	set := []string{"acctinterval = max(coalesce(t.acctinterval, excluded.acctinterval), coalesce(excluded.acctinterval, t.acctinterval))"}
+func growingColumns() []string {
+	return []string{"acctupdatetime", "acctsessiontime", "acctinputoctets", "acctoutputoctets", "acctinputpackets", "acctoutputpackets"}
+}
+
+func saidColumns() []string {
+	return append([]string{"acctstoptime", "user_id", "location_id", "access_point_id"}, onceColumns()...)
+}
+
+// accountingColumns are all but radacctid.
+func accountingColumns() []string {
+	return slices.Concat(keyColumns(), growingColumns(), []string{"acctinterval"}, saidColumns())
+}
+
+// textColumns are the columns of accounting and of the transaction log that hold text; all others hold numbers.
+func textColumns() map[string]bool {
+	set := make(map[string]bool)
+	for _, c := range slices.Concat(onceColumns(), []string{"acctuniqueid", "acctsessionid", "username", "nasipaddress",
+		"edge_id", "type", "status", "message", "session_id", "site", "page_url", "action", "remote_ip", "mac"}) {
+		set[c] = true
+	}
+	return set
+}
+
+// mergeSQL inserts sessions from source, which gives radacctid and then the columns, or merges into what is there. A row
+// that would stay as it is counts as not affected.
+func mergeSQL(d dialect, columns []string, source string) string {
+	set := []string{"acctinterval = " + d.greatest("coalesce(t.acctinterval, excluded.acctinterval)", "coalesce(excluded.acctinterval, t.acctinterval)")}
 	differs := []string{"coalesce(excluded.acctinterval, 0) > coalesce(t.acctinterval, 0)"}
-	for _, c := range grows {
-		set = append(set, c+" = max(t."+c+", excluded."+c+")")
+	for _, c := range growingColumns() {
+		set = append(set, c+" = "+d.greatest("t."+c, "excluded."+c))
 		differs = append(differs, "excluded."+c+" > t."+c)
 	}
-	for _, c := range said {
+	for _, c := range saidColumns() {
 		set = append(set, c+" = coalesce(t."+c+", excluded."+c+")")
 		differs = append(differs, "t."+c+" IS NULL AND excluded."+c+" IS NOT NULL")
 	}
-	return "INSERT INTO aaa_accounting AS t (" + strings.Join(columns, ", ") + ") VALUES (" +
-		nextID("aaa_accounting", "radacctid") + strings.Repeat(", ?", len(columns)-1) +
-		") ON CONFLICT (organization_id, acctuniqueid, acctstarttime) DO UPDATE SET " + strings.Join(set, ", ") +
+	return "INSERT INTO aaa_accounting AS t (radacctid, " + strings.Join(columns, ", ") + ") " + source +
+		" ON CONFLICT (organization_id, acctuniqueid, acctstarttime) DO UPDATE SET " + strings.Join(set, ", ") +
 		" WHERE " + strings.Join(differs, " OR ")
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -11,18 +12,25 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/api/edge"
+	"gatehouse/lab/postgres"
 )
+
+// TestMain runs the tests on PostgreSQL when GATEHOUSE_STORE says so.
+func TestMain(m *testing.M) { os.Exit(postgres.Main(m)) }
 
 var day = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // newStore is an open store with one organisation, acme, and its scope.
 func newStore(t testing.TB) (*Store, Scope) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "c.db")
-	if err := Migrate(t.Context(), path); err != nil {
+	url := postgres.Database(t)
+	if url == "" {
+		url = "sqlite://" + filepath.Join(t.TempDir(), "c.db")
+	}
+	if err := Migrate(t.Context(), url); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Open(t.Context(), path, func() time.Time { return day })
+	s, err := Open(t.Context(), Config{URL: url, Now: func() time.Time { return day }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +80,7 @@ func life(n int) []edge.Record {
 // dump is all of accounting as text; of ids only the second that they begin with, because the rest is the order of arrival.
 func dump(t *testing.T, s *Store) []string {
 	t.Helper()
-	rows, err := s.db.Read().QueryContext(t.Context(), "SELECT * FROM aaa_accounting ORDER BY acctuniqueid, acctstarttime")
+	rows, err := s.read().QueryContext(t.Context(), "SELECT * FROM aaa_accounting ORDER BY acctuniqueid, acctstarttime")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ type Token struct {
 // CreateOrganization makes a tenant below the one whose short name is parent, or at the top when parent is empty. It
 // returns ErrNotFound when there is no such parent and a *DuplicateError when the short name is taken.
 func (s *Store) CreateOrganization(ctx context.Context, shortName, name, parent string) (id int64, err error) {
-	err = s.write(ctx, "creating organisation", func(tx *sql.Tx) error {
+	err = s.write(ctx, "creating organisation", func(tx *dbTx) error {
 		var above *int64
 		if parent != "" {
 			if err := tx.QueryRow("SELECT id FROM organizations WHERE short_name = ?", parent).Scan(&above); err != nil {
@@ -74,7 +74,7 @@ func (s *Store) Organization(ctx context.Context, id int64) (Organization, error
 	o := Organization{ID: id}
 	var created, updated int64
 	const q = "SELECT short_name, name, description, created, updated FROM organizations WHERE id = ?"
-	err := s.db.Read().QueryRowContext(ctx, q, id).Scan(&o.ShortName, &o.Name, &o.Description, &created, &updated)
+	err := s.read().QueryRowContext(ctx, q, id).Scan(&o.ShortName, &o.Name, &o.Description, &created, &updated)
 	o.Created, o.Updated = time.UnixMicro(created), time.UnixMicro(updated)
 	return o, s.err("reading organisation", err)
 }
@@ -82,7 +82,7 @@ func (s *Store) Organization(ctx context.Context, id int64) (Organization, error
 // OrganizationID finds a tenant of the scope by short name.
 func (s *Store) OrganizationID(ctx context.Context, scope Scope, shortName string) (id int64, err error) {
 	q := "SELECT id FROM organizations WHERE short_name = ? AND " + scope.in("id")
-	err = s.db.Read().QueryRowContext(ctx, q, shortName).Scan(&id)
+	err = s.read().QueryRowContext(ctx, q, shortName).Scan(&id)
 	return id, s.err("looking for organisation", err)
 }
 
@@ -95,11 +95,14 @@ func (s *Store) CreateToken(ctx context.Context, shortName string, role Role) (t
 	}
 	token = "gh_" + base64.RawURLEncoding.EncodeToString(secret[:])
 	hash := sha256.Sum256([]byte(token))
-	err = s.write(ctx, "creating token", func(tx *sql.Tx) error {
-		const insert = `INSERT INTO tokens (organization_id, role, hash, created)
-			SELECT id, ?, ?, ? FROM organizations WHERE short_name = ? RETURNING id`
-		var id int64
-		return tx.QueryRow(insert, role, hash[:], micros(s.now()), shortName).Scan(&id)
+	err = s.write(ctx, "creating token", func(tx *dbTx) error {
+		var organization int64
+		if err := tx.QueryRow("SELECT id FROM organizations WHERE short_name = ?", shortName).Scan(&organization); err != nil {
+			return err
+		}
+		_, err := tx.Exec("INSERT INTO tokens (organization_id, role, hash, created) VALUES (?, ?, ?, ?)",
+			organization, role, hash[:], micros(s.now()))
+		return err
 	})
 	return token, err
 }
@@ -113,7 +116,7 @@ func (s *Store) Token(ctx context.Context, token string) (Token, error) {
 		SELECT t.id, t.role, t.created, below.id FROM below, tokens t WHERE t.hash = ?1
 		ORDER BY below.id <> t.organization_id, below.id`
 	var t Token
-	rows, err := s.db.Read().QueryContext(ctx, q, hash[:])
+	rows, err := s.read().QueryContext(ctx, q, hash[:])
 	ids, err := collect(rows, err, func(row scanner) (id int64, err error) {
 		var created int64
 		err = row.Scan(&t.ID, &t.Role, &created, &id)
@@ -129,7 +132,7 @@ func (s *Store) Token(ctx context.Context, token string) (Token, error) {
 
 // CountUsers is how many users the scope has.
 func (s *Store) CountUsers(ctx context.Context, scope Scope) (n int64, err error) {
-	err = s.db.Read().QueryRowContext(ctx, "SELECT count(*) FROM users WHERE "+scope.in("organization_id")).Scan(&n)
+	err = s.read().QueryRowContext(ctx, "SELECT count(*) FROM users WHERE "+scope.in("organization_id")).Scan(&n)
 	return n, s.err("counting users", err)
 }
 
@@ -141,7 +144,7 @@ const (
 
 // makeSecrets gives a new database what must differ between any two: the feed's epoch and the key of access tokens.
 func (s *Store) makeSecrets(ctx context.Context) error {
-	return s.write(ctx, "making keys", func(tx *sql.Tx) error {
+	return s.write(ctx, "making keys", func(tx *dbTx) error {
 		for _, key := range []string{feedEpoch, signKey} {
 			if _, err := tx.Exec("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO NOTHING", key, rand.Text()); err != nil {
 				return err
@@ -153,7 +156,7 @@ func (s *Store) makeSecrets(ctx context.Context) error {
 
 // AccessTokenKey is the key that access tokens are signed with.
 func (s *Store) AccessTokenKey(ctx context.Context) ([]byte, error) {
-	key, err := s.meta(ctx, s.db.Read(), signKey)
+	key, err := s.meta(ctx, s.read(), signKey)
 	return []byte(key), s.err("reading access token key", err)
 }
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 
 	"gatehouse/api/gate"
@@ -27,10 +26,10 @@ func scanProfile(row scanner) (gate.AaaProfile, error) {
 // Profiles lists AAA profiles by id, and says how many there are without the limit.
 func (s *Store) Profiles(ctx context.Context, scope Scope, limit, offset int64) (list []gate.AaaProfile, count int64, err error) {
 	where := "FROM profiles p WHERE " + scope.in("p.organization_id")
-	if err := s.db.Read().QueryRowContext(ctx, "SELECT count(*) "+where).Scan(&count); err != nil {
+	if err := s.read().QueryRowContext(ctx, "SELECT count(*) "+where).Scan(&count); err != nil {
 		return nil, 0, s.err("counting profiles", err)
 	}
-	rows, err := s.db.Read().QueryContext(ctx, "SELECT "+profileColumns+" "+where+" ORDER BY p.id LIMIT ? OFFSET ?", limit, offset)
+	rows, err := s.read().QueryContext(ctx, "SELECT "+profileColumns+" "+where+" ORDER BY p.id LIMIT ? OFFSET ?", limit, offset)
 	list, err = collect(rows, err, scanProfile)
 	return list, count, s.err("listing profiles", err)
 }
@@ -46,7 +45,7 @@ func (s *Store) CreateProfile(ctx context.Context, p gate.AaaProfile) (gate.AaaP
 	if err != nil {
 		return p, err
 	}
-	err = s.write(ctx, "creating profile", func(tx *sql.Tx) error {
+	err = s.write(ctx, "creating profile", func(tx *dbTx) error {
 		const insert = `INSERT INTO profiles (organization_id, short_name, name, description, reply_attribute, check_attribute)
 			VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (organization_id, short_name) DO NOTHING RETURNING id`
 		row := tx.QueryRow(insert, p.OrganizationID.N, p.ShortName, p.Name, p.Description, string(reply), string(check))

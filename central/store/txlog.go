@@ -2,72 +2,26 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/binary"
 	"net"
 	"net/netip"
-	"strings"
 	"time"
 
-	"gatehouse/api/edge"
 	"gatehouse/api/gate"
 )
 
-func insertTransactions(tx *sql.Tx, users *resolver, records []edge.Record, news []bool) error {
-	insert := `INSERT INTO txlog_portal (id, organization_id, edge_id, datetime, type, status, message, user_id, email, external_id,
-			username, session_id, site, page_url, action, location_id, location_name, access_point_id, access_point_name,
-			ssid, user_agent_id, remote_ip, mac)
-		VALUES (` + nextID("txlog_portal", "id") + `, ?2, ?3, ?4, ?5, ?6, ?7, ?8, (SELECT email FROM users WHERE id = ?8),
-			(SELECT external_id FROM users WHERE id = ?8)` + strings.Repeat(", ?", 13) + `)
-		ON CONFLICT (organization_id, edge_id) DO NOTHING`
-	agents := make(map[string]*int64)
-	for i, r := range records {
-		t := r.Transaction
-		if t == nil {
-			continue
-		}
-		user, err := users.id(t.UserID, t.Username)
-		if err != nil {
-			return err
-		}
-		agent, err := agentID(tx, agents, t.UserAgent)
-		if err != nil {
-			return err
-		}
-		done, err := tx.Exec(insert, radacctBase(t.DateTime), users.scope.Own(), t.ID, micros(t.DateTime), t.Type, t.Status,
-			text(t.Message), number(user), text(t.Username), text(t.SessionID), text(t.Site), text(t.PageURL), text(t.Action),
-			number(t.LocationID), text(t.LocationName), number(t.AccessPointID), text(t.AccessPointName), text(t.SSID),
-			agent, text(t.RemoteIP), text(t.MAC))
-		if err != nil {
-			return err
-		}
-		n, err := done.RowsAffected()
-		if err != nil {
-			return err
-		}
-		if news[i] = n > 0; news[i] && user != 0 && (t.Type == "ui" || t.Type == "ai") {
-			if err := noteLogin(tx, user, micros(t.DateTime), micros(t.DateTime)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+// transactionColumns are those that a gateway's record fills; the database itself adds the id and what it knows of the user.
+func transactionColumns() []string {
+	return []string{"organization_id", "edge_id", "datetime", "type", "status", "message", "user_id", "username", "session_id",
+		"site", "page_url", "action", "location_id", "location_name", "access_point_id", "access_point_name", "ssid",
+		"user_agent_id", "remote_ip", "mac"}
 }
 
-func agentID(tx *sql.Tx, known map[string]*int64, name string) (*int64, error) {
-	if name == "" {
-		return nil, nil
-	}
-	if id, ok := known[name]; ok {
-		return id, nil
-	}
-	var id int64
-	err := tx.QueryRow("SELECT id FROM user_agents WHERE text = ?", name).Scan(&id)
-	if err == sql.ErrNoRows {
-		err = tx.QueryRow("INSERT INTO user_agents (text) VALUES (?) RETURNING id", name).Scan(&id)
-	}
-	known[name] = &id
-	return &id, err
+// values are in the order of transactionColumns.
+func (t *transaction) values(organization int64) []any {
+	return []any{organization, t.ID, micros(t.DateTime), t.Type, t.Status, text(t.Message), number(t.UserID), text(t.Username),
+		text(t.SessionID), text(t.Site), text(t.PageURL), text(t.Action), number(t.LocationID), text(t.LocationName),
+		number(t.AccessPointID), text(t.AccessPointName), text(t.SSID), t.agent, text(t.RemoteIP), text(t.MAC)}
 }
 
 // TxFilter narrows the transaction log. Zero fields do not.
@@ -84,7 +38,7 @@ func (s *Store) Transactions(ctx context.Context, scope Scope, f TxFilter, p Pag
 	if f.MatchesNothing {
 		return []gate.TxLog{}, false, nil
 	}
-	q := keyset{table: "txlog_portal", index: f.index(scope), time: "datetime", id: "id", columns: txColumns}
+	q := keyset{d: s.d, table: "txlog_portal", index: f.index(scope), time: "datetime", id: "id", columns: txColumns}
 	q.and(scope.in("t.organization_id"))
 	q.between("t.datetime", f.From, f.To)
 	q.equal("t.user_id", f.User)
@@ -93,7 +47,7 @@ func (s *Store) Transactions(ctx context.Context, scope Scope, f TxFilter, p Pag
 	q.oneOf("t.type", f.Types)
 	q.oneOf("t.status", f.Statuses)
 	text, args := q.sql(p)
-	rows, err := s.db.Read().QueryContext(ctx, text, args...)
+	rows, err := s.lists().QueryContext(ctx, text, args...)
 	list, err = collect(rows, err, func(row scanner) (gate.TxLog, error) { return scanTxLog(row, f.Expand) })
 	list, more = cutPage(p, list)
 	return list, more, s.err("listing transactions", err)

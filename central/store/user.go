@@ -11,10 +11,12 @@ import (
 	"gatehouse/api/gate"
 )
 
-const userColumns = `u.id, u.username, u.external_id, u.klass, u.email, u.first_name, u.last_name, u.is_active,
+func userColumns(d dialect) string {
+	return `u.id, u.username, u.external_id, u.klass, u.email, u.first_name, u.last_name, u.is_active,
 	u.organization_id, u.description, u.date_joined, u.first_login, u.last_login, u.expiration, u.avatar_url,
-	(SELECT json_group_array(p.short_name ORDER BY a.position) FROM user_profiles a JOIN profiles p ON p.id = a.profile_id
+	(SELECT ` + d.jsonArray("p.short_name", "a.position") + ` FROM user_profiles a JOIN profiles p ON p.id = a.profile_id
 	 WHERE a.user_id = u.id)`
+}
 
 func scanUser(row scanner) (gate.User, error) {
 	var u gate.User
@@ -58,30 +60,30 @@ func (s *Store) Users(ctx context.Context, scope Scope, f UserFilter) (list []ga
 		where, args = where+" AND u.organization_id = ?", append(args, f.Organization)
 	}
 	if f.Username != "" {
-		where, args = where+" AND instr(u.username_folded, ?) > 0", append(args, strings.ToLower(f.Username))
+		where, args = where+" AND u.username_folded LIKE ? ESCAPE '\\'", append(args, like(strings.ToLower(f.Username)))
 	}
 	if f.MatchesNothing {
 		return []gate.User{}, 0, nil
 	}
-	if err := s.db.Read().QueryRowContext(ctx, "SELECT count(*) FROM users u "+where, args...).Scan(&count); err != nil {
+	if err := s.lists().QueryRowContext(ctx, "SELECT count(*) FROM users u "+where, args...).Scan(&count); err != nil {
 		return nil, 0, s.err("counting users", err)
 	}
-	q := "SELECT " + userColumns + " FROM users u " + where + " ORDER BY u.id LIMIT ? OFFSET ?"
-	rows, err := s.db.Read().QueryContext(ctx, q, append(args, f.Limit, f.Offset)...)
+	q := "SELECT " + userColumns(s.d) + " FROM users u " + where + " ORDER BY u.id LIMIT ? OFFSET ?"
+	rows, err := s.lists().QueryContext(ctx, q, append(args, f.Limit, f.Offset)...)
 	list, err = collect(rows, err, scanUser)
 	return list, count, s.err("listing users", err)
 }
 
 // User returns one user of the scope by id.
 func (s *Store) User(ctx context.Context, scope Scope, id int64) (gate.User, error) {
-	q := "SELECT " + userColumns + " FROM users u WHERE u.id = ? AND " + scope.in("u.organization_id")
-	u, err := scanUser(s.db.Read().QueryRowContext(ctx, q, id))
+	q := "SELECT " + userColumns(s.d) + " FROM users u WHERE u.id = ? AND " + scope.in("u.organization_id")
+	u, err := scanUser(s.read().QueryRowContext(ctx, q, id))
 	return u, s.err("reading user", err)
 }
 
 // UserID finds a user of the scope by name: that of the scope's own organisation before those below it.
 func (s *Store) UserID(ctx context.Context, scope Scope, username string) (id int64, err error) {
-	id, _, err = findUser(ctx, s.db.Read(), scope, username)
+	id, _, err = findUser(ctx, s.read(), scope, username)
 	return id, s.err("looking for user", err)
 }
 
@@ -106,7 +108,7 @@ func (s *Store) Credential(ctx context.Context, scope Scope, username string) (C
 	}
 	c := Credential{UserID: id}
 	const q = "SELECT coalesce(password_hash, ''), credential_version FROM users WHERE id = ?"
-	err = s.db.Read().QueryRowContext(ctx, q, id).Scan(&c.Hash, &c.Version)
+	err = s.read().QueryRowContext(ctx, q, id).Scan(&c.Hash, &c.Version)
 	return c, s.err("reading credential", err)
 }
 
@@ -115,10 +117,10 @@ func (s *Store) Credential(ctx context.Context, scope Scope, username string) (C
 // *UnknownProfileError. It returns the user as stored, a *DuplicateError when the name is taken, ErrNotFound when there is
 // no such user. change must be quick and must not use the store.
 func (s *Store) SaveUser(ctx context.Context, scope Scope, id int64, change func(*gate.User), hash *string) (saved gate.User, err error) {
-	err = s.write(ctx, "saving user", func(tx *sql.Tx) error {
+	err = s.write(ctx, "saving user", func(tx *dbTx) error {
 		var u gate.User
 		if id != 0 {
-			q := "SELECT " + userColumns + " FROM users u WHERE u.id = ? AND " + scope.in("u.organization_id")
+			q := "SELECT " + userColumns(s.d) + " FROM users u WHERE u.id = ? AND " + scope.in("u.organization_id")
 			if u, err = scanUser(tx.QueryRow(q, id)); err != nil {
 				return err
 			}
@@ -133,14 +135,14 @@ func (s *Store) SaveUser(ctx context.Context, scope Scope, id int64, change func
 		if err := changed(tx, userKind, u.ID, *u.Organization); err != nil {
 			return err
 		}
-		saved, err = scanUser(tx.QueryRow("SELECT "+userColumns+" FROM users u WHERE u.id = ?", u.ID))
+		saved, err = scanUser(tx.QueryRow("SELECT "+userColumns(s.d)+" FROM users u WHERE u.id = ?", u.ID))
 		return err
 	})
 	s.wake(err)
 	return saved, err
 }
 
-func (s *Store) putUser(tx *sql.Tx, id int64, u gate.User, hash *string) (int64, error) {
+func (s *Store) putUser(tx *dbTx, id int64, u gate.User, hash *string) (int64, error) {
 	var taken int64
 	err := tx.QueryRow("SELECT id FROM users WHERE username = ? AND organization_id = ? AND id <> ?",
 		u.Username, *u.Organization, id).Scan(&taken)
@@ -162,7 +164,8 @@ func (s *Store) putUser(tx *sql.Tx, id int64, u gate.User, hash *string) (int64,
 	}
 	const update = `UPDATE users SET organization_id = ?1, username = ?2, username_folded = ?3, external_id = ?4, klass = ?5,
 			email = ?6, first_name = ?7, last_name = ?8, is_active = ?9, description = ?10, expiration = ?11, avatar_url = ?12,
-			password_hash = coalesce(?13, password_hash), credential_version = credential_version + (?13 IS NOT NULL)
+			password_hash = coalesce(?13, password_hash),
+			credential_version = credential_version + CASE WHEN CAST(?13 AS TEXT) IS NULL THEN 0 ELSE 1 END
 		WHERE id = ?14`
 	_, err = tx.Exec(update, append(set, id)...)
 	return id, err
@@ -176,13 +179,13 @@ func (e *UnknownProfileError) Error() string {
 	return fmt.Sprintf("there is no profile with short_name %q in the organisation", e.ShortName)
 }
 
-func assignProfiles(tx *sql.Tx, user, organization int64, shortNames []string) error {
+func assignProfiles(tx *dbTx, user, organization int64, shortNames []string) error {
 	if _, err := tx.Exec("DELETE FROM user_profiles WHERE user_id = ?", user); err != nil {
 		return err
 	}
 	for i, name := range shortNames {
 		const assign = `INSERT INTO user_profiles (user_id, position, profile_id)
-			SELECT ?, ?, id FROM profiles WHERE organization_id = ? AND short_name = ?`
+			SELECT CAST(? AS BIGINT), CAST(? AS BIGINT), id FROM profiles WHERE organization_id = ? AND short_name = ?`
 		done, err := tx.Exec(assign, user, i, organization, name)
 		if err != nil {
 			return err
@@ -203,7 +206,7 @@ func orElse(err, other error) error {
 
 // DeleteUser removes a user of the scope. Gateways that have seen it are told.
 func (s *Store) DeleteUser(ctx context.Context, scope Scope, id int64) error {
-	err := s.write(ctx, "deleting user", func(tx *sql.Tx) error {
+	err := s.write(ctx, "deleting user", func(tx *dbTx) error {
 		var organization int64
 		del := "DELETE FROM users WHERE id = ? AND " + scope.in("organization_id") + " RETURNING organization_id"
 		if err := tx.QueryRow(del, id).Scan(&organization); err != nil {
@@ -217,12 +220,12 @@ func (s *Store) DeleteUser(ctx context.Context, scope Scope, id int64) error {
 
 // NoteLogin remembers that a user has logged in at the time given.
 func (s *Store) NoteLogin(ctx context.Context, id int64, at time.Time) error {
-	return s.write(ctx, "noting login", func(tx *sql.Tx) error { return noteLogin(tx, id, micros(at), micros(at)) })
+	return s.write(ctx, "noting login", func(tx *dbTx) error { return noteLogin(tx, id, micros(at), micros(at)) })
 }
 
-func noteLogin(tx *sql.Tx, id, first, last int64) error {
-	const note = `UPDATE users SET first_login = min(coalesce(first_login, ?2), ?2), last_login = max(coalesce(last_login, ?3), ?3)
-		WHERE id = ?1`
+func noteLogin(tx *dbTx, id, first, last int64) error {
+	note := "UPDATE users SET first_login = " + tx.d.least("coalesce(first_login, ?2)", "?2") +
+		", last_login = " + tx.d.greatest("coalesce(last_login, ?3)", "?3") + " WHERE id = ?1"
 	_, err := tx.Exec(note, id, first, last)
 	return err
 }

@@ -19,11 +19,7 @@ func migrate(ctx context.Context, args []string, _ io.Writer) error {
 	if err := f.parse(args); err != nil {
 		return err
 	}
-	path, err := f.path()
-	if err != nil {
-		return err
-	}
-	return store.Migrate(ctx, path)
+	return store.Migrate(ctx, *f.database)
 }
 
 func createOrganization(ctx context.Context, args []string, out io.Writer) error {

@@ -8,10 +8,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"gatehouse/central/store"
 )
@@ -26,12 +24,17 @@ const (
 
 const usage = `usage:
   gatehouse-central migrate      --database URL
+<<<<<<< HEAD
   gatehouse-central serve        --database URL --listen ADDR [--tls-cert FILE --tls-key FILE] [--metrics ADDR]
                                  [--drain TIME] [--integer-ids] [--verbose]
+=======
+  gatehouse-central serve        --database URL --listen ADDR [--tls-cert FILE --tls-key FILE] [--integer-ids] [--verbose]
+                                 [--read-database URL]
+>>>>>>> e1359e4 (central/store: PostgreSQL beside SQLite)
   gatehouse-central org create   --database URL --short-name NAME --name TEXT [--parent NAME]
   gatehouse-central token create --database URL --org NAME --role admin|staff|readonly|edge|portal
   gatehouse-central version
-URL is sqlite:///absolute/path.db
+URL is sqlite:///absolute/path.db or postgres://user:password@host:port/name
 `
 
 // version is set by the linker.
@@ -67,8 +70,11 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		return exitUsage
 	}
 	fmt.Fprintf(errOut, "gatehouse-central: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
-	if errors.Is(err, store.ErrUnavailable) {
+	switch {
+	case errors.Is(err, store.ErrUnavailable):
 		return exitUnreachable
+	case errors.Is(err, store.ErrURL):
+		return exitUsage
 	}
 	return exitFailed
 }
@@ -119,23 +125,7 @@ func (f flags) parse(args []string, needed ...string) error {
 	return nil
 }
 
-// path is the file that --database names.
-func (f flags) path() (string, error) {
-	if strings.HasPrefix(*f.database, "postgres://") || strings.HasPrefix(*f.database, "postgresql://") {
-		return "", fmt.Errorf("%w: this version has SQLite only: --database sqlite:///absolute/path.db", errUsage)
-	}
-	path, ok := strings.CutPrefix(*f.database, "sqlite://")
-	if !ok || !filepath.IsAbs(path) {
-		return "", fmt.Errorf("%w: --database %s is not of the form sqlite:///absolute/path.db", errUsage, *f.database)
-	}
-	return path, nil
-}
-
 // open opens the database that --database names; it must exist.
 func (f flags) open(ctx context.Context) (*store.Store, error) {
-	path, err := f.path()
-	if err != nil {
-		return nil, err
-	}
-	return store.Open(ctx, path, time.Now)
+	return store.Open(ctx, store.Config{URL: *f.database})
 }

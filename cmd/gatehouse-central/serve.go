@@ -21,10 +21,16 @@ import (
 )
 
 const (
+<<<<<<< HEAD
 	drainTime       = 2 * time.Second  // for which all is served after /readyz has said no
 	endTime         = 10 * time.Second // what running requests get after it
 	checkpointEvery = 5 * time.Second
 	longest         = (edge.MaxWait + 30) * time.Second // a request for changes, held open
+=======
+	drainTime  = 10 * time.Second // what running requests get at the end
+	againAfter = 5 * time.Second
+	longest    = (edge.MaxWait + 30) * time.Second // a request for changes, held open
+>>>>>>> e1359e4 (central/store: PostgreSQL beside SQLite)
 )
 
 func serve(ctx context.Context, args []string, _ io.Writer) error {
@@ -32,7 +38,11 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	listen := f.String("listen", "", "")
 	cert, key := f.String("tls-cert", "", ""), f.String("tls-key", "", "")
 	integerIDs, verbose := f.Bool("integer-ids", false, ""), f.Bool("verbose", false, "")
+<<<<<<< HEAD
 	metrics, drain := f.String("metrics", "", ""), f.Duration("drain", drainTime, "")
+=======
+	readDatabase := f.String("read-database", "", "")
+>>>>>>> e1359e4 (central/store: PostgreSQL beside SQLite)
 	if err := f.parse(args, "listen"); err != nil {
 		return err
 	}
@@ -40,7 +50,7 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 		return fmt.Errorf("%w: --tls-cert and --tls-key go together", errUsage)
 	}
 	log := newLog(*verbose)
-	db, err := f.open(ctx)
+	db, err := store.Open(ctx, store.Config{URL: *f.database, ReadURL: *readDatabase})
 	if err != nil {
 		return err
 	}
@@ -133,14 +143,20 @@ func (p *process) run(ctx context.Context) error {
 		<-ctx.Done()
 		return p.stop(context.WithoutCancel(ctx))
 	})
+<<<<<<< HEAD
 	g.Go(func() error { return p.db.Watch(ctx) })
 	g.Go(func() error { return checkpoints(ctx, p.db, p.log) })
+=======
+	g.Go(func() error { return db.Watch(ctx) })
+	g.Go(func() error { return maintain(ctx, db, log) })
+>>>>>>> e1359e4 (central/store: PostgreSQL beside SQLite)
 	if err := notify("READY=1"); err != nil {
 		p.log.Warn("telling systemd", "err", err)
 	}
 	return g.Wait()
 }
 
+<<<<<<< HEAD
 func listen(server *http.Server, ln net.Listener) error {
 	var err error
 	if server.TLSConfig != nil {
@@ -172,13 +188,20 @@ func checkpoints(ctx context.Context, db *store.Store, log *slog.Logger) error {
 	tick := time.NewTicker(checkpointEvery)
 	defer tick.Stop()
 	for {
+=======
+// maintain goes on after an error: the database may be away for a while.
+func maintain(ctx context.Context, db *store.Store, log *slog.Logger) error {
+	for ctx.Err() == nil {
+		if err := db.Maintain(ctx); err != nil {
+			log.Error("maintaining database", "err", err)
+		}
+		again := time.NewTimer(againAfter)
+>>>>>>> e1359e4 (central/store: PostgreSQL beside SQLite)
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			if err := db.Checkpoint(ctx); err != nil && ctx.Err() == nil {
-				log.Error("checkpoint", "err", err)
-			}
+			again.Stop()
+		case <-again.C:
 		}
 	}
+	return nil
 }

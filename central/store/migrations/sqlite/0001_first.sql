@@ -169,7 +169,7 @@ CREATE TABLE txlog_portal (
     remote_ip         TEXT,
     mac               TEXT
 ) STRICT;
-CREATE UNIQUE INDEX txlog_portal_key ON txlog_portal (organization_id, edge_id);
+CREATE UNIQUE INDEX txlog_portal_key ON txlog_portal (organization_id, edge_id, datetime);
 CREATE INDEX txlog_portal_time ON txlog_portal (datetime DESC, id DESC);
 CREATE INDEX txlog_portal_organization ON txlog_portal (organization_id, datetime DESC, id DESC);
 CREATE INDEX txlog_portal_type ON txlog_portal (organization_id, type, datetime DESC, id DESC);
