@@ -31,6 +31,8 @@ run() {
 	go -C tools test -json -shuffle=on ./... || failed=1
 	go test -json -shuffle=on -race -p 2 -timeout 10m "${race[@]}" || failed=1
 	if [ ${#plain[@]} -gt 0 ]; then go test -json -shuffle=on -p 1 -timeout 15m "${plain[@]}" || failed=1; fi
+	# What the centre stores it stores in either database.
+	GATEHOUSE_STORE=postgres go test -json -count=1 -shuffle=on -p 1 -timeout 15m ./central/... | sed 's|"Package":"gatehouse/central|"Package":"postgres:gatehouse/central|' || failed=1
 	# An emulated computer takes all the processors there are; who measures time must not run beside it.
 	go test -json -timeout 30m ./lab/oldkernel || failed=1
 	return $failed

@@ -24,13 +24,8 @@ const (
 
 const usage = `usage:
   gatehouse-central migrate      --database URL
-<<<<<<< HEAD
   gatehouse-central serve        --database URL --listen ADDR [--tls-cert FILE --tls-key FILE] [--metrics ADDR]
-                                 [--drain TIME] [--integer-ids] [--verbose]
-=======
-  gatehouse-central serve        --database URL --listen ADDR [--tls-cert FILE --tls-key FILE] [--integer-ids] [--verbose]
-                                 [--read-database URL]
->>>>>>> e1359e4 (central/store: PostgreSQL beside SQLite)
+                                 [--drain TIME] [--read-database URL] [--integer-ids] [--verbose]
   gatehouse-central org create   --database URL --short-name NAME --name TEXT [--parent NAME]
   gatehouse-central token create --database URL --org NAME --role admin|staff|readonly|edge|portal
   gatehouse-central version

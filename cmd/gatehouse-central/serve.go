@@ -21,16 +21,10 @@ import (
 )
 
 const (
-<<<<<<< HEAD
-	drainTime       = 2 * time.Second  // for which all is served after /readyz has said no
-	endTime         = 10 * time.Second // what running requests get after it
-	checkpointEvery = 5 * time.Second
-	longest         = (edge.MaxWait + 30) * time.Second // a request for changes, held open
-=======
-	drainTime  = 10 * time.Second // what running requests get at the end
+	drainTime  = 2 * time.Second  // for which all is served after /readyz has said no
+	endTime    = 10 * time.Second // what running requests get after it
 	againAfter = 5 * time.Second
 	longest    = (edge.MaxWait + 30) * time.Second // a request for changes, held open
->>>>>>> e1359e4 (central/store: PostgreSQL beside SQLite)
 )
 
 func serve(ctx context.Context, args []string, _ io.Writer) error {
@@ -38,11 +32,8 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	listen := f.String("listen", "", "")
 	cert, key := f.String("tls-cert", "", ""), f.String("tls-key", "", "")
 	integerIDs, verbose := f.Bool("integer-ids", false, ""), f.Bool("verbose", false, "")
-<<<<<<< HEAD
-	metrics, drain := f.String("metrics", "", ""), f.Duration("drain", drainTime, "")
-=======
 	readDatabase := f.String("read-database", "", "")
->>>>>>> e1359e4 (central/store: PostgreSQL beside SQLite)
+	metrics, drain := f.String("metrics", "", ""), f.Duration("drain", drainTime, "")
 	if err := f.parse(args, "listen"); err != nil {
 		return err
 	}
@@ -143,20 +134,14 @@ func (p *process) run(ctx context.Context) error {
 		<-ctx.Done()
 		return p.stop(context.WithoutCancel(ctx))
 	})
-<<<<<<< HEAD
 	g.Go(func() error { return p.db.Watch(ctx) })
-	g.Go(func() error { return checkpoints(ctx, p.db, p.log) })
-=======
-	g.Go(func() error { return db.Watch(ctx) })
-	g.Go(func() error { return maintain(ctx, db, log) })
->>>>>>> e1359e4 (central/store: PostgreSQL beside SQLite)
+	g.Go(func() error { return maintain(ctx, p.db, p.log) })
 	if err := notify("READY=1"); err != nil {
 		p.log.Warn("telling systemd", "err", err)
 	}
 	return g.Wait()
 }
 
-<<<<<<< HEAD
 func listen(server *http.Server, ln net.Listener) error {
 	var err error
 	if server.TLSConfig != nil {
@@ -184,11 +169,6 @@ func (p *process) stop(ctx context.Context) error {
 	return err
 }
 
-func checkpoints(ctx context.Context, db *store.Store, log *slog.Logger) error {
-	tick := time.NewTicker(checkpointEvery)
-	defer tick.Stop()
-	for {
-=======
 // maintain goes on after an error: the database may be away for a while.
 func maintain(ctx context.Context, db *store.Store, log *slog.Logger) error {
 	for ctx.Err() == nil {
@@ -196,7 +176,6 @@ func maintain(ctx context.Context, db *store.Store, log *slog.Logger) error {
 			log.Error("maintaining database", "err", err)
 		}
 		again := time.NewTimer(againAfter)
->>>>>>> e1359e4 (central/store: PostgreSQL beside SQLite)
 		select {
 		case <-ctx.Done():
 			again.Stop()
