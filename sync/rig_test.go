@@ -279,15 +279,50 @@ type rig struct {
 	mirror *memMirror
 	logs   *logBuffer
 
+	governor *governor
+
 	mu      sync.Mutex
 	changed []string
 	refuse  error // of Changed
 }
 
+// governor remembers what it was told.
+type governor struct {
+	mu         sync.Mutex
+	orders     []sessions.Order
+	configured []string
+	broken     error // of the next order
+	status     edge.Status
+}
+
+func (g *governor) Obey(_ context.Context, o sessions.Order) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.broken; err != nil {
+		g.broken = nil
+		return err
+	}
+	g.orders = append(g.orders, o)
+	return nil
+}
+
+func (g *governor) Configure(_ context.Context, version int64, settings json.RawMessage) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.configured = append(g.configured, fmt.Sprintf("%d %s", version, settings))
+	return nil
+}
+
+func (g *governor) Status(context.Context) (edge.Status, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.status, nil
+}
+
 // bubble runs the test with a rig in a synctest bubble.
 func bubble(t *testing.T, test func(t *testing.T, r *rig)) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{t: t, centre: newCentre(), outbox: newOutbox(), mirror: newMirror(), logs: &logBuffer{},
+		r := &rig{t: t, centre: newCentre(), outbox: newOutbox(), mirror: newMirror(), logs: &logBuffer{}, governor: &governor{},
 			net:   &pipes{conns: make(chan net.Conn), closed: make(chan struct{})},
 			clock: &bubbleClock{zero: time.Now().Add(-time.Hour), boot: "boot-b"}}
 		server := &http.Server{Handler: r.centre, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
@@ -319,6 +354,7 @@ func (r *rig) restart() {
 			r.changed = append(r.changed, username)
 			return r.refuse
 		},
+		Governor: r.governor,
 	})
 	if err != nil {
 		r.t.Fatal(err)
