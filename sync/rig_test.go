@@ -28,15 +28,16 @@ const testToken = "3f5a-edge-token"
 // centre is a scriptable centre behind a real HTTP server. What is not scripted works: it merges by key, knows the users
 // given, and holds changes requests open.
 type centre struct {
-	mu      sync.Mutex
-	token   string
-	rows    map[string]int // key of a row -> times that a record was merged into it as new
-	keys    map[string]bool
-	batches []batch
-	calls   []string // method and path of every request
-	script  func(w http.ResponseWriter, r *http.Request, recs []edge.Record) (handled bool)
-	cut     int // so many ingest answers more are lost after the work is done
-	headers http.Header
+	mu            sync.Mutex
+	token         string
+	rows          map[string]int // key of a row -> times that a record was merged into it as new
+	keys          map[string]bool
+	batches       []batch
+	calls         []string // method and path of every request
+	script        func(w http.ResponseWriter, r *http.Request, recs []edge.Record) (handled bool)
+	mergedThrough int64
+	cut           int // so many ingest answers more are lost after the work is done
+	headers       http.Header
 
 	users   map[string]edge.AuthenticateAnswer // user name + "/" + password
 	pages   map[string]edge.ChangesAnswer      // by the cursor asked with
@@ -109,10 +110,12 @@ func decode(r *http.Request) []edge.Record {
 
 func (c *centre) ingest(w http.ResponseWriter, recs []edge.Record) {
 	c.mu.Lock()
-	var a edge.IngestAnswer
+	a := edge.IngestAnswer{MergedThrough: c.mergedThrough}
 	for _, rec := range recs {
 		var row, key string
-		if acct := rec.Accounting; acct != nil {
+		if rec.Outcome != nil {
+			row, key = rec.Outcome.Event, rec.Outcome.Event
+		} else if acct := rec.Accounting; acct != nil {
 			row = acct.AcctUniqueID + acct.AcctStartTime.Format(time.RFC3339Nano)
 			key = row + acct.AcctStatusType + acct.AcctUpdateTime.String()
 		} else {
