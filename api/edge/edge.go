@@ -100,6 +100,9 @@ const (
 	Merged    = "merged"    // in the database, new or changed
 	Duplicate = "duplicate" // in the database already, nothing changed
 	Rejected  = "rejected"  // can never be accepted; Code and Message say why
+	// Stored: the database is away, and the record waits beside it. The gateway keeps its copy and sends it again later; a lost
+	// disk of the centre then loses nothing.
+	Stored = "stored"
 )
 
 // Result is what became of one record.

@@ -113,6 +113,19 @@ func (s *Store) CreateToken(ctx context.Context, shortName string, role Role) (t
 	return token, err
 }
 
+// subtree is the scope of an organisation: it and all below it.
+func (s *Store) subtree(ctx context.Context, organization int64) (Scope, error) {
+	const q = `WITH RECURSIVE below (id) AS (
+			SELECT id FROM organizations WHERE id = ?1 UNION SELECT o.id FROM organizations o JOIN below ON o.parent_id = below.id)
+		SELECT id FROM below ORDER BY CASE WHEN id = ?1 THEN 0 ELSE 1 END, id`
+	rows, err := s.read().QueryContext(ctx, q, organization)
+	ids, err := collect(rows, err, func(row scanner) (id int64, err error) { err = row.Scan(&id); return id, err })
+	if err == nil && len(ids) == 0 {
+		err = ErrNotFound
+	}
+	return ids, s.err("reading organisation", err)
+}
+
 // Token returns who a token belongs to, ErrNotFound when nobody.
 func (s *Store) Token(ctx context.Context, token string) (Token, error) {
 	hash := sha256.Sum256([]byte(token))
