@@ -25,7 +25,7 @@ const (
 const usage = `usage:
   gatehouse-central migrate      --database URL
   gatehouse-central serve        --database URL --listen ADDR [--tls-cert FILE --tls-key FILE] [--metrics ADDR]
-                                 [--drain TIME] [--read-database URL] [--integer-ids] [--verbose]
+                                 [--drain TIME] [--read-database URL] [--spool FILE] [--integer-ids] [--verbose]
   gatehouse-central org create   --database URL --short-name NAME --name TEXT [--parent NAME]
   gatehouse-central token create --database URL --org NAME --role admin|staff|readonly|edge|portal
   gatehouse-central import users --database URL --org NAME [--continue] [--existing error|skip|update] [--dry-run]
