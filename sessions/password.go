@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/argon2"
@@ -17,14 +18,20 @@ const (
 	argonMemory  = 8 << 10 // KiB; a router has little more to spare
 	argonKeyLen  = 32
 	argonMaxTime = 64
-	hashTarget   = 100 * time.Millisecond // cost of one check on this device (DESIGN D10)
+	// What others' hashes may have: Django and passlib make 16 octets.
+	argonMinKeyLen, argonMaxKeyLen = 16, 64
+
+	hashTarget = 100 * time.Millisecond // cost of one check on this device (DESIGN D10)
 
 	// nobodysHash is checked when there is no account, so that an unknown user costs as much as a known one. It is of
 	// random octets that nobody kept.
 	nobodysHash = "$argon2id$v=19$m=8192,t=4,p=1$q8JdB2d4cFzVqvJmZbWb0g$Y2x5oO1uQ7m1sEw0tKj0m6mJw3c1q0b9Xo5yT2kH8eI"
 )
 
-var errHashForm = errors.New("not an argon2id hash in PHC form")
+var (
+	errHashForm = errors.New("not an argon2id hash in PHC form")
+	errHashCost = errors.New("an argon2id hash whose check would cost more memory or time than is allowed")
+)
 
 // HashPassword makes an argon2id hash in PHC form that costs this device about 100 ms to check.
 func HashPassword(p Password) (string, error) {
@@ -42,34 +49,40 @@ func HashPassword(p Password) (string, error) {
 		b64.EncodeToString(salt), b64.EncodeToString(key)), nil
 }
 
-// VerifyPassword tells whether p is the password of hash, in constant time. The error says that hash is damaged.
+// ArgonLimits bound what a check may cost, because who wrote a hash may have chosen its parameters.
+type ArgonLimits struct {
+	MemoryKiB uint32 // of one check
+	Work      uint64 // most KiB times passes
+	Threads   uint32
+}
+
+// VerifyPassword tells whether p is the password of hash, in constant time. The error says that hash is damaged, or costs more
+// than a router has.
 func VerifyPassword(hash string, p Password) (bool, error) {
+	return VerifyArgon2id(hash, p, ArgonLimits{MemoryKiB: 1 << 16, Work: argonMaxTime << 16, Threads: 4})
+}
+
+// VerifyArgon2id is VerifyPassword with limits of the caller's.
+func VerifyArgon2id(hash string, p Password, most ArgonLimits) (bool, error) {
 	var version, memory, cost, threads uint32
 	var rest string
 	if _, err := fmt.Sscanf(hash, "$argon2id$v=%d$m=%d,t=%d,p=%d$%s", &version, &memory, &cost, &threads, &rest); err != nil {
 		return false, errHashForm
 	}
-	saltText, keyText, ok := cutLast(rest, '$')
-	if !ok || version != argon2.Version || cost == 0 || cost > argonMaxTime || memory > 1<<16 || threads == 0 || threads > 4 {
+	salt, key, ok := saltAndKey(rest)
+	if !ok || version != argon2.Version || cost == 0 || threads == 0 {
 		return false, errHashForm
 	}
-	salt, err := base64.RawStdEncoding.DecodeString(saltText)
-	if err != nil {
-		return false, errHashForm
+	if memory > most.MemoryKiB || threads > most.Threads || uint64(cost)*uint64(memory) > most.Work || cost > argonMaxTime {
+		return false, errHashCost
 	}
-	key, err := base64.RawStdEncoding.DecodeString(keyText)
-	if err != nil || len(key) != argonKeyLen {
-		return false, errHashForm
-	}
-	got := argon2.IDKey([]byte(p), salt, cost, memory, uint8(threads), argonKeyLen)
+	got := argon2.IDKey([]byte(p), salt, cost, memory, uint8(threads), uint32(len(key)))
 	return subtle.ConstantTimeCompare(got, key) == 1, nil
 }
 
-func cutLast(s string, sep byte) (before, after string, found bool) {
-	for i := len(s) - 1; i >= 0; i-- {
-		if s[i] == sep {
-			return s[:i], s[i+1:], true
-		}
-	}
-	return s, "", false
+func saltAndKey(text string) (salt, key []byte, ok bool) {
+	saltText, keyText, ok := strings.Cut(text, "$")
+	salt, saltErr := base64.RawStdEncoding.DecodeString(saltText)
+	key, keyErr := base64.RawStdEncoding.DecodeString(keyText)
+	return salt, key, ok && saltErr == nil && keyErr == nil && len(key) >= argonMinKeyLen && len(key) <= argonMaxKeyLen
 }
