@@ -55,11 +55,8 @@ func malformed(status int, detail string) *problem {
 }
 
 // invalid is a 400 with what is wrong per field.
-func invalid(errs map[string][]string) *problem { return unfit(http.StatusBadRequest, errs) }
-
-// unfit is a 400 or a 422 with what is wrong per field.
-func unfit(status int, errs map[string][]string) *problem {
-	return &problem{status: status, gate: gate.Error{Detail: "Invalid input.", Errors: errs}}
+func invalid(errs map[string][]string) *problem {
+	return &problem{status: http.StatusBadRequest, gate: gate.Error{Detail: "Invalid input.", Errors: errs}}
 }
 
 func invalidField(field, text string) *problem { return invalid(map[string][]string{field: {text}}) }
@@ -83,6 +80,8 @@ func (s *Server) problemOf(r *http.Request, err error) *problem {
 		return p
 	case errors.Is(err, store.ErrNotFound):
 		return notFound()
+	case errors.Is(err, store.ErrForbidden):
+		return forbidden()
 	case errors.Is(err, store.ErrUnavailable):
 		s.metrics.away.Inc()
 		s.cfg.Log.Error("database away", "request", requestID(r), "route", r.Pattern, "err", err)

@@ -82,6 +82,7 @@ func (s *Server) resource(a api, group []route) http.HandlerFunc {
 			s.refuse(w, r, a, err)
 			return
 		}
+		r = r.WithContext(store.WithActor(r.Context(), s.actor(r, token)))
 		status, body, err := group[i].handle(&call{Request: r, token: token, header: w.Header()})
 		if err != nil {
 			s.refuse(w, r, a, err)
@@ -93,6 +94,13 @@ func (s *Server) resource(a api, group []route) http.HandlerFunc {
 		}
 		writeJSON(w, status, body)
 	}
+}
+
+// actor is who asks, for the audit log.
+func (s *Server) actor(r *http.Request, t store.Token) store.Actor {
+	a := t.Actor()
+	a.Request, a.Address = requestID(r), s.address(r).String()
+	return a
 }
 
 // allowed is the Allow header in the order of Django REST framework.
@@ -123,11 +131,7 @@ func (s *Server) authorize(a api, r *http.Request) (store.Token, error) {
 	if secret = strings.TrimSpace(secret); secret == "" {
 		return store.Token{}, unauthorized("Invalid token header. No credentials provided.")
 	}
-	find := s.cfg.Store.Token
-	if a.base == edgeAPI.base {
-		find = s.edgeToken
-	}
-	token, err := find(r.Context(), secret)
+	token, err := s.cfg.Store.Token(r.Context(), secret)
 	if errors.Is(err, store.ErrNotFound) {
 		return token, unauthorized("Invalid token.")
 	}

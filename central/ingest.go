@@ -22,9 +22,9 @@ const (
 	maxLine   = 256 << 10 // bytes of one record
 )
 
-// ingest answers after the records are in the database: a gateway may forget what was merged before.
+// ingest answers after the records are in the database: a gateway may forget what was not rejected for good.
 func (s *Server) ingest(c *call) (int, any, error) {
-	if _, err := s.gateway(c); err != nil && (s.cfg.Spool == nil || !errors.Is(err, store.ErrUnavailable)) {
+	if _, err := s.gateway(c); err != nil {
 		return 0, nil, err
 	}
 	lines, err := c.lines()
@@ -43,12 +43,15 @@ func (s *Server) ingest(c *call) (int, any, error) {
 		}
 		records, at = append(records, r), append(at, i)
 	}
-	outcome, err := s.Accept(c.Context(), c.token.Scope, records)
+	news, err := s.cfg.Store.Ingest(c.Context(), c.token.Scope, records)
 	if err != nil {
 		return 0, nil, err
 	}
-	for i, status := range outcome {
-		answer.Results[at[i]].Status = status
+	for i, isNew := range news {
+		answer.Results[at[i]].Status = edge.Duplicate
+		if isNew {
+			answer.Results[at[i]].Status = edge.Merged
+		}
 	}
 	s.metrics.ingested(answer.Results)
 	return http.StatusOK, answer, nil

@@ -78,7 +78,10 @@ func (s *Store) Gateway(ctx context.Context, scope Scope, nasIdentifier string) 
 	err = s.write(ctx, "registering gateway", func(tx *dbTx) error {
 		const insert = `INSERT INTO gateways (organization_id, nas_identifier, created) VALUES (?, ?, ?)
 			ON CONFLICT (organization_id, nas_identifier) DO UPDATE SET nas_identifier = excluded.nas_identifier RETURNING id`
-		return tx.QueryRow(insert, scope.Own(), nasIdentifier, micros(s.now())).Scan(&g.ID)
+		if err := tx.QueryRow(insert, scope.Own(), nasIdentifier, micros(s.now())).Scan(&g.ID); err != nil {
+			return err
+		}
+		return tx.audit("gateway", g.ID, scope.Own(), nil, map[string]any{"nas_identifier": nasIdentifier})
 	})
 	return g, err
 }

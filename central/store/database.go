@@ -77,6 +77,9 @@ type dbTx struct {
 	bound
 	ctx context.Context // of the write; SQLite's is not bounded, because several writes share a transaction
 	tx  *sql.Tx
+
+	actor  Actor     // who writes
+	audits []audited // what the audit log is to hold of it
 }
 
 func newTx(ctx context.Context, tx *sql.Tx, d dialect) *dbTx {
@@ -131,9 +134,15 @@ func (s *Store) snapshotLevel() sql.IsolationLevel {
 }
 
 // write runs fn in a transaction; it is durable when write returns nil. fn may run more than once, and must have no effect
-// but through tx.
+// but through tx. What fn notes for the audit log is written last, in the same transaction.
 func (s *Store) write(ctx context.Context, doing string, fn func(tx *dbTx) error) error {
-	return s.err(doing, s.db.write(ctx, fn))
+	return s.err(doing, s.db.write(ctx, func(tx *dbTx) error {
+		tx.actor = actorOf(ctx)
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return tx.keepAudits(s.now())
+	}))
 }
 
 // err gives an error its meaning and its context; nil stays nil.

@@ -3,27 +3,9 @@ package store
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"database/sql"
-	"encoding/base64"
-	"fmt"
 	"time"
 )
-
-// Role is what a token may do.
-type Role string
-
-// The roles.
-const (
-	RoleAdmin    Role = "admin"    // reads and writes everything of its organisations
-	RoleStaff    Role = "staff"    // as admin, in the GATE API
-	RoleReadonly Role = "readonly" // reads
-	RoleEdge     Role = "edge"     // a gateway: /edge/v1/ and nothing else
-	RolePortal   Role = "portal"   // a portal outside: the device_app endpoints
-)
-
-// Roles are all roles.
-func Roles() []Role { return []Role{RoleAdmin, RoleStaff, RoleReadonly, RoleEdge, RolePortal} }
 
 // Organization is a tenant.
 type Organization struct {
@@ -33,14 +15,6 @@ type Organization struct {
 	Description *string
 	Created     time.Time
 	Updated     time.Time
-}
-
-// Token is who asks.
-type Token struct {
-	ID      int64
-	Role    Role
-	Created time.Time
-	Scope   Scope
 }
 
 // CreateOrganization makes a tenant below the one whose short name is parent, or at the top when parent is empty. It
@@ -56,7 +30,10 @@ func (s *Store) CreateOrganization(ctx context.Context, shortName, name, parent 
 		now := micros(s.now())
 		const insert = `INSERT INTO organizations (parent_id, short_name, name, created, updated) VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT (short_name) DO NOTHING RETURNING id`
-		return taken("short_name", tx.QueryRow(insert, above, shortName, name, now, now).Scan(&id))
+		if err := taken("short_name", tx.QueryRow(insert, above, shortName, name, now, now).Scan(&id)); err != nil {
+			return err
+		}
+		return tx.audit("organization", id, id, nil, map[string]any{"short_name": shortName, "name": name, "parent": above})
 	})
 	return id, err
 }
@@ -84,69 +61,6 @@ func (s *Store) OrganizationID(ctx context.Context, scope Scope, shortName strin
 	q := "SELECT id FROM organizations WHERE short_name = ? AND " + scope.in("id")
 	err = s.read().QueryRowContext(ctx, q, shortName).Scan(&id)
 	return id, s.err("looking for organisation", err)
-}
-
-// OrganizationNamed finds any tenant by short name. It is for who runs the database; requests have a scope.
-func (s *Store) OrganizationNamed(ctx context.Context, shortName string) (id int64, err error) {
-	err = s.read().QueryRowContext(ctx, "SELECT id FROM organizations WHERE short_name = ?", shortName).Scan(&id)
-	return id, s.err("looking for organisation", err)
-}
-
-// CreateToken makes a token for the organisation with this short name. The token is returned once and kept only as its
-// SHA-256; it has 256 random bits, so a slow hash would add nothing.
-func (s *Store) CreateToken(ctx context.Context, shortName string, role Role) (token string, err error) {
-	var secret [32]byte
-	if _, err := rand.Read(secret[:]); err != nil {
-		return "", fmt.Errorf("making a token: %w", err)
-	}
-	token = "gh_" + base64.RawURLEncoding.EncodeToString(secret[:])
-	hash := sha256.Sum256([]byte(token))
-	err = s.write(ctx, "creating token", func(tx *dbTx) error {
-		var organization int64
-		if err := tx.QueryRow("SELECT id FROM organizations WHERE short_name = ?", shortName).Scan(&organization); err != nil {
-			return err
-		}
-		_, err := tx.Exec("INSERT INTO tokens (organization_id, role, hash, created) VALUES (?, ?, ?, ?)",
-			organization, role, hash[:], micros(s.now()))
-		return err
-	})
-	return token, err
-}
-
-// subtree is the scope of an organisation: it and all below it.
-func (s *Store) subtree(ctx context.Context, organization int64) (Scope, error) {
-	const q = `WITH RECURSIVE below (id) AS (
-			SELECT id FROM organizations WHERE id = ?1 UNION SELECT o.id FROM organizations o JOIN below ON o.parent_id = below.id)
-		SELECT id FROM below ORDER BY CASE WHEN id = ?1 THEN 0 ELSE 1 END, id`
-	rows, err := s.read().QueryContext(ctx, q, organization)
-	ids, err := collect(rows, err, func(row scanner) (id int64, err error) { err = row.Scan(&id); return id, err })
-	if err == nil && len(ids) == 0 {
-		err = ErrNotFound
-	}
-	return ids, s.err("reading organisation", err)
-}
-
-// Token returns who a token belongs to, ErrNotFound when nobody.
-func (s *Store) Token(ctx context.Context, token string) (Token, error) {
-	hash := sha256.Sum256([]byte(token))
-	const q = `WITH RECURSIVE below (id) AS (
-			SELECT organization_id FROM tokens WHERE hash = ?1
-			UNION SELECT o.id FROM organizations o JOIN below ON o.parent_id = below.id)
-		SELECT t.id, t.role, t.created, below.id FROM below, tokens t WHERE t.hash = ?1
-		ORDER BY below.id <> t.organization_id, below.id`
-	var t Token
-	rows, err := s.read().QueryContext(ctx, q, hash[:])
-	ids, err := collect(rows, err, func(row scanner) (id int64, err error) {
-		var created int64
-		err = row.Scan(&t.ID, &t.Role, &created, &id)
-		t.Created = time.UnixMicro(created)
-		return id, err
-	})
-	if err == nil && len(ids) == 0 {
-		err = ErrNotFound
-	}
-	t.Scope = ids
-	return t, s.err("looking for token", err)
 }
 
 // CountUsers is how many users the scope has.

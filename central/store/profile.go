@@ -52,7 +52,10 @@ func (s *Store) CreateProfile(ctx context.Context, p gate.AaaProfile) (gate.AaaP
 		if err := taken("short_name", row.Scan(&p.ID)); err != nil {
 			return err
 		}
-		return changed(tx, profileKind, p.ID, p.OrganizationID.N)
+		if err := changed(tx, profileKind, p.ID, p.OrganizationID.N); err != nil {
+			return err
+		}
+		return tx.audit("profile", p.ID, p.OrganizationID.N, nil, p)
 	})
 	s.wake(err)
 	return p, err

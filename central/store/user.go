@@ -119,11 +119,16 @@ func (s *Store) Credential(ctx context.Context, scope Scope, username string) (C
 func (s *Store) SaveUser(ctx context.Context, scope Scope, id int64, change func(*gate.User), hash *string) (saved gate.User, err error) {
 	err = s.write(ctx, "saving user", func(tx *dbTx) error {
 		var u gate.User
+		var before any
 		if id != 0 {
 			q := "SELECT " + userColumns(s.d) + " FROM users u WHERE u.id = ? AND " + scope.in("u.organization_id")
 			if u, err = scanUser(tx.QueryRow(q, id)); err != nil {
 				return err
 			}
+			if err := guard(tx, id); err != nil {
+				return err
+			}
+			before = u
 		}
 		change(&u)
 		if u.ID, err = s.putUser(tx, id, u, hash); err != nil {
@@ -135,8 +140,10 @@ func (s *Store) SaveUser(ctx context.Context, scope Scope, id int64, change func
 		if err := changed(tx, userKind, u.ID, *u.Organization); err != nil {
 			return err
 		}
-		saved, err = scanUser(tx.QueryRow("SELECT "+userColumns(s.d)+" FROM users u WHERE u.id = ?", u.ID))
-		return err
+		if saved, err = scanUser(tx.QueryRow("SELECT "+userColumns(s.d)+" FROM users u WHERE u.id = ?", u.ID)); err != nil {
+			return err
+		}
+		return tx.auditPerson("user", u.ID, *u.Organization, before, saved, secretSet("password", hash)...)
 	})
 	s.wake(err)
 	return saved, err
@@ -209,10 +216,16 @@ func (s *Store) DeleteUser(ctx context.Context, scope Scope, id int64) error {
 	err := s.write(ctx, "deleting user", func(tx *dbTx) error {
 		var organization int64
 		del := "DELETE FROM users WHERE id = ? AND " + scope.in("organization_id") + " RETURNING organization_id"
+		if err := guard(tx, id); err != nil {
+			return err
+		}
 		if err := tx.QueryRow(del, id).Scan(&organization); err != nil {
 			return err
 		}
-		return changed(tx, userKind, id, organization)
+		if err := changed(tx, userKind, id, organization); err != nil {
+			return err
+		}
+		return tx.auditPerson("user", id, organization, map[string]any{"organization": organization}, nil)
 	})
 	s.wake(err)
 	return err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"os/user"
 	"strings"
 	"syscall"
 
@@ -25,11 +26,9 @@ const (
 const usage = `usage:
   gatehouse-central migrate      --database URL
   gatehouse-central serve        --database URL --listen ADDR [--tls-cert FILE --tls-key FILE] [--metrics ADDR]
-                                 [--drain TIME] [--read-database URL] [--spool FILE] [--integer-ids] [--verbose]
+                                 [--drain TIME] [--read-database URL] [--integer-ids] [--verbose]
   gatehouse-central org create   --database URL --short-name NAME --name TEXT [--parent NAME]
   gatehouse-central token create --database URL --org NAME --role admin|staff|readonly|edge|portal
-  gatehouse-central import users --database URL --org NAME [--continue] [--existing error|skip|update] [--dry-run]
-                                 [--map COLUMN=FIELD]... [--report FILE] FILE
   gatehouse-central version
 URL is sqlite:///absolute/path.db or postgres://user:password@host:port/name
 `
@@ -55,7 +54,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		fmt.Fprint(errOut, usage)
 		return exitUsage
 	}
-	err := v(ctx, rest, out)
+	err := v(store.WithActor(ctx, caller()), rest, out)
 	switch {
 	case err == nil:
 		return exitDone
@@ -76,6 +75,15 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	return exitFailed
 }
 
+// caller is who runs the command, for the audit log: the user that sudo was called by, where it was.
+func caller() store.Actor {
+	name := os.Getenv("SUDO_USER")
+	if u, err := user.Current(); err == nil && name == "" {
+		name = u.Username
+	}
+	return store.Actor{Kind: store.ActorCommand, Name: name, Role: store.RoleAdmin}
+}
+
 // find is the verb that args begin with, and what follows it.
 func find(args []string) (verb, []string) {
 	verbs := map[string]verb{
@@ -83,7 +91,6 @@ func find(args []string) (verb, []string) {
 		"serve":        serve,
 		"org create":   createOrganization,
 		"token create": createToken,
-		"import users": importUsers,
 		"version":      printVersion,
 	}
 	for words := 1; words <= min(2, len(args)); words++ {
@@ -92,4 +99,38 @@ func find(args []string) (verb, []string) {
 		}
 	}
 	return nil, nil
+}
+
+// flags are the flags of one verb; all have --database.
+type flags struct {
+	*flag.FlagSet
+	database *string
+}
+
+func newFlags(name string) flags {
+	f := flags{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError)}
+	f.SetOutput(io.Discard)
+	f.database = f.String("database", "", "URL of the database")
+	return f
+}
+
+// parse reads args and wants every one of the flags named to be given.
+func (f flags) parse(args []string, needed ...string) error {
+	if err := f.Parse(args); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("%w: %q is not a flag", errUsage, f.Arg(0))
+	}
+	for _, name := range append([]string{"database"}, needed...) {
+		if f.Lookup(name).Value.String() == "" {
+			return fmt.Errorf("%w: --%s is missing", errUsage, name)
+		}
+	}
+	return nil
+}
+
+// open opens the database that --database names; it must exist.
+func (f flags) open(ctx context.Context) (*store.Store, error) {
+	return store.Open(ctx, store.Config{URL: *f.database})
 }
