@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"gatehouse/lab"
 )
 
 // TestMain lets the test binary be the program itself, so that tests can kill it.
@@ -19,7 +21,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("GATEHOUSE_CENTRAL_SELF") != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	os.Exit(lab.Main(m.Run))
 }
 
 // self is the program as a child process.
