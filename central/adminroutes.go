@@ -1,6 +1,10 @@
 package central
 
-import "gatehouse/central/store"
+import (
+	"slices"
+
+	"gatehouse/central/store"
+)
 
 // The roles of the admin API. The front desk (staff) hands out vouchers, looks after accounts and live sessions; what shapes the
 // venue is the administrator's.
@@ -12,5 +16,5 @@ var (
 
 // adminRoutes are the endpoints of the admin API. A path is served with and without the slash at its end.
 func (s *Server) adminRoutes() []route {
-	return []route{}
+	return slices.Concat(s.adminPlaceRoutes())
 }

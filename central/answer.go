@@ -55,8 +55,11 @@ func malformed(status int, detail string) *problem {
 }
 
 // invalid is a 400 with what is wrong per field.
-func invalid(errs map[string][]string) *problem {
-	return &problem{status: http.StatusBadRequest, gate: gate.Error{Detail: "Invalid input.", Errors: errs}}
+func invalid(errs map[string][]string) *problem { return unfit(http.StatusBadRequest, errs) }
+
+// unfit is a 400 or a 422 with what is wrong per field.
+func unfit(status int, errs map[string][]string) *problem {
+	return &problem{status: status, gate: gate.Error{Detail: "Invalid input.", Errors: errs}}
 }
 
 func invalidField(field, text string) *problem { return invalid(map[string][]string{field: {text}}) }

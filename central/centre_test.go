@@ -62,7 +62,7 @@ func newCentre(t testing.TB, change ...func(*central.Config)) *centre {
 			t.Fatal(err)
 		}
 	}
-	cfg := central.Config{Store: c.store, Log: slog.New(slog.NewTextHandler(c.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	cfg := central.Config{Store: c.store, Log: testLog(c.log),
 		Clock: c.clock, RequestsPerSecond: 1e6}
 	for _, f := range change {
 		f(&cfg)
@@ -74,6 +74,10 @@ func newCentre(t testing.TB, change ...func(*central.Config)) *centre {
 	t.Cleanup(web.Close)
 	c.url = web.URL
 	return c
+}
+
+func testLog(to io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
 // lockedBuffer is a log that may be read while it is written.

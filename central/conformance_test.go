@@ -356,7 +356,7 @@ func wantErrorBody(t *testing.T, got reply) {
 	if err := json.Unmarshal([]byte(got.text), &body); err != nil {
 		t.Fatalf("%v: %s", err, got.text)
 	}
-	if got.status == http.StatusUnprocessableEntity {
+	if got.status == http.StatusUnprocessableEntity && body["errors"] == nil {
 		wantKeys(t, "AuthFail", body, []string{"username", "authenticated", "error", "error_code"})
 		return
 	}
@@ -379,7 +379,7 @@ func wantErrorBody(t *testing.T, got reply) {
 		if body["code"] != "duplicate" || body["field"] == nil {
 			t.Errorf("not a duplicate: %s", got.text)
 		}
-	case http.StatusBadRequest:
+	case http.StatusBadRequest, http.StatusUnprocessableEntity:
 		errs, _ := body["errors"].(map[string]any)
 		for name, texts := range errs {
 			if fmt.Sprint(body[name]) != fmt.Sprint(texts) {

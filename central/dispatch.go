@@ -131,7 +131,11 @@ func (s *Server) authorize(a api, r *http.Request) (store.Token, error) {
 	if secret = strings.TrimSpace(secret); secret == "" {
 		return store.Token{}, unauthorized("Invalid token header. No credentials provided.")
 	}
-	token, err := s.cfg.Store.Token(r.Context(), secret)
+	find := s.cfg.Store.Token
+	if a.base == edgeAPI.base {
+		find = s.edgeToken
+	}
+	token, err := find(r.Context(), secret)
 	if errors.Is(err, store.ErrNotFound) {
 		return token, unauthorized("Invalid token.")
 	}

@@ -22,9 +22,9 @@ const (
 	maxLine   = 256 << 10 // bytes of one record
 )
 
-// ingest answers after the records are in the database: a gateway may forget what was not rejected for good.
+// ingest answers after the records are in the database: a gateway may forget what was merged before.
 func (s *Server) ingest(c *call) (int, any, error) {
-	if _, err := s.gateway(c); err != nil {
+	if _, err := s.gateway(c); err != nil && (s.cfg.Spool == nil || !errors.Is(err, store.ErrUnavailable)) {
 		return 0, nil, err
 	}
 	lines, err := c.lines()
@@ -43,15 +43,12 @@ func (s *Server) ingest(c *call) (int, any, error) {
 		}
 		records, at = append(records, r), append(at, i)
 	}
-	news, err := s.cfg.Store.Ingest(c.Context(), c.token.Scope, records)
+	outcome, err := s.Accept(c.Context(), c.token.Scope, records)
 	if err != nil {
 		return 0, nil, err
 	}
-	for i, isNew := range news {
-		answer.Results[at[i]].Status = edge.Duplicate
-		if isNew {
-			answer.Results[at[i]].Status = edge.Merged
-		}
+	for i, status := range outcome {
+		answer.Results[at[i]].Status = status
 	}
 	s.metrics.ingested(answer.Results)
 	return http.StatusOK, answer, nil

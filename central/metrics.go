@@ -42,7 +42,7 @@ func newMetrics(to prometheus.Registerer) (*metrics, error) {
 		waiting: prometheus.NewGauge(prometheus.GaugeOpts{Name: "gatehouse_feed_waiters",
 			Help: "Gateways that wait for the next change."}),
 	}
-	for _, r := range []string{edge.Merged, edge.Duplicate, edge.Rejected} {
+	for _, r := range []string{edge.Merged, edge.Duplicate, edge.Rejected, edge.Stored} {
 		m.records.WithLabelValues(r) // at zero, so that the first one is an increase
 	}
 	for _, c := range []prometheus.Collector{m.requests, m.took, m.running, m.records, m.batch, m.away, m.waiting} {

@@ -1,6 +1,8 @@
 package central
 
 import (
+	"slices"
+
 	"gatehouse/api/edge"
 	"gatehouse/central/store"
 )
@@ -13,7 +15,7 @@ func (s *Server) gateRoutes() []route {
 	write := roles{store.RoleAdmin, store.RoleStaff}
 	device := roles{store.RoleAdmin, store.RoleStaff, store.RolePortal}
 	portals := append(roles{store.RolePortal}, read...)
-	return []route{
+	return slices.Concat(s.placeRoutes(portals), []route{
 		{"GET", "/aaa_accounting/", read, s.listAccounting},
 		{"GET", "/aaa_accounting/{radacctid}/", read, s.getAccounting},
 		{"GET", "/aaa_profile/", read, s.listProfiles},
@@ -31,7 +33,7 @@ func (s *Server) gateRoutes() []route {
 		{"PUT", "/user/username/{username}/", write, s.putUser},
 		{"PATCH", "/user/username/{username}/", write, s.patchUser},
 		{"DELETE", "/user/username/{username}/", write, s.deleteUser},
-	}
+	})
 }
 
 // edgeRoutes are the endpoints for gateways.

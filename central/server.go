@@ -36,6 +36,8 @@ type Config struct {
 	IntegerIDs bool
 	// RequestsPerSecond is how many requests of the GATE API one token may make; twice as many at once. Default 500.
 	RequestsPerSecond rate.Limit
+	// Spool takes records while the database is away. Without one they are refused then, and gateways send them again.
+	Spool *store.Spool
 	// TrustedProxies are the networks of our own proxies: the X-Forwarded-For of a request that comes from there is believed.
 	TrustedProxies []netip.Prefix
 	// Metrics is where what is counted can be read. Default: nowhere.
@@ -56,6 +58,7 @@ type Server struct {
 	requests map[int64]*rate.Limiter // by token
 
 	metrics *metrics
+	absence absence
 
 	drain    sync.Once
 	draining chan struct{}

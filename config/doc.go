@@ -7,5 +7,5 @@
 //
 // How it fails: Load and Parse return Problems and no Config, so that nobody can start with half a configuration.
 //
-// Entry points: Load, Parse.
+// Entry points: Load, Parse, and LoadWith and ParseWith for what the centre sets on top.
 package config

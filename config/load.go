@@ -15,13 +15,16 @@ import (
 const maxNamedFile = 64 << 10
 
 // Load reads the configuration at path and the files named in it. An error is Problems, or says why path cannot be read.
-func Load(path, hostname string) (*Config, error) {
+func Load(path, hostname string) (*Config, error) { return LoadWith(path, hostname, nil) }
+
+// LoadWith is Load with the centre's settings on top.
+func LoadWith(path, hostname string, settings Settings) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading configuration: %w", err)
 	}
 	defer f.Close()
-	c, err := Parse(f, hostname)
+	c, err := ParseWith(f, hostname, settings)
 	if err != nil {
 		return nil, err
 	}

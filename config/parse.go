@@ -36,7 +36,10 @@ const maxAttribute = 253
 
 // Parse reads a configuration. hostname is the NAS-Identifier of a file that names none. Files that the configuration
 // names are not read. An error is Problems, or what the reader returned.
-func Parse(r io.Reader, hostname string) (*Config, error) {
+func Parse(r io.Reader, hostname string) (*Config, error) { return ParseWith(r, hostname, nil) }
+
+// ParseWith is Parse with the centre's settings on top.
+func ParseWith(r io.Reader, hostname string, settings Settings) (*Config, error) {
 	raw, err := io.ReadAll(io.LimitReader(r, maxFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("reading configuration: %w", err)
@@ -49,6 +52,7 @@ func Parse(r io.Reader, hostname string) (*Config, error) {
 		return nil, Problems{syntax(err)}
 	}
 	var problems Problems
+	lay(values, settings, &problems)
 	c := parseConfig(&section{values: values, problems: &problems}, hostname)
 	if len(problems) > 0 {
 		return nil, problems

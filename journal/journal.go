@@ -21,8 +21,11 @@ var schema0002 string
 //go:embed schema/0003.sql
 var schema0003 string
 
+//go:embed schema/0004.sql
+var schema0004 string
+
 func schema() []sqlite.Step {
-	return []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}, {SQL: schema0003}}
+	return []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}, {SQL: schema0003}, {SQL: schema0004}}
 }
 
 // The points at which Options.Step is called, on the goroutine that commits.
@@ -60,6 +63,7 @@ var (
 	_ sessions.Store     = (*Journal)(nil)
 	_ sessions.Accounts  = (*Journal)(nil)
 	_ sessions.Verifiers = (*Journal)(nil)
+	_ sessions.Orders    = (*Journal)(nil)
 )
 
 // Open opens the journal in the file path, or makes it. It looks through the whole file: the error wraps sqlite.ErrDamaged
@@ -201,6 +205,11 @@ func (j *Journal) write(tx *sql.Tx, w encoded) error {
 	}
 	for _, body := range w.transactions {
 		if err := j.logTransaction(tx, body); err != nil {
+			return err
+		}
+	}
+	for _, o := range w.batch.Outcomes {
+		if err := j.settle(tx, o); err != nil {
 			return err
 		}
 	}

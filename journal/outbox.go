@@ -11,8 +11,11 @@ import (
 	"gatehouse/sessions"
 )
 
-// kindTransaction is the outbox's kind of what is not an accounting record.
-const kindTransaction = "transaction"
+// The outbox's kinds of what is not an accounting record.
+const (
+	kindTransaction = "transaction"
+	kindOutcome     = "outcome"
+)
 
 // unreadable is the code of a row that this program could not decode.
 const unreadable = "unreadable"
@@ -73,8 +76,11 @@ func (j *Journal) pending(ctx context.Context, limit int) (entries []sessions.Ou
 			return nil, nil, err
 		}
 		var into any = &e.Accounting
-		if kind == kindTransaction {
+		switch kind {
+		case kindTransaction:
 			into = &e.Transaction
+		case kindOutcome:
+			into = &e.Outcome
 		}
 		if err := json.Unmarshal(body, into); err != nil {
 			bad[e.Seq] = err
@@ -117,6 +123,27 @@ func (j *Journal) Rejected(ctx context.Context, seq int64, code, message string)
 		return fmt.Errorf("putting rejected record aside: %w", err)
 	}
 	return nil
+}
+
+// SkipTo makes the numbers of new entries greater than seq: the centre has seen that one from a journal that is no more.
+// It reports whether they were not.
+func (j *Journal) SkipTo(ctx context.Context, seq int64) (behind bool, err error) {
+	err = j.db.Write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.Exec("INSERT INTO sqlite_sequence (name, seq) SELECT 'outbox', 0 WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'outbox')"); err != nil {
+			return err
+		}
+		done, err := tx.Exec("UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'outbox' AND seq < ?1", seq)
+		if err != nil {
+			return err
+		}
+		n, err := done.RowsAffected()
+		behind = n > 0
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("numbering outbox: %w", err)
+	}
+	return behind, nil
 }
 
 // Depth is how many entries wait in the outbox.

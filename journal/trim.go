@@ -10,6 +10,7 @@ import (
 const (
 	keepRejected = 1000
 	keepBoots    = 1000
+	keepSettled  = 10_000
 	trimInterval = time.Minute
 	trimChunk    = 100 // rows of one transaction, so that a login never waits long for it (DESIGN D7)
 )
@@ -46,6 +47,7 @@ func (j *Journal) Tidy(ctx context.Context) error {
 			AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.tx = t.id) LIMIT ?)`, j.options.KeepTransactions},
 		{`DELETE FROM spent WHERE id IN (SELECT id FROM spent WHERE id <= (SELECT max(id) FROM spent) - ? LIMIT ?)`, j.options.KeepSpent},
 		{`DELETE FROM rejected WHERE seq IN (SELECT seq FROM rejected ORDER BY seq DESC LIMIT ?2 OFFSET ?1)`, keepRejected},
+		{`DELETE FROM settled WHERE id IN (SELECT id FROM settled WHERE id <= (SELECT max(id) FROM settled) - ? LIMIT ?)`, keepSettled},
 		{`DELETE FROM boots WHERE id IN (SELECT id FROM boots ORDER BY id DESC LIMIT ?2 OFFSET ?1)`, keepBoots},
 	} {
 		if err := j.trim(ctx, t.sql, t.keep); err != nil {

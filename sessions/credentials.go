@@ -173,6 +173,7 @@ func (m *Manager) applyLimits(ctx context.Context, s Session, a Account) error {
 		return nil
 	}
 	changed := m.now(r)
+	a.Limits = r.Given.Or(a.Limits)
 	changed.Limits = m.effective(m.zones[s.Station.Zone], a, changed.Used, r.Extension)
 	same := changed.Limits == r.Limits
 	m.mu.Unlock()

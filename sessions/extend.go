@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,20 +16,39 @@ var ErrNoLimit = errors.New("the session has no such limit of its own")
 type Extension struct {
 	Time time.Duration `json:"time,omitempty"` // to the session timeout
 	Data Bytes         `json:"data,omitempty"` // to every bound of a cap: so much may pass yet
+	// RateUp and RateDown take the place of the bandwidth. Nil: as the limits say; zero: unlimited.
+	RateUp   *BitRate `json:"rate_up,omitempty"`
+	RateDown *BitRate `json:"rate_down,omitempty"`
 }
 
-// extended adds to the limits that there are.
-func (e Effective) extended(x Extension) Effective {
+// and is what is given by both, the later rates where both have some.
+func (x Extension) and(y Extension) Extension {
+	return Extension{x.Time + y.Time, x.Data + y.Data, cmp.Or(y.RateUp, x.RateUp), cmp.Or(y.RateDown, x.RateDown)}
+}
+
+// extended adds to the limits that there are. Rates stay within the zone's bounds.
+func (e Effective) extended(x Extension, b Bounds) Effective {
 	if e.SessionTimeout > 0 {
 		e.SessionTimeout += x.Time
 	}
 	e.Caps.Session = e.Caps.Session.raise(x.Data)
+	if x.RateUp != nil {
+		e.BandwidthUp = clamp(*x.RateUp, b.MaxBandwidthUp)
+	}
+	if x.RateDown != nil {
+		e.BandwidthDown = clamp(*x.RateDown, b.MaxBandwidthDown)
+	}
 	return e
 }
 
-// Extend gives a running session more time, more data by its own cap, or both; it stays one session. A *Refusal
+// Extend gives a running session more time, more data by its own cap, or another bandwidth; it stays one session. A *Refusal
 // with RefusedNotLoggedIn says that there is none, ErrNoLimit that it has no limit of that kind.
 func (m *Manager) Extend(ctx context.Context, st Station, x Extension) (Session, error) {
+	return m.extend(ctx, st, "", x)
+}
+
+// extend is Extend for the session of that Acct-Session-Id; empty: whichever it is.
+func (m *Manager) extend(ctx context.Context, st Station, acctSessionID string, x Extension, why ...Outcome) (Session, error) {
 	release, err := m.hold(ctx, st)
 	if err != nil {
 		return Session{}, err
@@ -40,7 +60,7 @@ func (m *Manager) Extend(ctx context.Context, st Station, x Extension) (Session,
 	}
 	m.mu.Lock()
 	r, ok := m.running[st]
-	if !ok || r.cutAt != nil || m.timedOut(r) {
+	if !ok || r.cutAt != nil || m.timedOut(r) || acctSessionID != "" && r.AcctSessionID != acctSessionID {
 		m.mu.Unlock()
 		return Session{}, &Refusal{Reason: RefusedNotLoggedIn}
 	}
@@ -49,9 +69,9 @@ func (m *Manager) Extend(ctx context.Context, st Station, x Extension) (Session,
 	if x.Time > 0 && s.Limits.SessionTimeout == 0 || x.Data > 0 && s.Limits.Caps.Session == (Volume{}) {
 		return Session{}, ErrNoLimit
 	}
-	s.Limits = s.Limits.extended(x)
-	s.Extension.Time, s.Extension.Data = s.Extension.Time+x.Time, s.Extension.Data+x.Data
-	if err := m.change(ctx, r, s); err != nil {
+	s.Limits = s.Limits.extended(x, m.zones[st.Zone].Bounds)
+	s.Extension = s.Extension.and(x)
+	if err := m.change(ctx, r, s, why...); err != nil {
 		return Session{}, err
 	}
 	m.mu.Lock()
@@ -140,14 +160,15 @@ func (m *Manager) readNow(ctx context.Context, stations ...Station) error {
 	return nil
 }
 
-// change makes new limits of a running session durable and then tells the kernel. The caller holds the station.
-func (m *Manager) change(ctx context.Context, r *live, s Session) error {
+// change makes new limits of a running session, and the outcome of the order for them, durable and then tells the kernel.
+// The caller holds the station.
+func (m *Manager) change(ctx context.Context, r *live, s Session, why ...Outcome) error {
 	b, closed, err := m.openBook(ctx, &s)
 	if err != nil {
 		return err
 	}
 	defer closed()
-	batch := Batch{Sessions: []Session{s}}
+	batch := Batch{Sessions: []Session{s}, Outcomes: why}
 	if (b == nil) != (r.book == nil) { // the account's data begins to be counted, or is not counted any more
 		batch.Spent = settled(&r.Session)
 		s.Marks = m.newMarks(&s)

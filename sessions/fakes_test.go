@@ -333,6 +333,8 @@ type disk struct {
 	txs      []sessions.Transaction
 	rules    []sessions.AccessRule
 	ledger   []sessions.Spent
+	outcomes []sessions.Outcome
+	erased   []string
 	full     bool
 	saved    int
 }
@@ -379,7 +381,31 @@ func (d *disk) Commit(_ context.Context, b sessions.Batch) error {
 	for _, s := range b.Spent {
 		d.spend(s)
 	}
+	d.outcomes = append(d.outcomes, b.Outcomes...)
 	return nil
+}
+
+func (d *disk) Settled(_ context.Context, order string) (bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.ContainsFunc(d.outcomes, func(o sessions.Outcome) bool { return o.Order == order }), nil
+}
+
+func (d *disk) Erase(_ context.Context, username string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.erased = append(d.erased, username)
+	return nil
+}
+
+// ends are the outcomes written, in order.
+func (d *disk) ends() (all []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, o := range d.outcomes {
+		all = append(all, o.Order+" "+string(o.Status)+" "+o.Reason)
+	}
+	return all
 }
 
 func (d *disk) spend(s sessions.Spent) {
@@ -507,7 +533,7 @@ func newRig(t *testing.T, z sessions.Zone, change ...func(*sessions.Config)) *ri
 	t.Helper()
 	r := &rig{clock: newClock(), kernel: newKernel(), disk: newDisk(), local: accounts{}, mirror: accounts{}, verifiers: verifiers{}}
 	r.cfg = sessions.Config{Clock: r.clock, Enforcer: r.kernel, Store: r.disk, Local: r.local, Mirror: r.mirror,
-		Verifiers: r.verifiers, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Zones: []sessions.Zone{z},
+		Verifiers: r.verifiers, Orders: r.disk, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Zones: []sessions.Zone{z},
 		NASID: "lobby", NASIP: "192.0.2.1"}
 	for _, c := range change {
 		c(&r.cfg)

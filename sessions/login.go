@@ -21,6 +21,11 @@ type LoginRequest struct {
 	Secure        bool        // the request came over TLS
 	PageURL       string
 	UserAgent     string
+
+	// Of MethodPortal.
+	userID int64
+	given  Limits    // before the account's own
+	why    []Outcome // of the order for it
 }
 
 // Login checks the request, makes the Start durable, admits the station, and returns its session. A station that already
@@ -87,6 +92,8 @@ func (m *Manager) authorize(ctx context.Context, zone *Zone, req LoginRequest) (
 	switch {
 	case req.Method == MethodAdmin:
 		return Account{Source: SourceGuest, Username: req.Credentials.Username, Active: true}, nil
+	case req.Method == MethodPortal:
+		return m.byPortal(ctx, req)
 	case req.Method == MethodTrusted || req.Method == MethodPreauthorized:
 		return m.byMAC(ctx, req)
 	case !zone.Offers(req.Method):
@@ -168,7 +175,7 @@ func (m *Manager) runningOf(source Source, username string) int {
 
 // effective are the limits of a session of this account in this zone that began used ago (DESIGN D11).
 func (m *Manager) effective(zone *Zone, a Account, used time.Duration, x Extension) Effective {
-	e := Resolve(zone.Bounds, a.Limits, a.Profile, zone.Limits).extended(x)
+	e := Resolve(zone.Bounds, a.Limits, a.Profile, zone.Limits).extended(x, zone.Bounds)
 	if a.Expiration.IsZero() {
 		return e
 	}
@@ -187,6 +194,7 @@ func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, a Acc
 		Sessions:     []Session{s},
 		Records:      []AccountingRecord{{Kind: Start, Session: s, At: s.StartedAt}},
 		Transactions: []Transaction{m.loginTransaction(s, req)},
+		Outcomes:     req.why,
 	}
 	book, closed, err := m.openBook(ctx, &s)
 	if err != nil {
@@ -261,6 +269,7 @@ func (m *Manager) newSession(zone *Zone, req LoginRequest, a Account) Session {
 		NASID:         m.cfg.NASID,
 		NASIP:         m.cfg.NASIP,
 		Limits:        m.effective(zone, a, 0, Extension{}),
+		Given:         req.given,
 		StartedAt:     m.stamp(),
 	}
 	if req.Method == MethodTrusted {

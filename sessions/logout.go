@@ -8,13 +8,27 @@ import (
 // Logout ends the station's session with the cause given and returns it as it was stopped. A *Refusal with
 // RefusedNotLoggedIn says that there was none.
 func (m *Manager) Logout(ctx context.Context, st Station, cause TerminateCause) (Session, error) {
+	return m.logout(ctx, st, "", cause)
+}
+
+// logout is Logout for the session of that Acct-Session-Id; empty: whichever it is.
+func (m *Manager) logout(ctx context.Context, st Station, acctSessionID string, cause TerminateCause, why ...Outcome) (Session, error) {
 	release, err := m.hold(ctx, st)
 	if err != nil {
 		return Session{}, err
 	}
 	defer release()
+	if acctSessionID != "" {
+		m.mu.Lock()
+		r, ok := m.running[st]
+		other := !ok || r.AcctSessionID != acctSessionID
+		m.mu.Unlock()
+		if other {
+			return Session{}, &Refusal{Reason: RefusedNotLoggedIn}
+		}
+	}
 	m.cfg.Step("logout.begun")
-	ended, err := m.end(context.WithoutCancel(ctx), cause, st)
+	ended, err := m.endBy(context.WithoutCancel(ctx), cause, why, st)
 	if err != nil {
 		return Session{}, err
 	}
@@ -29,6 +43,11 @@ func (m *Manager) Logout(ctx context.Context, st Station, cause TerminateCause) 
 // stations. Stations without a session are passed over. A session whose timeout has passed ended by that, whatever
 // cause is given.
 func (m *Manager) end(ctx context.Context, cause TerminateCause, stations ...Station) ([]Session, error) {
+	return m.endBy(ctx, cause, nil, stations...)
+}
+
+// endBy is end by an order, whose outcome is written with the Stops.
+func (m *Manager) endBy(ctx context.Context, cause TerminateCause, why []Outcome, stations ...Station) ([]Session, error) {
 	ending := m.withSession(stations)
 	if len(ending) == 0 {
 		return nil, nil
@@ -41,6 +60,7 @@ func (m *Manager) end(ctx context.Context, cause TerminateCause, stations ...Sta
 	ended := m.markCut(cause, ending, readings)
 	m.mu.Lock()
 	stops := m.stopBatch(ended)
+	stops.Outcomes = why
 	m.mu.Unlock()
 	if err := m.commit(ctx, stops); err != nil {
 		// The stations are off and their counters kept; Run tries again.

@@ -24,6 +24,7 @@ type Config struct {
 	Mirror    Accounts  // nil: no centre
 	Authority Authority // nil: no centre
 	Verifiers Verifiers
+	Orders    Orders // nil: no centre
 	Logger    *slog.Logger
 
 	Zones []Zone

@@ -80,6 +80,7 @@ type Batch struct {
 	Access       []AccessRule // each in the place of one of the same kind, zone and MAC
 	Revoked      []AccessRule // forgotten, by kind, zone and MAC
 	Spent        []Spent      // differences, added to the ledger
+	Outcomes     []Outcome    // of orders; each is remembered, and the centre hears of it
 }
 
 // Store remembers what was made here. Commit returns when the batch is on disk and would survive a power cut;
@@ -95,4 +96,12 @@ type Store interface {
 	Ledger(ctx context.Context, accounts ...string) ([]Spent, error)
 	// SaveUsage records what running sessions have used, in one small write. Losing the last one costs at most its age.
 	SaveUsage(ctx context.Context, sessions []Session) error
+}
+
+// Orders remembers which orders of the centre were dealt with.
+type Orders interface {
+	// Settled tells whether an outcome of that order was committed.
+	Settled(ctx context.Context, order string) (bool, error)
+	// Erase takes a person out of all that the centre has had and that no running session needs.
+	Erase(ctx context.Context, username string) error
 }

@@ -69,11 +69,12 @@ type Transaction struct {
 	NASID         string          `json:"nas_id"`
 }
 
-// OutboxEntry is one thing that the centre must hear of. Exactly one of Accounting and Transaction is set.
+// OutboxEntry is one thing that the centre must hear of. Exactly one of Accounting, Transaction and Outcome is set.
 type OutboxEntry struct {
 	Seq         int64             `json:"seq"` // the journal's; grows
 	Accounting  *AccountingRecord `json:"accounting,omitempty"`
 	Transaction *Transaction      `json:"transaction,omitempty"`
+	Outcome     *Outcome          `json:"outcome,omitempty"`
 }
 
 // Anchor ties the time since one boot to the wall clock, once the wall clock was believable.

@@ -39,6 +39,7 @@ const (
 	MethodClick    Method = "click"    // click-through with terms
 	MethodPassword Method = "password" // user name and password
 	MethodAdmin    Method = "admin"    // gatehouse login, by the operator
+	MethodPortal   Method = "portal"   // by the verdict of a portal elsewhere that the centre trusts
 	MethodResume   Method = "resume"   // rest of a session that a reboot ended
 	// By the MAC address alone, as an AccessRule says.
 	MethodTrusted       Method = "trusted"
@@ -84,6 +85,8 @@ type Session struct {
 
 	// Marks say which part of Usage belongs to the running periods of the account; see Spent.
 	Marks Marks `json:"marks,omitzero"`
+	// Given are limits that came with the order to let the station in; they come before the account's own.
+	Given Limits `json:"given,omitzero"`
 	// Extension is what was given on top of the limits that the session's account and zone say; Limits has it in.
 	Extension Extension `json:"extension,omitzero"`
 	// CapFull names the session's own cap, by its version, when it was found used up.

@@ -41,6 +41,7 @@ var autoLogins = map[Method]string{
 	MethodResume:        "Session resumed after a restart of the gateway",
 	MethodTrusted:       "Trusted station let in",
 	MethodPreauthorized: "Pre-authorized station let in",
+	MethodPortal:        "Let in by a portal elsewhere",
 }
 
 const (

@@ -96,11 +96,15 @@ func (c *client) authenticate(ctx context.Context, r edge.AuthenticateRequest) (
 	return a, err
 }
 
-func (c *client) changes(ctx context.Context, cursor string, wait time.Duration) (a edge.ChangesAnswer, err error) {
+func (c *client) changes(ctx context.Context, cursor string, wait time.Duration, status edge.Status) (a edge.ChangesAnswer, err error) {
+	told, err := json.Marshal(status)
+	if err != nil {
+		return a, fmt.Errorf("encoding status: %w", err)
+	}
 	ctx, cancel := context.WithTimeout(ctx, wait+feedGrace)
 	defer cancel()
 	q := url.Values{"cursor": {cursor}, "wait": {strconv.Itoa(int(wait / time.Second))}}
-	err = c.do(ctx, http.MethodGet, edge.ChangesPath, q, http.Header{}, nil, maxFeedAnswer, &a)
+	err = c.do(ctx, http.MethodGet, edge.ChangesPath, q, http.Header{edge.StatusHeader: {string(told)}}, nil, maxFeedAnswer, &a)
 	return a, err
 }
 

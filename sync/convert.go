@@ -27,8 +27,10 @@ func (d *dates) record(ctx context.Context, e sessions.OutboxEntry) (r edge.Reco
 		r.Accounting, err = d.accounting(ctx, e.Accounting)
 	case e.Transaction != nil:
 		r.Transaction, err = d.transaction(ctx, e.Transaction)
+	case e.Outcome != nil:
+		r.Outcome = &edge.Outcome{Event: e.Outcome.Order, Status: string(e.Outcome.Status), Reason: e.Outcome.Reason}
 	}
-	return r, r.Accounting != nil || r.Transaction != nil, err
+	return r, r != edge.Record{Seq: e.Seq}, err
 }
 
 func (d *dates) accounting(ctx context.Context, rec *sessions.AccountingRecord) (*edge.Accounting, error) {

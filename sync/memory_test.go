@@ -41,6 +41,13 @@ func (o *memOutbox) Pending(_ context.Context, limit int) ([]sessions.OutboxEntr
 	return slices.Clone(o.entries[:min(limit, len(o.entries))]), o.broken
 }
 
+func (o *memOutbox) SkipTo(_ context.Context, seq int64) (behind bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	behind, o.seq = o.seq < seq, max(o.seq, seq)
+	return behind, o.broken
+}
+
 func (o *memOutbox) Merged(_ context.Context, seqs []int64) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()

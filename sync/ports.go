@@ -2,7 +2,9 @@ package gwsync
 
 import (
 	"context"
+	"encoding/json"
 
+	"gatehouse/api/edge"
 	"gatehouse/sessions"
 )
 
@@ -14,12 +16,24 @@ type Outbox interface {
 	Merged(ctx context.Context, seqs []int64) error
 	// Rejected sets the entry aside for the operator: the centre will never take it.
 	Rejected(ctx context.Context, seq int64, code, message string) error
+	// SkipTo makes the numbers of new entries greater than seq, and reports whether they were not.
+	SkipTo(ctx context.Context, seq int64) (behind bool, err error)
 	// Depth counts the entries that Pending would return without a limit.
 	Depth(ctx context.Context) (int, error)
 	// Anchor returns the anchor of a boot; false when none was saved.
 	Anchor(ctx context.Context, bootID string) (sessions.Anchor, bool, error)
 	// SaveAnchor keeps the anchor of a boot for as long as records of it may be pending. The first one stays.
 	SaveAnchor(ctx context.Context, a sessions.Anchor) error
+}
+
+// Governor does what the centre wants of this gateway alone.
+type Governor interface {
+	// Obey carries out an order once, however often it comes. After an error it comes again.
+	Obey(ctx context.Context, o sessions.Order) error
+	// Configure takes settings, or refuses them, which is no error; Status tells. The same may come again.
+	Configure(ctx context.Context, version int64, settings json.RawMessage) error
+	// Status is what the gateway tells of itself.
+	Status(ctx context.Context) (edge.Status, error)
 }
 
 // AccountWriter takes what the centre says about accounts and profiles.

@@ -14,12 +14,13 @@ import (
 
 // Puller follows the centre's change feed into the mirror. Run is the only one that applies changes.
 type Puller struct {
-	client  *client
-	mirror  Mirror
-	changed func(ctx context.Context, username string) error
-	clock   clock.Clock
-	log     *slog.Logger
-	wait    time.Duration
+	client   *client
+	mirror   Mirror
+	changed  func(ctx context.Context, username string) error
+	governor Governor
+	clock    clock.Clock
+	log      *slog.Logger
+	wait     time.Duration
 
 	mu        sync.Mutex
 	waiters   []chan error // of Refresh, for the next turn
@@ -103,7 +104,11 @@ func (p *Puller) catchUp(ctx, poll context.Context, wait time.Duration) (moved b
 		if err != nil {
 			return moved, fmt.Errorf("reading cursor: %w", err)
 		}
-		page, err := p.client.changes(poll, cursor, wait)
+		status, err := p.governor.Status(ctx)
+		if err != nil {
+			return moved, fmt.Errorf("reading status: %w", err)
+		}
+		page, err := p.client.changes(poll, cursor, wait, status)
 		if err != nil {
 			return moved, err
 		}
@@ -164,8 +169,27 @@ func (p *Puller) applyChange(ctx context.Context, c edge.Change) error {
 		users, err := p.mirror.UsersOfProfile(ctx, profileKey(c.DeletedProfile))
 		p.owe(users...)
 		return errors.Join(err, p.mirror.DeleteProfile(ctx, c.DeletedProfile))
+	case c.Event != nil:
+		return p.obey(ctx, c.Event)
+	case c.Configuration != nil:
+		return p.governor.Configure(ctx, c.Configuration.Version, c.Configuration.Settings)
 	}
 	return nil // a later centre's kind of change
+}
+
+// obey passes an event on. What it needs to know of accounts comes before it.
+func (p *Puller) obey(ctx context.Context, e *edge.Event) error {
+	if err := p.tell(ctx); err != nil {
+		return err
+	}
+	if e.Erase != nil {
+		username, err := p.mirror.DeleteAccount(ctx, e.Erase.UserID)
+		p.owe(username)
+		if err != nil {
+			return err
+		}
+	}
+	return p.governor.Obey(ctx, order(e))
 }
 
 func (p *Puller) putProfile(ctx context.Context, pr *edge.Profile) error {

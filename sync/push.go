@@ -203,6 +203,9 @@ func atFault(a *AnswerError) bool {
 // settle does what the centre said about each line.
 func (p *Pusher) settle(ctx context.Context, lines []line, answer edge.IngestAnswer) (done int, err error) {
 	p.proven = true
+	if err := p.number(ctx, lines, answer.MergedThrough); err != nil {
+		return 0, err
+	}
 	p.limit = min(edge.MaxBatch, p.limit+p.limit/8+1) // found too large once, but perhaps not for ever
 	sent := make(map[int64]bool, len(lines))
 	for _, l := range lines {
@@ -230,6 +233,20 @@ func (p *Pusher) settle(ctx context.Context, lines []line, answer edge.IngestAns
 		return done, nil
 	}
 	return done + len(merged), wrap("settling records", p.outbox.Merged(ctx, merged))
+}
+
+// number goes on above what the centre has seen of this gateway. Where our numbers are lower, the journal was lost or put back
+// from a copy: late answers must not meet new entries, and the operator should know.
+func (p *Pusher) number(ctx context.Context, lines []line, mergedThrough int64) error {
+	if mergedThrough <= lines[len(lines)-1].seq {
+		return nil
+	}
+	behind, err := p.outbox.SkipTo(ctx, mergedThrough)
+	if behind {
+		p.log.Warn("the centre has had later records of this gateway than its journal knows: the journal was lost, or put back from a copy",
+			"centre", mergedThrough, "journal", lines[len(lines)-1].seq)
+	}
+	return wrap("numbering records", err)
 }
 
 func (p *Pusher) reject(ctx context.Context, seq int64, code, message string) error {

@@ -28,15 +28,16 @@ const testToken = "3f5a-edge-token"
 // centre is a scriptable centre behind a real HTTP server. What is not scripted works: it merges by key, knows the users
 // given, and holds changes requests open.
 type centre struct {
-	mu      sync.Mutex
-	token   string
-	rows    map[string]int // key of a row -> times that a record was merged into it as new
-	keys    map[string]bool
-	batches []batch
-	calls   []string // method and path of every request
-	script  func(w http.ResponseWriter, r *http.Request, recs []edge.Record) (handled bool)
-	cut     int // so many ingest answers more are lost after the work is done
-	headers http.Header
+	mu            sync.Mutex
+	token         string
+	rows          map[string]int // key of a row -> times that a record was merged into it as new
+	keys          map[string]bool
+	batches       []batch
+	calls         []string // method and path of every request
+	script        func(w http.ResponseWriter, r *http.Request, recs []edge.Record) (handled bool)
+	mergedThrough int64
+	cut           int // so many ingest answers more are lost after the work is done
+	headers       http.Header
 
 	users   map[string]edge.AuthenticateAnswer // user name + "/" + password
 	pages   map[string]edge.ChangesAnswer      // by the cursor asked with
@@ -109,10 +110,12 @@ func decode(r *http.Request) []edge.Record {
 
 func (c *centre) ingest(w http.ResponseWriter, recs []edge.Record) {
 	c.mu.Lock()
-	var a edge.IngestAnswer
+	a := edge.IngestAnswer{MergedThrough: c.mergedThrough}
 	for _, rec := range recs {
 		var row, key string
-		if acct := rec.Accounting; acct != nil {
+		if rec.Outcome != nil {
+			row, key = rec.Outcome.Event, rec.Outcome.Event
+		} else if acct := rec.Accounting; acct != nil {
 			row = acct.AcctUniqueID + acct.AcctStartTime.Format(time.RFC3339Nano)
 			key = row + acct.AcctStatusType + acct.AcctUpdateTime.String()
 		} else {
@@ -279,15 +282,50 @@ type rig struct {
 	mirror *memMirror
 	logs   *logBuffer
 
+	governor *governor
+
 	mu      sync.Mutex
 	changed []string
 	refuse  error // of Changed
 }
 
+// governor remembers what it was told.
+type governor struct {
+	mu         sync.Mutex
+	orders     []sessions.Order
+	configured []string
+	broken     error // of the next order
+	status     edge.Status
+}
+
+func (g *governor) Obey(_ context.Context, o sessions.Order) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err := g.broken; err != nil {
+		g.broken = nil
+		return err
+	}
+	g.orders = append(g.orders, o)
+	return nil
+}
+
+func (g *governor) Configure(_ context.Context, version int64, settings json.RawMessage) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.configured = append(g.configured, fmt.Sprintf("%d %s", version, settings))
+	return nil
+}
+
+func (g *governor) Status(context.Context) (edge.Status, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.status, nil
+}
+
 // bubble runs the test with a rig in a synctest bubble.
 func bubble(t *testing.T, test func(t *testing.T, r *rig)) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{t: t, centre: newCentre(), outbox: newOutbox(), mirror: newMirror(), logs: &logBuffer{},
+		r := &rig{t: t, centre: newCentre(), outbox: newOutbox(), mirror: newMirror(), logs: &logBuffer{}, governor: &governor{},
 			net:   &pipes{conns: make(chan net.Conn), closed: make(chan struct{})},
 			clock: &bubbleClock{zero: time.Now().Add(-time.Hour), boot: "boot-b"}}
 		server := &http.Server{Handler: r.centre, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
@@ -319,6 +357,7 @@ func (r *rig) restart() {
 			r.changed = append(r.changed, username)
 			return r.refuse
 		},
+		Governor: r.governor,
 	})
 	if err != nil {
 		r.t.Fatal(err)

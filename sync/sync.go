@@ -31,6 +31,9 @@ type Config struct {
 	// called again, until it succeeds.
 	Changed func(ctx context.Context, username string) error
 
+	// Governor hears of what the centre wants of this gateway alone.
+	Governor Governor
+
 	// Believable is the earliest wall time that can be true, the build date (DESIGN D8).
 	Believable time.Time
 	// AuthTimeout bounds a login that is asked of the centre. Default 4 s.
@@ -69,7 +72,7 @@ func New(cfg Config) (*Sync, error) {
 	l := &link{clock: cfg.Clock, log: cfg.Logger}
 	c := newClient(cfg, base, l)
 	puller := &Puller{
-		client: c, mirror: cfg.Mirror, changed: cfg.Changed, clock: cfg.Clock, log: cfg.Logger, wait: cfg.PollWait,
+		client: c, mirror: cfg.Mirror, changed: cfg.Changed, governor: cfg.Governor, clock: cfg.Clock, log: cfg.Logger, wait: cfg.PollWait,
 		owed: map[string]struct{}{}, reported: map[string]struct{}{}, sweep: true, interrupt: func() {},
 	}
 	return &Sync{

@@ -3,27 +3,33 @@ package edge
 import "time"
 
 // Version grows by one with every change of this contract; CHANGELOG.md says what each brought.
-const Version = 1
+const Version = 2
 
 // The paths, below the centre's base URL. Every request carries `Authorization: Bearer <token>` with a token of role edge
 // and the header NASHeader.
 const (
-	IngestPath       = "/edge/v1/ingest"       // POST, NDJSON of Record (Content-Encoding: gzip allowed) -> IngestAnswer
+	IngestPath       = "/edge/v1/ingest"       // POST, NDJSON of Record (Content-Encoding: gzip or zstd allowed) -> IngestAnswer
 	AuthenticatePath = "/edge/v1/authenticate" // POST AuthenticateRequest -> AuthenticateAnswer
 	ChangesPath      = "/edge/v1/changes"      // GET ?cursor=C&wait=SECONDS -> ChangesAnswer
+	ClaimPath        = "/edge/v1/claim"        // POST ClaimRequest, without a token -> ClaimAnswer
+
 	// NASHeader names the gateway: its NAS-Identifier.
 	NASHeader = "Gatehouse-NAS-Identifier"
+	// StatusHeader carries a Status in JSON on requests for changes. It may be left out.
+	StatusHeader = "Gatehouse-Status"
+
 	// MaxBatch is the most records that one ingest request may carry.
 	MaxBatch = 1000
 	// MaxWait is the longest a changes request is held open, in seconds.
 	MaxWait = 60
 )
 
-// Record is one line of an ingest body. Exactly one of Accounting and Transaction is set.
+// Record is one line of an ingest body. Exactly one of Accounting, Transaction and Outcome is set.
 type Record struct {
 	Seq         int64        `json:"seq"` // the gateway's own; comes back in Result
 	Accounting  *Accounting  `json:"accounting,omitempty"`
 	Transaction *Transaction `json:"transaction,omitempty"`
+	Outcome     *Outcome     `json:"outcome,omitempty"`
 }
 
 // Accounting is the cumulative state of one session, in the column names of FreeRADIUS's radacct. Times are UTC.
@@ -94,6 +100,9 @@ const (
 	Merged    = "merged"    // in the database, new or changed
 	Duplicate = "duplicate" // in the database already, nothing changed
 	Rejected  = "rejected"  // can never be accepted; Code and Message say why
+	// Stored: the database is away, and the record waits beside it. The gateway keeps its copy and sends it again later; a lost
+	// disk of the centre then loses nothing.
+	Stored = "stored"
 )
 
 // Result is what became of one record.
@@ -107,6 +116,11 @@ type Result struct {
 // IngestAnswer is sent after the database has committed; one Result per record, in the order of the request.
 type IngestAnswer struct {
 	Results []Result `json:"results"`
+	// MergedThrough is the greatest Seq that the centre has settled for this gateway so far. A gateway sends its oldest
+	// records first and keeps what is not settled, so nothing at or below it waits for its first sending. Numbers of its own that
+	// are lower than this tell a gateway that its journal is not the one that it had: they must go on above it. Records
+	// are never to be dropped because of it, only because of their Result.
+	MergedThrough int64 `json:"merged_through"`
 }
 
 // AuthenticateRequest asks the centre about one user.
@@ -158,6 +172,9 @@ type Change struct {
 	Profile        *Profile `json:"profile,omitempty"`
 	DeletedUserID  int64    `json:"deleted_user_id,omitempty"`
 	DeletedProfile int64    `json:"deleted_profile_id,omitempty"`
+	// Event is something to be done once, by this gateway; Configuration is what it shall be set to from now on.
+	Event         *Event         `json:"event,omitempty"`
+	Configuration *Configuration `json:"configuration,omitempty"`
 }
 
 // ChangesAnswer is what changed since the cursor. An unknown or too old cursor begins again: Reset is true, and what the

@@ -3,5 +3,5 @@
 // standard library only. See CHANGELOG.md beside it for each change.
 //
 // It must not know how the values are found or who may see them. Decoding fails with the errors of encoding/json.
-// Entry points: User, AaaProfile, AcctRecord, TxLog, MyOrg, OffsetPage, CursorPage, Error, Time, ID.
+// Entry points: User, AaaProfile, AcctRecord, TxLog, MyOrg, Place, DeviceReg, ConnSummary, PortalLogin, OffsetPage, CursorPage, Error, Time, ID.
 package gate

@@ -39,6 +39,8 @@ const (
 	LocationPrefix     = "loc"
 	AccessPointPrefix  = "ap"
 	ClientPrefix       = "client"
+	DevicePrefix       = "dev"
+	AppPrefix          = "app"
 )
 
 // ID is a number that the API shows as text with a prefix, as in "user_456", or plain when Prefix is empty.

@@ -98,6 +98,9 @@ func newBatch(tx *dbTx, scope Scope, records []edge.Record) (*batch, error) {
 	if err := b.resolveUsers(tx, scope); err != nil {
 		return nil, err
 	}
+	if err := b.resolvePlaces(tx, scope); err != nil {
+		return nil, err
+	}
 	return b, b.resolveAgents(tx)
 }
 

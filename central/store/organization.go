@@ -63,6 +63,25 @@ func (s *Store) OrganizationID(ctx context.Context, scope Scope, shortName strin
 	return id, s.err("looking for organisation", err)
 }
 
+// OrganizationNamed finds any tenant by short name. It is for who runs the database; requests have a scope.
+func (s *Store) OrganizationNamed(ctx context.Context, shortName string) (id int64, err error) {
+	err = s.read().QueryRowContext(ctx, "SELECT id FROM organizations WHERE short_name = ?", shortName).Scan(&id)
+	return id, s.err("looking for organisation", err)
+}
+
+// subtree is the scope of an organisation: it and all below it.
+func (s *Store) subtree(ctx context.Context, organization int64) (Scope, error) {
+	const q = `WITH RECURSIVE below (id) AS (
+			SELECT id FROM organizations WHERE id = ?1 UNION SELECT o.id FROM organizations o JOIN below ON o.parent_id = below.id)
+		SELECT id FROM below ORDER BY CASE WHEN id = ?1 THEN 0 ELSE 1 END, id`
+	rows, err := s.read().QueryContext(ctx, q, organization)
+	ids, err := collect(rows, err, func(row scanner) (id int64, err error) { err = row.Scan(&id); return id, err })
+	if err == nil && len(ids) == 0 {
+		err = ErrNotFound
+	}
+	return ids, s.err("reading organisation", err)
+}
+
 // CountUsers is how many users the scope has.
 func (s *Store) CountUsers(ctx context.Context, scope Scope) (n int64, err error) {
 	err = s.read().QueryRowContext(ctx, "SELECT count(*) FROM users WHERE "+scope.in("organization_id")).Scan(&n)

@@ -79,3 +79,12 @@ func printVersion(_ context.Context, _ []string, out io.Writer) error {
 	fmt.Fprintln(out, "gatehouse-central", version, runtime.Version())
 	return nil
 }
+
+// organizationID finds an organisation for a verb.
+func organizationID(ctx context.Context, db *store.Store, shortName string) (int64, error) {
+	id, err := db.OrganizationNamed(ctx, shortName)
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, fmt.Errorf("there is no organisation %s", shortName)
+	}
+	return id, err
+}

@@ -26,9 +26,11 @@ const (
 const usage = `usage:
   gatehouse-central migrate      --database URL
   gatehouse-central serve        --database URL --listen ADDR [--tls-cert FILE --tls-key FILE] [--metrics ADDR]
-                                 [--drain TIME] [--read-database URL] [--integer-ids] [--verbose]
+                                 [--drain TIME] [--read-database URL] [--spool FILE] [--integer-ids] [--verbose]
   gatehouse-central org create   --database URL --short-name NAME --name TEXT [--parent NAME]
   gatehouse-central token create --database URL --org NAME --role admin|staff|readonly|edge|portal
+  gatehouse-central import users --database URL --org NAME [--continue] [--existing error|skip|update] [--dry-run]
+                                 [--map COLUMN=FIELD]... [--report FILE] FILE
   gatehouse-central version
 URL is sqlite:///absolute/path.db or postgres://user:password@host:port/name
 `
@@ -91,6 +93,7 @@ func find(args []string) (verb, []string) {
 		"serve":        serve,
 		"org create":   createOrganization,
 		"token create": createToken,
+		"import users": importUsers,
 		"version":      printVersion,
 	}
 	for words := 1; words <= min(2, len(args)); words++ {
@@ -99,38 +102,4 @@ func find(args []string) (verb, []string) {
 		}
 	}
 	return nil, nil
-}
-
-// flags are the flags of one verb; all have --database.
-type flags struct {
-	*flag.FlagSet
-	database *string
-}
-
-func newFlags(name string) flags {
-	f := flags{FlagSet: flag.NewFlagSet(name, flag.ContinueOnError)}
-	f.SetOutput(io.Discard)
-	f.database = f.String("database", "", "URL of the database")
-	return f
-}
-
-// parse reads args and wants every one of the flags named to be given.
-func (f flags) parse(args []string, needed ...string) error {
-	if err := f.Parse(args); err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
-	}
-	if f.NArg() > 0 {
-		return fmt.Errorf("%w: %q is not a flag", errUsage, f.Arg(0))
-	}
-	for _, name := range append([]string{"database"}, needed...) {
-		if f.Lookup(name).Value.String() == "" {
-			return fmt.Errorf("%w: --%s is missing", errUsage, name)
-		}
-	}
-	return nil
-}
-
-// open opens the database that --database names; it must exist.
-func (f flags) open(ctx context.Context) (*store.Store, error) {
-	return store.Open(ctx, store.Config{URL: *f.database})
 }

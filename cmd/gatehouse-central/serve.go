@@ -32,7 +32,7 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	listen := f.String("listen", "", "")
 	cert, key := f.String("tls-cert", "", ""), f.String("tls-key", "", "")
 	integerIDs, verbose := f.Bool("integer-ids", false, ""), f.Bool("verbose", false, "")
-	readDatabase := f.String("read-database", "", "")
+	readDatabase, spool := f.String("read-database", "", ""), f.String("spool", "", "")
 	metrics, drain := f.String("metrics", "", ""), f.Duration("drain", drainTime, "")
 	if err := f.parse(args, "listen"); err != nil {
 		return err
@@ -50,11 +50,19 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
+	var local *store.Spool
+	if *spool != "" {
+		if local, err = store.OpenSpool(ctx, *spool); err != nil {
+			return err
+		}
+		defer local.Close()
+	}
 	registry, err := newRegistry()
 	if err != nil {
 		return err
 	}
-	centre, err := central.New(ctx, central.Config{Store: db, Log: log, Clock: clk, IntegerIDs: *integerIDs, Metrics: registry})
+	centre, err := central.New(ctx, central.Config{Store: db, Spool: local, Log: log, Clock: clk, IntegerIDs: *integerIDs,
+		Metrics: registry})
 	if err != nil {
 		return err
 	}
@@ -136,6 +144,7 @@ func (p *process) run(ctx context.Context) error {
 	})
 	g.Go(func() error { return p.db.Watch(ctx) })
 	g.Go(func() error { return maintain(ctx, p.db, p.log) })
+	g.Go(func() error { return p.centre.DrainSpool(ctx) })
 	if err := notify("READY=1"); err != nil {
 		p.log.Warn("telling systemd", "err", err)
 	}

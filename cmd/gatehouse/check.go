@@ -19,7 +19,7 @@ func checkVerb() verb {
 			var asJSON bool
 			bindJSON(f, &asJSON)
 			return func(_ context.Context, s streams, _ []string) error {
-				c, err := loadConfig(*path)
+				c, err := loadConfig(*path, nil)
 				if asJSON {
 					return errors.Join(printJSON(s.out, verdictOf(err)), err)
 				}

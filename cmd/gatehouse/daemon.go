@@ -32,8 +32,10 @@ import (
 
 // daemonOptions are what a daemon needs.
 type daemonOptions struct {
-	Config *config.Config
-	Logger *slog.Logger
+	Config   *config.Config
+	File     string    // that Config was read from
+	Settings *settings // of the centre, in Config already
+	Logger   *slog.Logger
 	// Step is called at every named point of a login and a logout. Default: nothing.
 	Step func(point string)
 }
@@ -64,7 +66,10 @@ type gateway struct {
 	sniffer  *neigh.Sniffer
 	manager  *sessions.Manager
 	doorways []*doorway
-	closers  []func() error // in the order of opening
+
+	began        time.Duration // Mono
+	reconfigured chan struct{}
+	closers      []func() error // in the order of opening
 }
 
 // daemon is the gateway from start to stop. It returns nil after ctx has ended and everything was brought to its end.
@@ -72,7 +77,7 @@ func daemon(ctx context.Context, o daemonOptions) (err error) {
 	if o.Step == nil {
 		o.Step = func(string) {}
 	}
-	g := &gateway{daemonOptions: o}
+	g := &gateway{daemonOptions: o, reconfigured: make(chan struct{}, 1)}
 	defer func() { err = errors.Join(err, g.close()) }()
 	// What can fail for a reason outside comes before the first change to the kernel.
 	for _, step := range []func(context.Context) error{
@@ -104,7 +109,9 @@ func (g *gateway) checkMachine(context.Context) error {
 		}
 	}
 	var err error
-	g.clock, err = clock.System()
+	if g.clock, err = clock.System(); err == nil {
+		g.began = g.clock.Mono()
+	}
 	return err
 }
 
@@ -179,7 +186,7 @@ func (g *gateway) buildManager(context.Context) error {
 		Ended: g.ended, Step: g.Step,
 	}
 	if g.sync != nil {
-		c.Mirror, c.Authority, c.Queued = g.mirror, g.sync.Authority, g.sync.Pusher.Wake
+		c.Mirror, c.Authority, c.Orders, c.Queued = g.mirror, g.sync.Authority, g.journal, g.sync.Pusher.Wake
 		c.VerifierMaxAge = g.Config.Centre.VerifierMaxAge
 	}
 	g.manager = sessions.New(c)
@@ -244,7 +251,13 @@ func (g *gateway) run(ctx context.Context) error {
 	debug.FreeOSMemory() // the start needs more than the run
 	g.Logger.Info("ready", "version", versionName(), "zones", len(g.Config.Zones), "sessions", len(g.manager.Sessions()))
 	notify(stateReady)
-	defer context.AfterFunc(running, func() { notify(stateStopping) })()
+	defer context.AfterFunc(running, func() {
+		if errors.Is(context.Cause(running), errReconfigured) {
+			notify(stateReloading)
+			return
+		}
+		notify(stateStopping)
+	})()
 	begun := g.clock.Mono()
 	err := group.Wait()
 	g.Logger.Info("stopped", "after", (g.clock.Mono() - begun).Round(time.Second))

@@ -222,7 +222,7 @@ func (g *gateway) buildSync(context.Context) (err error) {
 	}
 	g.sync, err = gwsync.New(gwsync.Config{
 		BaseURL: c.URL.String(), Token: gwsync.TokenFile(c.TokenFile), NASID: g.Config.NASID, CAs: cas, Version: versionName(),
-		Clock: g.clock, Outbox: g.journal, Mirror: g.mirror, Logger: g.Logger, Changed: g.accountChanged, Believable: believable(),
+		Clock: g.clock, Outbox: g.journal, Mirror: g.mirror, Logger: g.Logger, Changed: g.accountChanged, Governor: governor{g}, Believable: believable(),
 	})
 	if err != nil {
 		return fmt.Errorf("setting up the centre: %w", err)

@@ -10,9 +10,10 @@ import (
 
 // The states that the service manager is told (sd_notify(3)).
 const (
-	stateReady    = "READY=1"
-	stateStopping = "STOPPING=1"
-	stateAlive    = "WATCHDOG=1"
+	stateReady     = "READY=1"
+	stateReloading = "RELOADING=1"
+	stateStopping  = "STOPPING=1"
+	stateAlive     = "WATCHDOG=1"
 )
 
 // notify tells the service manager, where there is one that listens, and nobody else.

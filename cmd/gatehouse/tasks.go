@@ -30,6 +30,7 @@ func (g *gateway) tasks() []task {
 		job{"stations", g.sniffer.Run},
 		job{"journal", g.journal.Run},
 		job{"watchdog", watchdog},
+		job{"settings", g.awaitSettings},
 		admin.NewServer(g.adminConfig()),
 	}
 	for _, d := range g.doorways {
