@@ -129,6 +129,23 @@ func (s *Server) Handler() http.Handler {
 // health says that the process lives, ready that it can do its work.
 func (s *Server) health(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, "ok\n") }
 
+// unready is why requests should go elsewhere; empty when they may come. A schema that is newer than this process only has
+// more in it, as while processes are replaced one after the other; an older one lacks what we need.
+func (s *Server) unready(ctx context.Context) (string, error) {
+	if err := s.cfg.Store.Ping(ctx); err != nil {
+		return "database away", err
+	}
+	version, known, err := s.cfg.Store.Schema(ctx)
+	if err != nil || version < known {
+		return "database has an older schema", err
+	}
+	epoch, err := s.cfg.Store.FeedEpoch(ctx)
+	if err != nil || epoch != s.epoch {
+		return "database is another one than at the start of this process", err
+	}
+	return "", nil
+}
+
 func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	if s.isDraining() {
 		writeText(w, http.StatusServiceUnavailable, "draining\n")
@@ -136,9 +153,9 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
 	defer cancel()
-	if err := s.cfg.Store.Ping(ctx); err != nil {
-		s.cfg.Log.Error("not ready", "err", err)
-		writeText(w, http.StatusServiceUnavailable, "database away\n")
+	if reason, err := s.unready(ctx); reason != "" {
+		s.cfg.Log.Error("not ready", "request", requestID(r), "reason", reason, "err", err)
+		writeText(w, http.StatusServiceUnavailable, reason+"\n")
 		return
 	}
 	writeText(w, http.StatusOK, "ok\n")

@@ -28,6 +28,8 @@ type engine interface {
 	// watch calls woken whenever the change feed may have grown, until ctx ends.
 	watch(ctx context.Context, woken func()) error
 	maintain(ctx context.Context) error
+	// schemaVersion is how many migrations the database has seen.
+	schemaVersion(ctx context.Context) (int, error)
 	close() error
 }
 

@@ -49,7 +49,7 @@ func (e *postgresEngine) migrate(ctx context.Context, create bool) error {
 		case version == 0 && !create:
 			return fmt.Errorf("there are no tables in this database: make them with gatehouse-central migrate")
 		case version > len(steps):
-			return fmt.Errorf("the schema is of version %d, made by a newer gatehouse-central; this one knows %d", version, len(steps))
+			return newerSchema(version, len(steps))
 		case version == len(steps):
 			return nil
 		}

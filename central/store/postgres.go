@@ -172,6 +172,11 @@ func (e *postgresEngine) meaning(err error) error {
 	return err
 }
 
+func (e *postgresEngine) schemaVersion(ctx context.Context) (version int, err error) {
+	err = e.reader().QueryRowContext(ctx, "SELECT version FROM schema_version").Scan(&version)
+	return version, err
+}
+
 // watch listens for what commits say. It also calls woken every now and then, and at each new connection, because
 // notifications are lost while there is none.
 func (e *postgresEngine) watch(ctx context.Context, woken func()) error {

@@ -51,6 +51,12 @@ func openSQLite(ctx context.Context, path string, create bool) (*sqliteEngine, e
 	for _, m := range steps {
 		o.Schema = append(o.Schema, sqlite.Step{SQL: m.text})
 	}
+	if info != nil {
+		version, err := sqlite.SchemaVersion(ctx, path)
+		if err == nil && version > len(steps) {
+			return nil, newerSchema(version, len(steps))
+		} // what cannot be read Open tells in better words
+	}
 	db, err := sqlite.Open(ctx, path, o)
 	if err != nil {
 		return nil, err
@@ -89,6 +95,11 @@ func (e *sqliteEngine) meaning(err error) error {
 		}
 	}
 	return err
+}
+
+func (e *sqliteEngine) schemaVersion(ctx context.Context) (version int, err error) {
+	err = e.reader().QueryRowContext(ctx, "PRAGMA user_version").Scan(&version)
+	return version, err
 }
 
 // watch asks for the end of the feed now and then: a process does not hear of another's commits.

@@ -101,6 +101,19 @@ func (s *Store) Ping(ctx context.Context) error {
 	})
 }
 
+// Schema is how many migrations the database has seen, and how many this program knows.
+func (s *Store) Schema(ctx context.Context) (version, known int, err error) {
+	folder := "sqlite"
+	if s.d.postgres() {
+		folder = "postgres"
+	}
+	steps, err := migrations(folder)
+	if err == nil {
+		version, err = s.db.schemaVersion(ctx)
+	}
+	return version, len(steps), s.err("reading the schema's version", err)
+}
+
 // Maintain does what the database needs now and then, until ctx ends: it keeps a log short, makes partitions for the months
 // to come. An error is worth a line in a log; call it again.
 func (s *Store) Maintain(ctx context.Context) error { return s.db.maintain(ctx) }

@@ -31,6 +31,8 @@ const usage = `usage:
   gatehouse-central token create --database URL --org NAME --role admin|staff|readonly|edge|portal
   gatehouse-central import users --database URL --org NAME [--continue] [--existing error|skip|update] [--dry-run]
                                  [--map COLUMN=FIELD]... [--report FILE] FILE
+  gatehouse-central backup       --database URL --to FILE
+  gatehouse-central restore      --database URL --from FILE
   gatehouse-central version
 URL is sqlite:///absolute/path.db or postgres://user:password@host:port/name
 `
@@ -94,6 +96,8 @@ func find(args []string) (verb, []string) {
 		"org create":   createOrganization,
 		"token create": createToken,
 		"import users": importUsers,
+		"backup":       backup,
+		"restore":      restore,
 		"version":      printVersion,
 	}
 	for words := 1; words <= min(2, len(args)); words++ {

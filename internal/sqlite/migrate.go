@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 )
 
@@ -72,4 +73,18 @@ func step(ctx context.Context, db *sql.DB, version int, s Step) error {
 		return err
 	}
 	return tx.Commit()
+}
+
+// SchemaVersion is how many steps the schema of a file that exists has; 0: it is nobody's, or not ours.
+func SchemaVersion(ctx context.Context, path string) (version int, err error) {
+	db, err := pool(path, inspects, Options{}.withDefaults(), 1)
+	if err != nil {
+		return 0, err
+	}
+	var steps int
+	err = db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE name = 'schema_reader'").Scan(&steps)
+	if err == nil && steps > 0 {
+		err = db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version)
+	}
+	return version, mapError(path, "", errors.Join(err, db.Close()))
 }
