@@ -84,6 +84,9 @@ func writeFile(w http.ResponseWriter, status int, f file) {
 
 // adminFields reads a body that is a JSON object. A field that is not one of those named is refused.
 func (c *call) adminFields(names ...string) (*fields, error) {
+	if c.fields != nil { // held to the contract already
+		return c.fields, nil
+	}
 	mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
 	if err != nil {
 		mediaType = ""
@@ -130,7 +133,7 @@ func (f *fields) whole(name string, least, most int64) *int64 {
 
 // oneOf is a field with one of the words given; empty when absent or null.
 func (f *fields) oneOf(name string, words ...string) string {
-	text := f.text(name, shortText)
+	text := f.text(name)
 	if text == nil {
 		return ""
 	}

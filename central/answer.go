@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"gatehouse/api/edge"
@@ -116,6 +119,9 @@ func gateError(p *problem) any { return p.gate }
 
 func edgeError(p *problem) any {
 	e := edge.Error{Code: edgeCode(p.status), Message: p.gate.Detail}
+	for _, field := range slices.Sorted(maps.Keys(p.gate.Errors)) {
+		e.Message += " " + field + ": " + strings.Join(p.gate.Errors[field], " ")
+	}
 	if p.retryAfter > 0 {
 		e.RetryAfter = seconds(p.retryAfter)
 	}

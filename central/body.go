@@ -1,6 +1,7 @@
 package central
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,43 +10,57 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"gatehouse/api/gate"
 )
 
 const maxBody = 1 << 20 // bytes of a GATE request's body
 
-// readFields reads a request's body in any of the forms that GATE's documentation shows: a JSON object, the same below "data" as
-// an object or as text, form fields, or a form field data with the JSON. What is below data wins.
+// readFields are the fields of a request's body, which its contract describes and the request has been held to.
 func (c *call) readFields() (*fields, error) {
+	if c.fields == nil {
+		return nil, fmt.Errorf("no contract says what the body of %s has", c.Pattern)
+	}
+	return c.fields, nil
+}
+
+// readBody reads a body with fields. It is a JSON object; with forms in any of the forms that GATE's documentation shows: the same
+// below "data" as an object or as text, form fields, or a form field data with the JSON. What is below data wins.
+func (c *call) readBody(forms bool) (*fields, error) {
 	mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
 	if err != nil {
 		mediaType = ""
 	}
 	c.Body = http.MaxBytesReader(nil, c.Body, maxBody)
 	f := &fields{errs: make(map[string][]string)}
-	switch mediaType {
-	case "application/x-www-form-urlencoded", "multipart/form-data":
-		f.raw, err = c.readForm(mediaType)
-		f.form = true
-	case "", "application/json":
+	switch {
+	case mediaType == "" || mediaType == "application/json" || mediaType == "application/merge-patch+json" && !forms:
 		var b []byte
 		if b, err = io.ReadAll(c.Body); err == nil {
 			f.raw, err = object(b)
+			c.Body = io.NopCloser(bytes.NewReader(b))
 		}
+	case forms && (mediaType == "application/x-www-form-urlencoded" || mediaType == "multipart/form-data"):
+		f.raw, err = c.readForm(mediaType)
+		f.form = true
 	default:
 		return nil, malformed(http.StatusUnsupportedMediaType, fmt.Sprintf("Unsupported media type %q in request.", mediaType))
 	}
 	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
+	var refused *problem
+	switch {
+	case errors.As(err, &tooLarge) && forms:
 		return nil, malformed(http.StatusBadRequest, "Request body is too large.")
-	}
-	if err != nil {
+	case errors.As(err, &tooLarge):
+		return nil, malformed(http.StatusRequestEntityTooLarge, fmt.Sprintf("A body may have %d bytes.", maxBody))
+	case errors.As(err, &refused):
 		return nil, err
+	case err != nil:
+		return nil, malformed(http.StatusBadRequest, "The body breaks off.")
+	case !forms:
+		return f, nil
 	}
 	return f, f.unwrap()
 }
@@ -84,14 +99,12 @@ func formObject(values url.Values) (map[string]json.RawMessage, error) {
 }
 
 func object(b []byte) (map[string]json.RawMessage, error) {
-	var raw map[string]json.RawMessage
-	err := json.Unmarshal(b, &raw)
-	var wrongType *json.UnmarshalTypeError
-	if errors.As(err, &wrongType) || err == nil && raw == nil {
-		return nil, invalidField("non_field_errors", "Invalid data. Expected a dictionary.")
-	}
-	if err != nil {
+	if err := sound(b); err != nil {
 		return nil, malformed(http.StatusBadRequest, "JSON parse error - "+err.Error())
+	}
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(b, &raw); err != nil || raw == nil {
+		return nil, invalidField("non_field_errors", "Invalid data. Expected a dictionary.")
 	}
 	return raw, nil
 }
@@ -111,7 +124,7 @@ func (f *fields) unwrap() error {
 	return err
 }
 
-// fields are a body's fields. Each reading notes what is wrong with its field; err tells all of it at the end.
+// fields are a body's fields, as the contract wants them. What a handler finds wrong beside that it notes; err tells all of it.
 type fields struct {
 	raw  map[string]json.RawMessage
 	form bool // all values came as text
@@ -135,92 +148,39 @@ func (f *fields) null(field string) bool {
 	return !ok || string(raw) == "null"
 }
 
-// require notes a field that is absent, null or blank.
-func (f *fields) require(names ...string) {
-	for _, name := range names {
-		raw, ok := f.raw[name]
-		switch {
-		case !ok:
-			f.wrong(name, "This field is required.")
-		case string(raw) == "null":
-			f.wrong(name, "This field may not be null.")
-		case string(raw) == `""`:
-			f.wrong(name, "This field may not be blank.")
-		}
-	}
-}
-
-// text is a field of at most limit characters; nil when absent or null. A number counts as its digits.
-func (f *fields) text(name string, limit int) *string {
+// text is a field with text; nil when absent or null. A number counts as its digits.
+func (f *fields) text(name string) *string {
 	if f.null(name) {
 		return nil
 	}
 	var s string
-	var n json.Number
 	if json.Unmarshal(f.raw[name], &s) != nil {
-		if json.Unmarshal(f.raw[name], &n) != nil {
-			f.wrong(name, "Not a valid string.")
-			return nil
-		}
-		s = n.String()
-	}
-	if utf8.RuneCountInString(s) > limit {
-		f.wrong(name, fmt.Sprintf("Ensure this field has no more than %d characters.", limit))
-	}
-	if strings.ContainsRune(s, 0) {
-		f.wrong(name, "Null characters are not allowed.")
+		s = string(f.raw[name])
 	}
 	return &s
 }
 
+// boolean is a field with true or false.
 func (f *fields) boolean(name string, otherwise bool) bool {
 	if f.null(name) {
-		if f.has(name) {
-			f.wrong(name, "This field may not be null.")
-		}
 		return otherwise
 	}
-	switch strings.ToLower(strings.Trim(string(f.raw[name]), `"`)) {
-	case "true", "t", "yes", "y", "on", "1":
-		return true
-	case "false", "f", "no", "n", "off", "0":
-		return false
-	}
-	f.wrong(name, "Must be a valid boolean.")
-	return otherwise
+	return string(f.raw[name]) == "true"
 }
 
+// moment is a field with a date and a time; nil when absent or null.
 func (f *fields) moment(name string) *gate.Time {
-	s := f.text(name, 64)
-	if s == nil || *s == "" {
+	s := f.text(name)
+	if s == nil {
 		return nil
 	}
-	t, dateOnly, ok := parseTime(*s)
-	if !ok || dateOnly {
-		f.wrong(name, "Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z].")
-		return nil
-	}
+	t, _, _ := parseTime(*s)
 	return gate.NewTime(t)
 }
 
-// list reads a field into to, a pointer to a slice. Text with JSON in it is taken for that.
+// list reads a field into to, a pointer to a slice.
 func (f *fields) list(name string, to any) {
-	if f.null(name) {
-		return
-	}
-	raw := f.raw[name]
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
-		switch {
-		case strings.HasPrefix(strings.TrimSpace(text), "["):
-			raw = json.RawMessage(text)
-		case f.form && text == "":
-			return
-		case f.form:
-			raw = json.RawMessage("[" + strconv.Quote(text) + "]")
-		}
-	}
-	if json.Unmarshal(raw, to) != nil {
+	if !f.null(name) && json.Unmarshal(f.raw[name], to) != nil {
 		f.wrong(name, "Expected a list of items of the right type.")
 	}
 }

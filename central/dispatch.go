@@ -18,6 +18,7 @@ type call struct {
 	*http.Request
 	token  store.Token
 	header http.Header // of the answer
+	fields *fields     // of the body, when its contract describes one
 }
 
 // handler answers with a status and a body, or with an error: a *problem for the caller, anything else is our fault.
@@ -27,6 +28,12 @@ type route struct {
 	method, path string
 	roles        roles
 	handle       handler
+}
+
+// contracted is a route with what its contract says.
+type contracted struct {
+	route
+	contract *operation
 }
 
 // api is one of the APIs: where it begins and how it words an error.
@@ -43,9 +50,9 @@ var (
 
 // register serves each path with its methods.
 func (s *Server) register(mux *http.ServeMux, a api, routes []route) {
-	byPath := make(map[string][]route)
+	byPath := make(map[string][]contracted)
 	for _, r := range routes {
-		byPath[r.path] = append(byPath[r.path], r)
+		byPath[r.path] = append(byPath[r.path], contracted{r, s.contracts[endpoint(r.method, a.base+r.path)]})
 	}
 	for path, group := range byPath {
 		h := s.resource(a, group)
@@ -56,7 +63,7 @@ func (s *Server) register(mux *http.ServeMux, a api, routes []route) {
 }
 
 // resource answers for one path: who asks, whether the method is there, whether the token may, then the handler.
-func (s *Server) resource(a api, group []route) http.HandlerFunc {
+func (s *Server) resource(a api, group []contracted) http.HandlerFunc {
 	allow := allowed(group)
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", allow)
@@ -69,7 +76,7 @@ func (s *Server) resource(a api, group []route) http.HandlerFunc {
 			writeJSON(w, http.StatusOK, describe(group[0].path))
 			return
 		}
-		i := slices.IndexFunc(group, func(g route) bool {
+		i := slices.IndexFunc(group, func(g contracted) bool {
 			return g.method == r.Method || g.method == http.MethodGet && r.Method == http.MethodHead
 		})
 		switch {
@@ -83,7 +90,7 @@ func (s *Server) resource(a api, group []route) http.HandlerFunc {
 			return
 		}
 		r = r.WithContext(store.WithActor(r.Context(), s.actor(r, token)))
-		status, body, err := group[i].handle(&call{Request: r, token: token, header: w.Header()})
+		status, body, err := group[i].answer(&call{Request: r, token: token, header: w.Header()})
 		if err != nil {
 			s.refuse(w, r, a, err)
 			return
@@ -103,11 +110,21 @@ func (s *Server) actor(r *http.Request, t store.Token) store.Actor {
 	return a
 }
 
+// answer holds the request to its contract and hands it on.
+func (r contracted) answer(c *call) (status int, body any, err error) {
+	if r.contract != nil {
+		if err := r.contract.validate(c); err != nil {
+			return 0, nil, err
+		}
+	}
+	return r.handle(c)
+}
+
 // allowed is the Allow header in the order of Django REST framework.
-func allowed(group []route) string {
+func allowed(group []contracted) string {
 	var list []string
 	for _, m := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
-		if slices.ContainsFunc(group, func(r route) bool { return r.method == m }) {
+		if slices.ContainsFunc(group, func(r contracted) bool { return r.method == m }) {
 			list = append(list, m)
 		}
 	}

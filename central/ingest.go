@@ -20,6 +20,8 @@ import (
 const (
 	maxIngest = 16 << 20  // bytes of one request, unpacked
 	maxLine   = 256 << 10 // bytes of one record
+	shortText = 255       // characters of a name
+	longText  = 2000      // characters of a message
 )
 
 // ingest answers after the records are in the database: a gateway may forget what was merged before.

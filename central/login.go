@@ -69,11 +69,7 @@ func (s *Server) deviceAuthenticate(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	f.require("username", "password")
-	name, password := f.text("username", shortText), f.text("password", shortText)
-	if err := f.err(); err != nil {
-		return 0, nil, err
-	}
+	name, password := f.text("username"), f.text("password")
 	g := guessOf("token ", c.token.ID, *name)
 	cred, ok, err := s.checkPassword(c.Context(), c.token.Scope, g, *name, sessions.Password(*password))
 	if err != nil {

@@ -2,18 +2,11 @@ package central
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
-	"regexp"
-	"slices"
 
 	"gatehouse/api/gate"
 	"gatehouse/central/store"
 )
-
-const maxAttributes = 200 // in one array of a profile
-
-var slugForm = regexp.MustCompile(`^[-a-zA-Z0-9_]+$`)
 
 func (s *Server) listProfiles(c *call) (int, any, error) {
 	list, count, err := s.cfg.Store.Profiles(c.Context(), c.token.Scope, int64(c.limit()), c.offset())
@@ -31,12 +24,8 @@ func (s *Server) createProfile(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	f.require("name", "short_name")
 	p := gate.AaaProfile{OrganizationID: gate.ID{Prefix: gate.OrganizationPrefix, N: c.token.Scope.Own()}}
 	setProfile(f, &p)
-	if err := f.err(); err != nil {
-		return 0, nil, err
-	}
 	p, err = s.cfg.Store.CreateProfile(c.Context(), p)
 	var taken *store.DuplicateError
 	if errors.As(err, &taken) {
@@ -47,39 +36,14 @@ func (s *Server) createProfile(c *call) (int, any, error) {
 }
 
 func setProfile(f *fields, p *gate.AaaProfile) {
-	if name := f.text("name", shortText); name != nil {
-		p.Name = *name
-	}
-	if name := f.text("short_name", shortText); name != nil {
-		if p.ShortName = *name; *name != "" && !slugForm.MatchString(*name) {
-			f.wrong("short_name", `Enter a valid "slug" consisting of letters, numbers, underscores or hyphens.`)
-		}
-	}
-	p.Description = f.text("description", longText)
+	p.Name, p.ShortName, p.Description = *f.text("name"), *f.text("short_name"), f.text("description")
 	p.ReplyAttribute = attributes(f, "reply_attribute")
 	p.CheckAttribute = attributes(f, "check_attribute")
 }
 
 func attributes(f *fields, name string) []gate.Attr {
-	var given []struct{ Attribute, Op, Value *string }
-	f.list(name, &given)
-	if len(given) > maxAttributes {
-		f.wrong(name, fmt.Sprintf("Ensure this field has no more than %d elements.", maxAttributes))
-		return nil
-	}
-	list := make([]gate.Attr, 0, len(given))
-	for i, a := range given {
-		switch {
-		case a.Attribute == nil || *a.Attribute == "" || a.Op == nil || a.Value == nil:
-			f.wrong(name, fmt.Sprintf("Item %d: attribute, op and value are required.", i))
-		case len(*a.Attribute) > shortText || len(*a.Value) > longText:
-			f.wrong(name, fmt.Sprintf("Item %d is too long.", i))
-		case !slices.Contains(gate.Operators(), *a.Op):
-			f.wrong(name, fmt.Sprintf("Item %d: %q is not a valid choice.", i, *a.Op))
-		default:
-			list = append(list, gate.Attr{Attribute: *a.Attribute, Op: *a.Op, Value: *a.Value})
-		}
-	}
+	list := []gate.Attr{}
+	f.list(name, &list)
 	return list
 }
 

@@ -51,6 +51,8 @@ type Server struct {
 	signKey []byte // of access tokens
 	nobody  string // the hash that the password of an unknown user is checked against
 
+	contracts map[string]*operation // by endpoint
+
 	checks  chan struct{} // how many passwords are checked at once: each costs memory and a core
 	guesses *guessLimit
 
@@ -83,6 +85,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	var err error
 	if s.metrics, err = newMetrics(cfg.Metrics); err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)
+	}
+	if s.contracts, err = contracts(); err != nil {
+		return nil, err
 	}
 	if s.epoch, err = cfg.Store.FeedEpoch(ctx); err != nil {
 		return nil, err

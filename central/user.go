@@ -4,26 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
-	"strings"
 
 	"gatehouse/api/gate"
 	"gatehouse/central/store"
 	"gatehouse/sessions"
-)
-
-// The most characters of a text field.
-const (
-	shortText = 255
-	longText  = 2000
-	urlText   = 2048
-	nameText  = 150
-)
-
-var (
-	usernameForm = regexp.MustCompile(`^[\p{L}\p{N}_.@+:-]{1,150}$`)
-	emailForm    = regexp.MustCompile(`^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$`)
-	urlForm      = regexp.MustCompile(`^https?://[^\s/?#]+\S*$`)
 )
 
 func (s *Server) listUsers(c *call) (int, any, error) {
@@ -100,9 +84,6 @@ func (s *Server) writeUser(c *call, id int64, begin func(*gate.User)) (int, any,
 	if err != nil {
 		return 0, nil, err
 	}
-	if begin != nil || f.has("username") {
-		f.require("username")
-	}
 	organization, err := s.bodyOrganization(c, f)
 	if err != nil {
 		return 0, nil, err
@@ -116,7 +97,6 @@ func (s *Server) writeUser(c *call, id int64, begin func(*gate.User)) (int, any,
 		}
 		setUser(f, u)
 	}
-	change(new(gate.User)) // finds what is wrong with the fields; that does not depend on the user
 	hash, err := s.bodyPassword(c, f)
 	if err != nil {
 		return 0, nil, err
@@ -140,7 +120,7 @@ func (s *Server) writeUser(c *call, id int64, begin func(*gate.User)) (int, any,
 // bodyPassword is the hash of the password in the body, nil when there is none. All that is wrong with the body is told
 // before it is made.
 func (s *Server) bodyPassword(c *call, f *fields) (*string, error) {
-	password := f.text("password", shortText)
+	password := f.text("password")
 	if err := f.err(); err != nil || password == nil || *password == "" {
 		return nil, err
 	}
@@ -150,7 +130,7 @@ func (s *Server) bodyPassword(c *call, f *fields) (*string, error) {
 
 // bodyOrganization is the organisation that the body names; 0 when it names none.
 func (s *Server) bodyOrganization(c *call, f *fields) (int64, error) {
-	text := f.text("organization", shortText)
+	text := f.text("organization")
 	if text == nil || *text == "" {
 		return 0, nil
 	}
@@ -163,34 +143,14 @@ func (s *Server) bodyOrganization(c *call, f *fields) (int64, error) {
 
 // setUser takes over the fields that the body has.
 func setUser(f *fields, u *gate.User) {
-	if name := f.text("username", nameText); name != nil {
-		u.Username = strings.TrimSpace(*name)
-		if !usernameForm.MatchString(u.Username) && f.errs["username"] == nil {
-			f.wrong("username", "Enter a valid username. This value may contain only letters, numbers, and @/./+/-/:/_ characters.")
+	if name := f.text("username"); name != nil {
+		u.Username = *name
+	}
+	for name, to := range map[string]**string{"email": &u.Email, "first_name": &u.FirstName, "last_name": &u.LastName,
+		"external_id": &u.ExternalID, "klass": &u.Klass, "description": &u.Description, "avatar_url": &u.AvatarURL} {
+		if f.has(name) {
+			*to = f.text(name)
 		}
-	}
-	for _, t := range []struct {
-		name  string
-		limit int
-		to    **string
-	}{
-		{"email", shortText, &u.Email},
-		{"first_name", shortText, &u.FirstName},
-		{"last_name", shortText, &u.LastName},
-		{"external_id", shortText, &u.ExternalID},
-		{"klass", shortText, &u.Klass},
-		{"description", longText, &u.Description},
-		{"avatar_url", urlText, &u.AvatarURL},
-	} {
-		if f.has(t.name) {
-			*t.to = f.text(t.name, t.limit)
-		}
-	}
-	if u.Email != nil && *u.Email != "" && !emailForm.MatchString(*u.Email) {
-		f.wrong("email", "Enter a valid email address.")
-	}
-	if u.AvatarURL != nil && *u.AvatarURL != "" && !urlForm.MatchString(*u.AvatarURL) {
-		f.wrong("avatar_url", "Enter a valid URL.")
 	}
 	u.IsActive = f.boolean("is_active", u.IsActive)
 	if f.has("expiration") {
