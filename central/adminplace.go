@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -12,8 +11,6 @@ import (
 	"gatehouse/central/store"
 	"gatehouse/sessions"
 )
-
-var countryForm = regexp.MustCompile(`^[A-Za-z]{2}$`)
 
 // adminPlaceRoutes are where places are written: the GATE API only shows them.
 func (s *Server) adminPlaceRoutes() []route {
@@ -105,11 +102,10 @@ func (a placeAdmin) get(c *call) (int, any, error) {
 }
 
 func (a placeAdmin) create(c *call) (int, any, error) {
-	f, err := a.fields(c, "organization")
+	f, err := c.readFields()
 	if err != nil {
 		return 0, nil, err
 	}
-	f.require("name", "short_name")
 	organization, err := a.bodyOrganization(c, f)
 	if err != nil {
 		return 0, nil, err
@@ -128,29 +124,15 @@ func (a placeAdmin) create(c *call) (int, any, error) {
 }
 
 func (a placeAdmin) patch(c *call) (int, any, error) {
-	f, err := a.fields(c)
+	f, err := c.readFields()
 	if err != nil {
 		return 0, nil, err
-	}
-	for _, name := range []string{"name", "short_name"} {
-		if f.has(name) {
-			f.require(name)
-		}
 	}
 	id := a.id(c)
 	if id == 0 {
 		return 0, nil, notFound()
 	}
 	return a.save(c, f, id, func(p *store.Place) error { return c.match(p.LastChange.UnixMicro()) })
-}
-
-func (a placeAdmin) fields(c *call, more ...string) (*fields, error) {
-	names := append([]string{"name", "short_name", "is_active", "description", "thumbnail", "address", "reference", "city",
-		"postal_code", "state", "region", "country_code", "latitude", "longitude"}, more...)
-	if a.kind != store.Location {
-		names = append(names, "location_id", "mac_addr")
-	}
-	return c.adminFields(names...)
 }
 
 func (a placeAdmin) save(c *call, f *fields, id int64, begin func(*store.Place) error) (int, any, error) {
@@ -180,22 +162,16 @@ func (a placeAdmin) save(c *call, f *fields, id int64, begin func(*store.Place) 
 
 // setPlace takes over the fields that the body has.
 func setPlace(f *fields, p *store.Place) {
-	if name := f.text("name", shortText); name != nil {
+	if name := f.text("name"); name != nil {
 		p.Name = *name
 	}
-	if name := f.text("short_name", shortText); name != nil {
-		if p.ShortName = *name; *name != "" && !slugForm.MatchString(*name) {
-			f.wrong("short_name", `Enter a valid "slug" consisting of letters, numbers, underscores or hyphens.`)
-		}
+	if name := f.text("short_name"); name != nil {
+		p.ShortName = *name
 	}
 	p.IsActive = f.boolean("is_active", p.IsActive)
-	f.optional(
-		textField{"description", longText, &p.Description}, textField{"thumbnail", urlText, &p.Thumbnail},
-		textField{"address", shortText, &p.Address}, textField{"reference", shortText, &p.Reference},
-		textField{"city", shortText, &p.City}, textField{"postal_code", shortText, &p.PostalCode},
-		textField{"state", shortText, &p.State}, textField{"region", shortText, &p.Region},
-		textField{"country_code", shortText, &p.CountryCode}, textField{"latitude", shortText, &p.Latitude},
-		textField{"longitude", shortText, &p.Longitude}, textField{"mac_addr", shortText, &p.MAC})
+	f.optional(map[string]**string{"description": &p.Description, "thumbnail": &p.Thumbnail, "address": &p.Address,
+		"reference": &p.Reference, "city": &p.City, "postal_code": &p.PostalCode, "state": &p.State, "region": &p.Region,
+		"country_code": &p.CountryCode, "latitude": &p.Latitude, "longitude": &p.Longitude, "mac_addr": &p.MAC})
 	if f.has("location_id") {
 		p.LocationID = f.whole("location_id", 1, 1<<53)
 	}
@@ -203,13 +179,7 @@ func setPlace(f *fields, p *store.Place) {
 }
 
 func (f *fields) placeForms(p *store.Place) {
-	if p.Thumbnail != nil && !urlForm.MatchString(*p.Thumbnail) {
-		f.wrong("thumbnail", "Enter a valid URL.")
-	}
 	if p.CountryCode != nil {
-		if !countryForm.MatchString(*p.CountryCode) {
-			f.wrong("country_code", "Enter a valid ISO 3166-1 alpha-2 code.")
-		}
 		p.CountryCode = new(strings.ToUpper(*p.CountryCode))
 	}
 	f.degrees("latitude", p.Latitude, 90)
@@ -233,19 +203,12 @@ func (f *fields) degrees(name string, text *string, most float64) {
 	}
 }
 
-// textField is a text that may be null.
-type textField struct {
-	name  string
-	limit int
-	to    **string
-}
-
 // optional takes over those texts that the body has; an empty one counts as null.
-func (f *fields) optional(list ...textField) {
-	for _, t := range list {
-		if f.has(t.name) {
-			if *t.to = f.text(t.name, t.limit); *t.to != nil && **t.to == "" {
-				*t.to = nil
+func (f *fields) optional(to map[string]**string) {
+	for name, at := range to {
+		if f.has(name) {
+			if *at = f.text(name); *at != nil && **at == "" {
+				*at = nil
 			}
 		}
 	}

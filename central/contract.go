@@ -40,7 +40,11 @@ var contracts = sync.OnceValues(func() (map[string]*operation, error) {
 		base := strings.TrimSuffix(doc.Servers[0].URL, "/")
 		for path, item := range doc.Paths.Map() {
 			for method, op := range item.Operations() {
-				all[endpoint(method, base+path)] = newOperation(item.Parameters, op)
+				o := newOperation(item.Parameters, op)
+				all[endpoint(method, base+path)] = o
+				if alias, ok := item.Extensions["x-alias"].(string); ok {
+					all[endpoint(method, base+alias)] = o
+				}
 			}
 		}
 	}
@@ -146,41 +150,49 @@ func (o *operation) validateBody(c *call) error {
 	if err != nil {
 		return err
 	}
-	errs, malformed := make(map[string][]string), false
+	malformed, err := o.hold(f)
+	if err != nil {
+		return err
+	}
+	if c.fields = f; len(f.errs) == 0 {
+		return nil
+	}
+	p := invalid(f.errs)
+	if !malformed {
+		p.status = o.invalid
+	}
+	return p
+}
+
+// hold holds fields to the schema of the body, gives them the types that it has, and notes what is wrong. malformed tells that
+// something is missing or of another type, and not just out of what is allowed.
+func (o *operation) hold(f *fields) (malformed bool, err error) {
 	object := make(map[string]any, len(f.raw))
 	for name, raw := range f.raw {
 		property := o.body.Properties[name]
 		if property == nil {
-			if has := o.body.AdditionalProperties.Has; has != nil && !*has {
-				errs[name], malformed = []string{"There is no such field."}, true
+			if known := o.body.AdditionalProperties.Has; known != nil && !*known {
+				f.wrong(name, "There is no such field.")
+				malformed = true
 			}
 			continue
 		}
 		value, err := decode(raw)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if o.forms {
 			value = taken(property.Value, value, f.form)
 		}
 		if !cleanValue(value) {
-			errs[name], malformed = []string{"Null characters are not allowed."}, true
+			f.wrong(name, "Null characters are not allowed.")
+			malformed = true
 		}
-		object[name] = value
-		f.raw[name] = encode(value)
+		object[name], f.raw[name] = value, encode(value)
 	}
 	for _, wrong := range violations(o.body, object) {
-		field := wrong.field()
-		errs[field] = append(errs[field], wrong.text(inBody))
+		f.wrong(wrong.field(), wrong.text(inBody))
 		malformed = malformed || wrong.malformed()
 	}
-	if len(errs) == 0 {
-		c.fields = f
-		return nil
-	}
-	p := invalid(errs)
-	if !malformed {
-		p.status = o.invalid
-	}
-	return p
+	return malformed, nil
 }

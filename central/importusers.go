@@ -108,6 +108,10 @@ func ImportUsers(ctx context.Context, db *store.Store, in io.Reader, o ImportOpt
 		o.Progress = func(string, int, int) {}
 	}
 	var result ImportResult
+	all, err := contracts()
+	if err != nil {
+		return result, err
+	}
 	t, err := readTable(in, userFields(), o.Columns)
 	if err != nil {
 		return result, err
@@ -115,7 +119,7 @@ func ImportUsers(ctx context.Context, db *store.Store, in io.Reader, o ImportOpt
 	if !slices.Contains(t.header, "username") {
 		return result, errors.New("no column is username: rename one, or say --map COLUMN=username")
 	}
-	rows := t.userRows(o)
+	rows := t.userRows(o, all[endpoint("POST", gate.BasePath+"/user/")])
 	result.table, result.Faults = t, t.faults()
 	if len(result.Faults) > 0 && !o.Continue {
 		return result, nil
@@ -155,13 +159,13 @@ func (t *table) faults() []Fault {
 }
 
 // userRows checks every row by itself and against the others.
-func (t *table) userRows(o ImportOptions) []*userRow {
+func (t *table) userRows(o ImportOptions, contract *operation) []*userRow {
 	var list []*userRow
 	lines := make(map[string]int) // by user name
 	for i := range t.rows {
 		r := &t.rows[i]
 		if len(r.faults) == 0 {
-			u := t.userRow(r)
+			u := t.userRow(r, contract)
 			if first, twice := lines[u.username]; twice && len(r.faults) == 0 {
 				t.wrong(r, "username", fmt.Sprintf("%s is in line %d already", u.username, first))
 			}
@@ -174,17 +178,20 @@ func (t *table) userRows(o ImportOptions) []*userRow {
 	return list
 }
 
-func (t *table) userRow(r *row) *userRow {
+func (t *table) userRow(r *row, o *operation) *userRow {
 	u := &userRow{line: r.line, fields: &fields{raw: make(map[string]json.RawMessage), form: true, errs: make(map[string][]string)}}
 	for _, field := range t.header {
-		if v := t.cell(r, field); v != "" && field != "" && !strings.HasPrefix(field, "password") {
+		if v := t.cell(r, field); v != "" && field != "" && field != "password_hash" {
 			u.fields.raw[field] = cellJSON(field, v)
 		}
 	}
-	u.fields.require("username")
-	checked := gate.User{IsActive: true}
-	setUser(u.fields, &checked)
-	u.username, u.password = checked.Username, sessions.Password(t.cell(r, "password"))
+	if _, err := o.hold(u.fields); err != nil {
+		u.fields.wrong("username", err.Error())
+	}
+	if name := u.fields.text("username"); name != nil {
+		u.username = *name
+	}
+	u.password = sessions.Password(t.cell(r, "password"))
 	if hash := t.cell(r, "password_hash"); hash != "" {
 		u.hash = &hash
 		if _, err := sessions.VerifyPassword(hash, ""); err != nil {
@@ -193,9 +200,6 @@ func (t *table) userRow(r *row) *userRow {
 		if u.password != "" {
 			u.fields.wrong("password_hash", "there is a password too: leave one of them empty")
 		}
-	}
-	if len(u.password) > shortText {
-		u.fields.wrong("password", fmt.Sprintf("Ensure this field has no more than %d characters.", shortText))
 	}
 	for _, field := range userFields() {
 		for _, problem := range u.fields.errs[field] {
