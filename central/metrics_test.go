@@ -66,6 +66,7 @@ func TestMetrics(t *testing.T) {
 		"gatehouse_ingest_records_total merged":                           1,
 		"gatehouse_ingest_records_total duplicate":                        1,
 		"gatehouse_ingest_records_total rejected":                         1,
+		"gatehouse_ingest_records_total stored":                           0,
 		"gatehouse_ingest_batch_records":                                  1,
 		"gatehouse_database_away_total":                                   0,
 		"gatehouse_feed_waiters":                                          0,
