@@ -36,6 +36,7 @@ systemd-analyze systemd        the units
 iptables-legacy iptables       the backend for old routers
 conntrack    conntrack         what the kernel remembers
 qemu-system-x86_64 qemu-system-x86 another kernel under an emulator
+radclient    freeradius-utils  a NAS that somebody else wrote
 '
 
 case "${1-}" in
