@@ -19,6 +19,8 @@ type call struct {
 	token  store.Token
 	header http.Header // of the answer
 	fields *fields     // of the body, when its contract describes one
+
+	signKey []byte // of cursors
 }
 
 // handler answers with a status and a body, or with an error: a *problem for the caller, anything else is our fault.
@@ -90,7 +92,7 @@ func (s *Server) resource(a api, group []contracted) http.HandlerFunc {
 			return
 		}
 		r = r.WithContext(store.WithActor(r.Context(), s.actor(r, token)))
-		status, body, err := group[i].answer(&call{Request: r, token: token, header: w.Header()})
+		status, body, err := group[i].answer(&call{Request: r, token: token, header: w.Header(), signKey: s.signKey})
 		if err != nil {
 			s.refuse(w, r, a, err)
 			return

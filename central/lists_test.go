@@ -1,6 +1,8 @@
 package central_test
 
 import (
+	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -324,5 +326,40 @@ func TestOffsetLinks(t *testing.T) {
 		if diff := cmp.Diff([]*string{want.next, want.previous}, []*string{p.Next, p.Previous}); diff != "" {
 			t.Errorf("%s: next and previous (-want +got):\n%s", query, diff)
 		}
+	}
+}
+
+// TestCursorsAreSigned: nothing but what was given out is taken, neither another place nor other filters.
+func TestCursorsAreSigned(t *testing.T) {
+	c, other := newCentre(t), newCentre(t)
+	var cursors [2]string
+	for i, centre := range []*centre{c, other} {
+		for n := range 3 {
+			centre.ingest("acme", session(n, noon, true), transaction(n, noon))
+		}
+		var p struct{ Next string }
+		centre.want(http.StatusOK, ask{who: "acme admin", method: "GET", path: "/api/v1/aaa_accounting/?limit=1"}, &p)
+		next, err := url.Parse(p.Next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cursors[i] = next.Query().Get("cursor")
+	}
+	get := func(cursor string) ask {
+		return ask{who: "acme admin", method: "GET", path: "/api/v1/aaa_accounting/?cursor=" + url.QueryEscape(cursor)}
+	}
+	c.want(http.StatusOK, get(cursors[0]), nil)
+	wantNamed(t, c.want(http.StatusBadRequest, get(cursors[1]), nil), "cursor")
+	raw, err := base64.RawURLEncoding.DecodeString(cursors[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range raw {
+		changed := bytes.Clone(raw)
+		changed[i] ^= 1
+		wantNamed(t, c.want(http.StatusBadRequest, get(base64.RawURLEncoding.EncodeToString(changed)), nil), "cursor")
+	}
+	for n := 1; n < len(raw); n += 7 {
+		wantNamed(t, c.want(http.StatusBadRequest, get(base64.RawURLEncoding.EncodeToString(raw[:n])), nil), "cursor")
 	}
 }

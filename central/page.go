@@ -1,6 +1,8 @@
 package central
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
@@ -65,7 +67,8 @@ func offsetPage[T any](c *call, list []T, count int64) gate.OffsetPage[T] {
 }
 
 // cursor is a place in a list and the filters that the list was asked with. It holds nothing that its reader may not know
-// and opens nothing: what a token may see is decided by the token alone.
+// and opens nothing: what a token may see is decided by the token alone. It is signed, so that what comes back is what was given
+// out and its filters need no second look.
 type cursor struct {
 	List     string            `json:"l"`
 	At       int64             `json:"t"`
@@ -74,9 +77,19 @@ type cursor struct {
 	Filters  map[string]string `json:"f,omitempty"`
 }
 
-func (k cursor) String() string {
+// cursorMAC is how many bytes of a cursor's end are its signature.
+const cursorMAC = 16
+
+func (k cursor) text(key []byte) string {
 	b, _ := json.Marshal(k) // strings and numbers only
-	return base64.RawURLEncoding.EncodeToString(b)
+	return base64.RawURLEncoding.EncodeToString(append(b, signCursor(key, b)...))
+}
+
+func signCursor(key, b []byte) []byte {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("cursor\x00"))
+	mac.Write(b)
+	return mac.Sum(nil)[:cursorMAC]
 }
 
 // cursorQuery is what a request asks of a cursor list.
@@ -105,7 +118,7 @@ func (c *call) cursorQuery(list string, names ...string) (*cursorQuery, error) {
 		q.page.Offset = int(offset)
 		return q, nil
 	}
-	k, ok := parseCursor(text)
+	k, ok := parseCursor(c.signKey, text)
 	if !ok || k.List != list {
 		return nil, invalidField("cursor", "Invalid cursor.")
 	}
@@ -121,12 +134,13 @@ func (c *call) cursorQuery(list string, names ...string) (*cursorQuery, error) {
 	return q, nil
 }
 
-func parseCursor(text string) (k cursor, ok bool) {
-	b, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(text, "="))
-	if err != nil {
+func parseCursor(key []byte, text string) (k cursor, ok bool) {
+	b, err := base64.RawURLEncoding.Strict().DecodeString(strings.TrimRight(text, "="))
+	if err != nil || len(b) < cursorMAC {
 		return k, false
 	}
-	return k, json.Unmarshal(b, &k) == nil
+	b, sum := b[:len(b)-cursorMAC], b[len(b)-cursorMAC:]
+	return k, hmac.Equal(sum, signCursor(key, b)) && json.Unmarshal(b, &k) == nil
 }
 
 func (q *cursorQuery) link(at store.Position, backward bool) *string {
@@ -134,7 +148,7 @@ func (q *cursorQuery) link(at store.Position, backward bool) *string {
 	for name, value := range q.filters {
 		query.Set(name, value)
 	}
-	query.Set("cursor", cursor{List: q.list, At: at.At, ID: at.ID, Backward: backward, Filters: q.filters}.String())
+	query.Set("cursor", cursor{List: q.list, At: at.At, ID: at.ID, Backward: backward, Filters: q.filters}.text(q.c.signKey))
 	return q.c.link(query)
 }
 

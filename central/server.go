@@ -48,7 +48,7 @@ type Config struct {
 type Server struct {
 	cfg     Config
 	epoch   string // of the change feed
-	signKey []byte // of access tokens
+	signKey []byte // of access tokens and cursors
 	nobody  string // the hash that the password of an unknown user is checked against
 
 	contracts map[string]*operation // by endpoint
