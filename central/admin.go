@@ -15,7 +15,7 @@ import (
 	"gatehouse/central/store"
 )
 
-var adminAPI = api{base: admin.BasePath, error: adminError, rated: true}
+var adminAPI = api{base: admin.BasePath, error: adminError, rated: true, repeatable: true}
 
 func adminError(p *problem) any {
 	e := admin.Error{Code: adminCode(p), Detail: p.gate.Detail, Errors: p.gate.Errors}

@@ -2,6 +2,7 @@ package central
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,6 +39,9 @@ func forbidden() *problem {
 	return &problem{status: http.StatusForbidden,
 		gate: gate.Error{Detail: "You do not have permission to perform this action."}}
 }
+
+// gateDetail is an error body of a detail alone.
+func gateDetail(detail string) gate.Error { return gate.Error{Detail: detail} }
 
 func notFound() *problem {
 	return &problem{status: http.StatusNotFound, gate: gate.Error{Detail: "Not found."}}
@@ -88,6 +92,8 @@ func (s *Server) problemOf(r *http.Request, err error) *problem {
 		return notFound()
 	case errors.Is(err, store.ErrForbidden):
 		return forbidden()
+	case errors.Is(err, store.ErrSuperseded):
+		return stillRunning()
 	case errors.Is(err, store.ErrUnavailable):
 		s.metrics.away.Inc()
 		s.cfg.Log.Error("database away", "request", requestID(r), "route", r.Pattern, "err", err)
@@ -103,7 +109,7 @@ func (s *Server) problemOf(r *http.Request, err error) *problem {
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, a api, err error) {
 	p := s.problemOf(r, err)
 	if p.status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", "Bearer")
+		w.Header().Set("WWW-Authenticate", cmp.Or(a.challenge, "Bearer"))
 	}
 	if p.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(seconds(p.retryAfter)))
@@ -112,7 +118,12 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, a api, err error
 		writeJSON(w, p.status, p.body)
 		return
 	}
-	writeJSON(w, p.status, a.error(p))
+	body := a.error(p)
+	if text, ok := body.(string); ok {
+		writeText(w, p.status, text)
+		return
+	}
+	writeJSON(w, p.status, body)
 }
 
 func gateError(p *problem) any { return p.gate }

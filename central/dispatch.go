@@ -1,12 +1,9 @@
 package central
 
 import (
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
-
-	"golang.org/x/time/rate"
 
 	"gatehouse/api/admin"
 	"gatehouse/api/gate"
@@ -42,11 +39,15 @@ type contracted struct {
 type api struct {
 	base  string
 	error func(p *problem) any
-	rated bool // whether requests are counted against the token's rate
+	rated bool // whether requests are counted against what a token, an organisation and an address may
+	// passwords tells whether a user may ask by name and password. The codes of a user token are taken everywhere.
+	passwords  bool
+	repeatable bool   // whether a POST may have an Idempotency-Key
+	challenge  string // how to ask, for who has not said who it is; Bearer when empty
 }
 
 var (
-	gateAPI = api{base: gate.BasePath, error: gateError, rated: true}
+	gateAPI = api{base: gate.BasePath, error: gateError, rated: true, repeatable: true}
 	edgeAPI = api{error: edgeError}
 )
 
@@ -69,7 +70,7 @@ func (s *Server) resource(a api, group []contracted) http.HandlerFunc {
 	allow := allowed(group)
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", allow)
-		token, err := s.authorize(a, r)
+		token, err := s.authorize(a, w, r)
 		if err != nil {
 			s.refuse(w, r, a, err)
 			return
@@ -92,17 +93,32 @@ func (s *Server) resource(a api, group []contracted) http.HandlerFunc {
 			return
 		}
 		r = r.WithContext(store.WithActor(r.Context(), s.actor(r, token)))
-		status, body, err := group[i].answer(&call{Request: r, token: token, header: w.Header(), signKey: s.signKey})
-		if err != nil {
-			s.refuse(w, r, a, err)
+		run := func(w http.ResponseWriter, r *http.Request) {
+			s.answer(w, a, group[i].answer, &call{Request: r, token: token, header: w.Header(), signKey: s.signKey})
+		}
+		if key := r.Header.Get(idempotencyKey); key != "" && a.repeatable && r.Method == http.MethodPost {
+			err = s.once(w, r, token, key, run)
+			if err != nil {
+				s.refuse(w, r, a, err)
+			}
 			return
 		}
-		if f, ok := body.(file); ok {
-			writeFile(w, status, f)
-			return
-		}
-		writeJSON(w, status, body)
+		run(w, r)
 	}
+}
+
+// answer runs a handler and sends what it says.
+func (s *Server) answer(w http.ResponseWriter, a api, handle handler, c *call) {
+	status, body, err := handle(c)
+	if err != nil {
+		s.refuse(w, c.Request, a, err)
+		return
+	}
+	if f, ok := body.(file); ok {
+		writeFile(w, status, f)
+		return
+	}
+	writeJSON(w, status, body)
 }
 
 // actor is who asks, for the audit log.
@@ -141,50 +157,12 @@ func describe(path string) any {
 		"parses": []string{"application/json", "application/x-www-form-urlencoded", "multipart/form-data"}}
 }
 
-// authorize finds whose token the request carries, and counts the request.
-func (s *Server) authorize(a api, r *http.Request) (store.Token, error) {
-	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	if !strings.EqualFold(scheme, "Bearer") && !strings.EqualFold(scheme, "Token") {
-		return store.Token{}, unauthorized("Authentication credentials were not provided.")
-	}
-	if secret = strings.TrimSpace(secret); secret == "" {
-		return store.Token{}, unauthorized("Invalid token header. No credentials provided.")
-	}
-	find := s.cfg.Store.Token
-	if a.base == edgeAPI.base {
-		find = s.edgeToken
-	}
-	token, err := find(r.Context(), secret)
-	if errors.Is(err, store.ErrNotFound) {
-		return token, unauthorized("Invalid token.")
-	}
-	if err == nil {
-		noteOf(r.Context()).of(token)
-	}
-	if err == nil && a.rated {
-		err = s.rate(token.ID)
-	}
-	return token, err
-}
-
-func (s *Server) rate(token int64) error {
-	s.mu.Lock()
-	l := s.requests[token]
-	if l == nil {
-		l = rate.NewLimiter(s.cfg.RequestsPerSecond, int(2*s.cfg.RequestsPerSecond)+1)
-		s.requests[token] = l
-	}
-	s.mu.Unlock()
-	r := l.Reserve()
-	if wait := r.Delay(); wait > 0 {
-		r.Cancel()
-		return throttled(wait)
-	}
-	return nil
-}
-
 func apiOf(r *http.Request) api {
 	switch {
+	case strings.HasPrefix(r.URL.Path, authTokensPath):
+		return waldurAPI
+	case strings.HasPrefix(r.URL.Path, userTokensPath):
+		return sonatypeAPI
 	case strings.HasPrefix(r.URL.Path, "/edge/"):
 		return edgeAPI
 	case strings.HasPrefix(r.URL.Path, admin.BasePath+"/"):

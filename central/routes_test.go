@@ -12,7 +12,8 @@ func TestRoutesAndContracts(t *testing.T) {
 	for _, set := range []struct {
 		base   string
 		routes []route
-	}{{gateAPI.base, s.gateRoutes()}, {adminAPI.base, s.adminRoutes()}, {edgeAPI.base, s.edgeRoutes()}} {
+	}{{gateAPI.base, s.gateRoutes()}, {adminAPI.base, s.adminRoutes()}, {edgeAPI.base, s.edgeRoutes()},
+		{waldurAPI.base, s.waldurRoutes()}, {sonatypeAPI.base, s.sonatypeRoutes()}} {
 		for _, r := range set.routes {
 			name := endpoint(r.method, set.base+r.path)
 			if served[name] = true; all[name] == nil {

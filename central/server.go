@@ -34,7 +34,8 @@ type Config struct {
 	Clock clock.Clock  // must not be nil
 	// IntegerIDs makes the API show ids as plain numbers where it shows "user_456" otherwise.
 	IntegerIDs bool
-	// RequestsPerSecond is how many requests of the GATE API one token may make; twice as many at once. Default 500.
+	// RequestsPerSecond is how many requests one token may make, those of gateways apart; twice as many at once. The tokens of an
+	// organisation together may make four times as many, and so may an address. Default 500.
 	RequestsPerSecond rate.Limit
 	// Spool takes records while the database is away. Without one they are refused then, and gateways send them again.
 	Spool *store.Spool
@@ -53,11 +54,9 @@ type Server struct {
 
 	contracts map[string]*operation // by endpoint
 
-	checks  chan struct{} // how many passwords are checked at once: each costs memory and a core
-	guesses *guessLimit
-
-	mu       sync.Mutex
-	requests map[int64]*rate.Limiter // by token
+	checks chan struct{} // how many passwords are checked at once: each costs memory and a core
+	limits *limiter
+	used   uses
 
 	metrics *metrics
 	absence absence
@@ -75,8 +74,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	s := &Server{
 		cfg:      cfg,
 		checks:   make(chan struct{}, runtime.NumCPU()),
-		guesses:  newGuessLimit(),
-		requests: make(map[int64]*rate.Limiter),
+		limits:   newLimiter(),
 		draining: make(chan struct{}),
 	}
 	if cfg.Metrics == nil {
@@ -127,6 +125,8 @@ func (s *Server) Handler() http.Handler {
 	s.register(mux, gateAPI, s.gateRoutes())
 	s.register(mux, adminAPI, s.adminRoutes())
 	s.register(mux, edgeAPI, s.edgeRoutes())
+	s.register(mux, waldurAPI, s.waldurRoutes())
+	s.register(mux, sonatypeAPI, s.sonatypeRoutes())
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.refuse(w, r, apiOf(r), notFound()) })
 	return s.wrap(mux)
 }

@@ -140,6 +140,9 @@ func (s *Store) snapshotLevel() sql.IsolationLevel {
 func (s *Store) write(ctx context.Context, doing string, fn func(tx *dbTx) error) error {
 	return s.err(doing, s.db.write(ctx, func(tx *dbTx) error {
 		tx.actor = actorOf(ctx)
+		if err := tx.claimAttempt(ctx); err != nil {
+			return err
+		}
 		if err := fn(tx); err != nil {
 			return err
 		}

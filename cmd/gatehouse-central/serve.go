@@ -143,6 +143,7 @@ func (p *process) run(ctx context.Context) error {
 		return p.stop(context.WithoutCancel(ctx))
 	})
 	g.Go(func() error { return p.db.Watch(ctx) })
+	g.Go(func() error { return p.centre.Tidy(ctx) })
 	g.Go(func() error { return maintain(ctx, p.db, p.log) })
 	g.Go(func() error { return p.centre.DrainSpool(ctx) })
 	if err := notify("READY=1"); err != nil {
