@@ -45,7 +45,7 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, token store.Token,
 	if kept != nil {
 		return repeat(w, kept, print, seal)
 	}
-	to := &held{header: w.Header()}
+	to := &unsent{header: w.Header()}
 	run(to, r.WithContext(store.WithAttempt(r.Context(), attempt)))
 	if err := s.keep(context.WithoutCancel(r.Context()), attempt, to, seal); err != nil { // a repetition will hear that it is lost
 		s.cfg.Log.Warn("answer not kept for a repetition", "request", requestID(r), "err", err)
@@ -56,7 +56,7 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, token store.Token,
 }
 
 // keep remembers an answer for a repetition. A request that was refused and has changed nothing may be made again with its key.
-func (s *Server) keep(ctx context.Context, attempt store.Attempt, a *held, seal cipher.AEAD) error {
+func (s *Server) keep(ctx context.Context, attempt store.Attempt, a *unsent, seal cipher.AEAD) error {
 	if a.status >= http.StatusBadRequest {
 		dropped, err := s.cfg.Store.DropAttempt(ctx, attempt)
 		if err != nil || dropped || a.status >= http.StatusInternalServerError {
@@ -130,30 +130,30 @@ func open(sealed []byte, seal cipher.AEAD) (a keptAnswer, ok bool) {
 	return a, err == nil && json.Unmarshal(text, &a) == nil
 }
 
-// held is an answer that is not sent yet.
-type held struct {
+// unsent is an answer that is not sent yet.
+type unsent struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
 // Header implements http.ResponseWriter.
-func (h *held) Header() http.Header { return h.header }
+func (h *unsent) Header() http.Header { return h.header }
 
 // WriteHeader implements http.ResponseWriter.
-func (h *held) WriteHeader(status int) {
+func (h *unsent) WriteHeader(status int) {
 	if h.status == 0 {
 		h.status = status
 	}
 }
 
 // Write implements http.ResponseWriter.
-func (h *held) Write(b []byte) (int, error) {
+func (h *unsent) Write(b []byte) (int, error) {
 	h.WriteHeader(http.StatusOK)
 	return h.body.Write(b)
 }
 
-func (h *held) sealed(seal cipher.AEAD) []byte {
+func (h *unsent) sealed(seal cipher.AEAD) []byte {
 	a := keptAnswer{Header: make(map[string]string), Body: h.body.Bytes()}
 	for _, name := range []string{"Content-Type", "Content-Disposition", "Location", "ETag"} {
 		if v := h.header.Get(name); v != "" {

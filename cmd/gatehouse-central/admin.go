@@ -7,7 +7,6 @@ import (
 	"io"
 	"regexp"
 	"runtime"
-	"slices"
 
 	"gatehouse/central/store"
 )
@@ -47,31 +46,6 @@ func createOrganization(ctx context.Context, args []string, out io.Writer) error
 		return err
 	}
 	fmt.Fprintln(out, id)
-	return nil
-}
-
-func createToken(ctx context.Context, args []string, out io.Writer) error {
-	f := newFlags("token create")
-	org, role := f.String("org", "", ""), f.String("role", "", "")
-	if err := f.parse(args, "org", "role"); err != nil {
-		return err
-	}
-	if !slices.Contains(store.Roles(), store.Role(*role)) {
-		return fmt.Errorf("%w: --role %s is none of %v", errUsage, *role, store.Roles())
-	}
-	db, err := f.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	token, err := db.CreateToken(ctx, *org, store.Role(*role))
-	if errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("there is no organisation %s", *org)
-	}
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(out, token)
 	return nil
 }
 

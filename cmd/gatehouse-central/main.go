@@ -26,9 +26,16 @@ const (
 const usage = `usage:
   gatehouse-central migrate      --database URL
   gatehouse-central serve        --database URL --listen ADDR [--tls-cert FILE --tls-key FILE] [--metrics ADDR]
-                                 [--drain TIME] [--read-database URL] [--spool FILE] [--integer-ids] [--verbose]
+                                 [--drain TIME] [--trusted-proxies CIDR,CIDR] [--read-database URL] [--spool FILE] [--integer-ids] [--verbose]
   gatehouse-central org create   --database URL --short-name NAME --name TEXT [--parent NAME]
-  gatehouse-central token create --database URL --org NAME --role admin|staff|readonly|edge|portal
+  gatehouse-central token create --database URL --org NAME --role admin|staff|readonly|edge|portal [--name TEXT]
+                                 [--description TEXT] [--expires TIME|DATE] [--networks CIDR,CIDR]
+  gatehouse-central token list   --database URL [--org NAME]
+  gatehouse-central token revoke --database URL --id N
+  gatehouse-central token rotate --database URL --id N [--overlap TIME]
+  gatehouse-central user role    --database URL --org NAME --username NAME --role admin|staff|readonly|user
+  gatehouse-central audit verify --database URL [--org NAME]
+  gatehouse-central audit list   --database URL [--org NAME] [--user ID] [--object KIND] [--object-id ID] [--limit N]
   gatehouse-central import users --database URL --org NAME [--continue] [--existing error|skip|update] [--dry-run]
                                  [--map COLUMN=FIELD]... [--report FILE] FILE
   gatehouse-central backup       --database URL --to FILE
@@ -95,6 +102,12 @@ func find(args []string) (verb, []string) {
 		"serve":        serve,
 		"org create":   createOrganization,
 		"token create": createToken,
+		"token list":   listTokens,
+		"token revoke": revokeToken,
+		"token rotate": rotateToken,
+		"user role":    setUserRole,
+		"audit verify": verifyAudit,
+		"audit list":   listAudit,
 		"import users": importUsers,
 		"backup":       backup,
 		"restore":      restore,

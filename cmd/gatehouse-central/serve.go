@@ -34,11 +34,16 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	integerIDs, verbose := f.Bool("integer-ids", false, ""), f.Bool("verbose", false, "")
 	readDatabase, spool := f.String("read-database", "", ""), f.String("spool", "", "")
 	metrics, drain := f.String("metrics", "", ""), f.Duration("drain", drainTime, "")
+	proxies := f.String("trusted-proxies", "", "")
 	if err := f.parse(args, "listen"); err != nil {
 		return err
 	}
 	if (*cert == "") != (*key == "") {
 		return fmt.Errorf("%w: --tls-cert and --tls-key go together", errUsage)
+	}
+	trusted, err := store.ParseNetworks(*proxies)
+	if err != nil {
+		return fmt.Errorf("%w: --trusted-proxies: %w", errUsage, err)
 	}
 	log := newLog(*verbose)
 	db, err := store.Open(ctx, store.Config{URL: *f.database, ReadURL: *readDatabase})
@@ -62,7 +67,7 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 		return err
 	}
 	centre, err := central.New(ctx, central.Config{Store: db, Spool: local, Log: log, Clock: clk, IntegerIDs: *integerIDs,
-		Metrics: registry})
+		Metrics: registry, TrustedProxies: trusted})
 	if err != nil {
 		return err
 	}
