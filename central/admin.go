@@ -82,7 +82,7 @@ func writeFile(w http.ResponseWriter, status int, f file) {
 	_, _ = w.Write(f.content) // the reader has gone, which is his affair
 }
 
-// adminFields reads a body that is a JSON object. A field that is not one of those named is refused.
+// adminFields reads a body that is a JSON object, or nothing. A field that is not one of those named is refused.
 func (c *call) adminFields(names ...string) (*fields, error) {
 	if c.fields != nil { // held to the contract already
 		return c.fields, nil
@@ -103,8 +103,10 @@ func (c *call) adminFields(names ...string) (*fields, error) {
 		return nil, malformed(http.StatusBadRequest, "The body breaks off.")
 	}
 	f := &fields{errs: make(map[string][]string)}
-	if f.raw, err = object(b); err != nil {
-		return nil, err
+	if len(b) > 0 {
+		if f.raw, err = object(b); err != nil {
+			return nil, err
+		}
 	}
 	for name := range f.raw {
 		if !slices.Contains(names, name) {

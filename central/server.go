@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
+	"gatehouse/central/seal"
 	"gatehouse/central/store"
 	"gatehouse/internal/clock"
 	"gatehouse/sessions"
@@ -32,6 +33,9 @@ type Config struct {
 	Store *store.Store // must not be nil
 	Log   *slog.Logger // must not be nil
 	Clock clock.Clock  // must not be nil
+	// Secrets is the key that codes of vouchers and passwords of services are kept with; nil: codes are told once and never
+	// again, and settings with secrets are refused.
+	Secrets *seal.Key
 	// IntegerIDs makes the API show ids as plain numbers where it shows "user_456" otherwise.
 	IntegerIDs bool
 	// RequestsPerSecond is how many requests one token may make, those of gateways apart; twice as many at once. The tokens of an
@@ -50,6 +54,7 @@ type Server struct {
 	cfg     Config
 	epoch   string // of the change feed
 	signKey []byte // of access tokens and cursors
+	codeKey []byte // of the hashes of voucher codes
 	nobody  string // the hash that the password of an unknown user is checked against
 
 	contracts map[string]*operation // by endpoint
@@ -91,6 +96,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	if s.signKey, err = cfg.Store.AccessTokenKey(ctx); err != nil {
+		return nil, err
+	}
+	if s.codeKey, err = cfg.Store.VoucherKey(ctx); err != nil {
 		return nil, err
 	}
 	if s.nobody, err = sessions.HashPassword(sessions.Password(rand.Text())); err != nil {

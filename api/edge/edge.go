@@ -68,6 +68,9 @@ type Accounting struct {
 	AccessPointName    string     `json:"access_point_name,omitempty"`
 	AccessPointMAC     string     `json:"access_point_mac_addr,omitempty"`
 	SSID               string     `json:"ssid,omitempty"`
+	// VoucherID is the voucher that let the station in; VoucherFirst tells that the gateway knew of no use of it before.
+	VoucherID    int64 `json:"voucher_id,omitempty"`
+	VoucherFirst bool  `json:"voucher_first,omitempty"`
 	// Transaction is the id of the transaction that began the session, when there is one.
 	UserTransactionID string `json:"user_transaction_id,omitempty"`
 }
@@ -166,12 +169,51 @@ type Attribute struct {
 	Value     string `json:"value"`
 }
 
+// Plan is what a voucher or an account may. Null: no bound, or what the zone says for rates, devices and idle timeout, where 0
+// is unlimited.
+type Plan struct {
+	ID           int64      `json:"id"`
+	Name         string     `json:"name"`
+	TimeSeconds  *int64     `json:"time_seconds,omitempty"`
+	Elapsed      bool       `json:"elapsed,omitempty"` // time runs from the first use on
+	DataOctets   *int64     `json:"data_octets,omitempty"`
+	RateUp       *int64     `json:"rate_up,omitempty"` // bit/s
+	RateDown     *int64     `json:"rate_down,omitempty"`
+	Devices      *int64     `json:"devices,omitempty"`
+	IdleTimeout  *int64     `json:"idle_timeout,omitempty"`  // seconds
+	ValidSeconds *int64     `json:"valid_seconds,omitempty"` // from the first use on
+	ValidUntil   *time.Time `json:"valid_until,omitempty"`
+	Zones        []string   `json:"zones,omitempty"`
+	Extendable   bool       `json:"extendable,omitempty"`
+}
+
+// Voucher is one code's right to be online. The code is not in it.
+type Voucher struct {
+	ID           int64      `json:"id"`
+	PlanID       int64      `json:"plan_id"`
+	Hash         []byte     `json:"hash"` // HMAC-SHA-256 of the code with ChangesAnswer.VoucherKey, the first 16 octets
+	Revoked      bool       `json:"revoked,omitempty"`
+	ValidUntil   *time.Time `json:"valid_until,omitempty"` // instead of the plan's bounds
+	ExtraSeconds int64      `json:"extra_seconds,omitempty"`
+	ExtraOctets  int64      `json:"extra_octets,omitempty"`
+	FirstUsed    *time.Time `json:"first_used,omitempty"` // anywhere
+	// What this gateway's own sessions have used as far as the centre knows, and what those of all others have.
+	HereSeconds      int64 `json:"here_seconds,omitempty"`
+	HereOctets       int64 `json:"here_octets,omitempty"`
+	ElsewhereSeconds int64 `json:"elsewhere_seconds,omitempty"`
+	ElsewhereOctets  int64 `json:"elsewhere_octets,omitempty"`
+}
+
 // Change is one thing that is not as it was. Exactly one of the pointers is set, or one of the deletions.
 type Change struct {
 	Account        *Account `json:"account,omitempty"`
 	Profile        *Profile `json:"profile,omitempty"`
+	Plan           *Plan    `json:"plan,omitempty"`
+	Voucher        *Voucher `json:"voucher,omitempty"`
 	DeletedUserID  int64    `json:"deleted_user_id,omitempty"`
 	DeletedProfile int64    `json:"deleted_profile_id,omitempty"`
+	DeletedPlan    int64    `json:"deleted_plan_id,omitempty"`
+	DeletedVoucher int64    `json:"deleted_voucher_id,omitempty"`
 	// Event is something to be done once, by this gateway; Configuration is what it shall be set to from now on.
 	Event         *Event         `json:"event,omitempty"`
 	Configuration *Configuration `json:"configuration,omitempty"`
@@ -184,6 +226,8 @@ type ChangesAnswer struct {
 	Reset   bool     `json:"reset,omitempty"`
 	More    bool     `json:"more,omitempty"` // ask again at once
 	Changes []Change `json:"changes"`
+	// VoucherKey is the key of Voucher.Hash. It stands beside changes that have vouchers.
+	VoucherKey []byte `json:"voucher_key,omitempty"`
 }
 
 // Error is the body of every answer that is not 2xx.

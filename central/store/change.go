@@ -14,6 +14,8 @@ type kind string
 const (
 	userKind    kind = "user"
 	profileKind kind = "profile"
+	planKind    kind = "plan"
+	voucherKind kind = "voucher"
 )
 
 const feedPage = 500 // most changes in one answer
@@ -30,6 +32,21 @@ func changed(tx *dbTx, k kind, id, organization int64) error {
 		return err
 	}
 	_, err := tx.Exec("INSERT INTO changes (kind, object_id, organization_id) VALUES (?, ?, ?)", k, id, organization)
+	return err
+}
+
+// changedSome moves many objects to the end of the feed: those that from, the rest of a SELECT of id and organization_id with
+// one argument, finds.
+func changedSome(tx *dbTx, k kind, from string, arg int64) error {
+	if lock := tx.d.feedLock(); lock != "" {
+		if _, err := tx.Exec(lock); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Exec("DELETE FROM changes WHERE kind = ? AND object_id IN (SELECT id FROM "+from+")", k, arg); err != nil {
+		return err
+	}
+	_, err := tx.Exec("INSERT INTO changes (kind, object_id, organization_id) SELECT CAST(? AS TEXT), id, organization_id FROM "+from+" ORDER BY id", k, arg)
 	return err
 }
 
