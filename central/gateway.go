@@ -7,6 +7,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -72,7 +73,11 @@ func (s *Server) changes(c *call) (int, any, error) {
 		since = f.Head
 		s.cfg.Log.Debug("changes read", "request", requestID(c.Request), "gateway", gw.ID, "changes", len(f.Changes))
 		if len(f.Changes) > 0 || !known || !s.hold(ctx, woken) {
-			return http.StatusOK, edge.ChangesAnswer{Cursor: s.feedCursor(gw.ID, f.Head), Reset: !known, More: f.More, Changes: f.Changes}, nil
+			answer := edge.ChangesAnswer{Cursor: s.feedCursor(gw.ID, f.Head), Reset: !known, More: f.More, Changes: f.Changes}
+			if slices.ContainsFunc(f.Changes, func(ch edge.Change) bool { return ch.Voucher != nil }) {
+				answer.VoucherKey = s.codeKey
+			}
+			return http.StatusOK, answer, nil
 		}
 	}
 }

@@ -117,8 +117,8 @@ func (s *Store) FeedEpoch(ctx context.Context) (string, error) {
 	return epoch, s.err("reading feed epoch", err)
 }
 
-// Changes reads what changed after since and concerns the gateway: all profiles of its organisations, and the accounts
-// that it has seen. All of it is read at one moment. since beyond the feed's end is ErrNotFound.
+// Changes reads what changed after since and concerns the gateway: all profiles, plans and vouchers of its organisations, and
+// the accounts that it has seen. All of it is read at one moment. since beyond the feed's end is ErrNotFound.
 func (s *Store) Changes(ctx context.Context, g Gateway, since int64) (f Feed, err error) {
 	err = s.snapshot(ctx, func(q querier) error {
 		if f.Head, err = feedHead(ctx, q); err != nil {
@@ -141,7 +141,7 @@ func (s *Store) Changes(ctx context.Context, g Gateway, since int64) (f Feed, er
 				return err
 			}
 		}
-		return nil
+		return s.edgeVouchers(ctx, q, g, entries, f.Changes)
 	})
 	return f, s.err("reading changes", err)
 }
@@ -154,6 +154,8 @@ type entry struct {
 func feedEntries(ctx context.Context, q querier, g Gateway, since int64) ([]entry, error) {
 	find := `SELECT c.seq, c.kind, c.object_id FROM changes c WHERE c.seq > ? AND CASE c.kind
 			WHEN 'profile' THEN ` + g.Scope.in("c.organization_id") + `
+			WHEN 'plan' THEN ` + g.Scope.in("c.organization_id") + `
+			WHEN 'voucher' THEN ` + g.Scope.in("c.organization_id") + `
 			ELSE EXISTS (SELECT 1 FROM gateway_users s WHERE s.gateway_id = ? AND s.user_id = c.object_id) END
 		ORDER BY c.seq LIMIT ?`
 	rows, err := q.QueryContext(ctx, find, since, g.ID, feedPage+1)
@@ -165,7 +167,16 @@ func feedEntries(ctx context.Context, q querier, g Gateway, since int64) ([]entr
 
 // change is the object as it is now; one that is gone, or has left the gateway's organisations, is a tombstone.
 func (e entry) change(ctx context.Context, q querier, g Gateway) (edge.Change, error) {
-	if e.kind == profileKind {
+	switch e.kind {
+	case voucherKind: // see edgeVouchers
+		return edge.Change{}, nil
+	case planKind:
+		p, err := plan(ctx, q, g.Scope, e.id)
+		if err == sql.ErrNoRows {
+			return edge.Change{DeletedPlan: e.id}, nil
+		}
+		return edge.Change{Plan: edgePlan(p)}, err
+	case profileKind:
 		p, err := scanProfile(q.QueryRowContext(ctx, "SELECT "+profileColumns+" FROM profiles p WHERE p.id = ?", e.id))
 		if err == sql.ErrNoRows {
 			return edge.Change{DeletedProfile: e.id}, nil

@@ -41,6 +41,7 @@ func (s *Store) Ingest(ctx context.Context, scope Scope, records []edge.Record) 
 	if err := s.db.prepare(ctx, times); err != nil {
 		return nil, s.err("making room for records", err)
 	}
+	vouchers := false // whether gateways must hear of some
 	err = s.write(ctx, "merging records", func(tx *dbTx) error {
 		b, err := newBatch(tx, scope, records)
 		if err != nil {
@@ -56,8 +57,12 @@ func (s *Store) Ingest(ctx context.Context, scope Scope, records []edge.Record) 
 			return err
 		}
 		news = b.news
-		return nil
+		vouchers, err = settleVouchers(tx, scope, b.sessions)
+		return err
 	})
+	if vouchers {
+		s.wake(err)
+	}
 	return news, err
 }
 
