@@ -34,7 +34,9 @@ func (VoucherCode) LogValue() slog.Value { return slog.StringValue("[hidden]") }
 func (VoucherCode) String() string { return "[hidden]" }
 
 // Text is the code as it is printed: in groups of four.
-func (c VoucherCode) Text() string { return fmt.Sprintf("%s-%s-%s", string(c[:4]), string(c[4:8]), string(c[8:])) }
+func (c VoucherCode) Text() string {
+	return fmt.Sprintf("%s-%s-%s", string(c[:4]), string(c[4:8]), string(c[8:]))
+}
 
 // VoucherHash is what a gateway knows a code by.
 type VoucherHash [16]byte

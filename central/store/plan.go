@@ -86,7 +86,10 @@ func (s *Store) CreatePlan(ctx context.Context, p admin.Plan) (made admin.Plan, 
 		if made, err = plan(tx.ctx, tx, Scope{p.Organization}, id); err != nil {
 			return err
 		}
-		return changed(tx, planKind, id, p.Organization)
+		if err := changed(tx, planKind, id, p.Organization); err != nil {
+			return err
+		}
+		return tx.audit("plan", id, p.Organization, nil, made)
 	})
 	s.wake(err)
 	return made, err
@@ -106,6 +109,7 @@ func (s *Store) ChangePlan(ctx context.Context, scope Scope, id int64, change fu
 		if err != nil {
 			return err
 		}
+		before := p
 		if err := change(&p); err != nil {
 			return err
 		}
@@ -123,7 +127,10 @@ func (s *Store) ChangePlan(ctx context.Context, scope Scope, id int64, change fu
 		if saved, err = plan(tx.ctx, tx, scope, id); err != nil {
 			return err
 		}
-		return changed(tx, planKind, id, p.Organization)
+		if err := changed(tx, planKind, id, p.Organization); err != nil {
+			return err
+		}
+		return tx.audit("plan", id, p.Organization, before, saved)
 	})
 	s.wake(err)
 	return saved, err
@@ -157,7 +164,10 @@ func (s *Store) DeletePlan(ctx context.Context, scope Scope, id int64, check fun
 		if _, err := tx.Exec("DELETE FROM plans WHERE id = ?", id); err != nil {
 			return err
 		}
-		return changed(tx, planKind, id, p.Organization)
+		if err := changed(tx, planKind, id, p.Organization); err != nil {
+			return err
+		}
+		return tx.audit("plan", id, p.Organization, p, nil)
 	})
 	s.wake(err)
 	return err

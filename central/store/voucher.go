@@ -205,6 +205,7 @@ func (s *Store) ChangeVoucher(ctx context.Context, scope Scope, id int64, change
 		if err != nil {
 			return err
 		}
+		before := v.Voucher
 		if err := change(&v); err != nil {
 			return err
 		}
@@ -215,7 +216,10 @@ func (s *Store) ChangeVoucher(ctx context.Context, scope Scope, id int64, change
 		if saved, err = s.voucher(tx.ctx, tx, scope, id); err != nil {
 			return err
 		}
-		return changed(tx, voucherKind, id, v.Organization)
+		if err := changed(tx, voucherKind, id, v.Organization); err != nil {
+			return err
+		}
+		return tx.audit("voucher", id, v.Organization, before, saved.Voucher)
 	})
 	s.wake(err)
 	return saved, err

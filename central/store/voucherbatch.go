@@ -87,7 +87,10 @@ func (s *Store) CreateVouchers(ctx context.Context, b admin.VoucherBatch, codes 
 		if made, err = voucherBatch(tx.ctx, tx, own, id); err != nil {
 			return err
 		}
-		return changedBatch(tx, id)
+		if err := changedBatch(tx, id); err != nil {
+			return err
+		}
+		return tx.audit("voucher_batch", id, b.Organization, nil, made)
 	})
 	s.wake(err)
 	return made, err
@@ -98,16 +101,26 @@ func changedBatch(tx *dbTx, batch int64) error {
 	return changedSome(tx, voucherKind, "vouchers WHERE batch_id = ?", batch)
 }
 
+// revokedBatch is a batch for the audit log.
+type revokedBatch struct {
+	admin.VoucherBatch
+	Revoked int64 `json:"revoked"`
+}
+
 // RevokeBatch revokes every voucher of a batch of the scope that is not revoked yet, and says how many.
 func (s *Store) RevokeBatch(ctx context.Context, scope Scope, id int64) (n int64, err error) {
 	err = s.write(ctx, "revoking vouchers", func(tx *dbTx) error {
-		if _, err := voucherBatch(tx.ctx, tx, scope, id); err != nil {
+		b, err := voucherBatch(tx.ctx, tx, scope, id)
+		if err != nil {
 			return err
 		}
 		if n, err = tx.affected("UPDATE vouchers SET revoked = ? WHERE batch_id = ? AND revoked IS NULL", micros(s.now()), id); err != nil {
 			return err
 		}
-		return changedBatch(tx, id)
+		if err := changedBatch(tx, id); err != nil {
+			return err
+		}
+		return tx.audit("voucher_batch", id, b.Organization, b, revokedBatch{b, n})
 	})
 	s.wake(err)
 	return n, err
@@ -116,7 +129,8 @@ func (s *Store) RevokeBatch(ctx context.Context, scope Scope, id int64) (n int64
 // DeleteBatch removes a batch of the scope with all its vouchers. An *InUseError says that some can still be used.
 func (s *Store) DeleteBatch(ctx context.Context, scope Scope, id int64) error {
 	err := s.write(ctx, "deleting vouchers", func(tx *dbTx) error {
-		if _, err := voucherBatch(tx.ctx, tx, scope, id); err != nil {
+		b, err := voucherBatch(tx.ctx, tx, scope, id)
+		if err != nil {
 			return err
 		}
 		var open bool
@@ -137,7 +151,7 @@ func (s *Store) DeleteBatch(ctx context.Context, scope Scope, id int64) error {
 				return err
 			}
 		}
-		return nil
+		return tx.audit("voucher_batch", id, b.Organization, b, nil)
 	})
 	s.wake(err)
 	return err

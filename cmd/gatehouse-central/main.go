@@ -26,7 +26,8 @@ const (
 const usage = `usage:
   gatehouse-central migrate      --database URL
   gatehouse-central serve        --database URL --listen ADDR [--tls-cert FILE --tls-key FILE] [--metrics ADDR]
-                                 [--drain TIME] [--trusted-proxies CIDR,CIDR] [--read-database URL] [--spool FILE] [--integer-ids] [--verbose]
+                                 [--drain TIME] [--trusted-proxies CIDR,CIDR] [--read-database URL] [--spool FILE]
+                                 [--secrets-key FILE] [--integer-ids] [--verbose]
   gatehouse-central org create   --database URL --short-name NAME --name TEXT [--parent NAME]
   gatehouse-central token create --database URL --org NAME --role admin|staff|readonly|edge|portal [--name TEXT]
                                  [--description TEXT] [--expires TIME|DATE] [--networks CIDR,CIDR]

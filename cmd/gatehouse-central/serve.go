@@ -16,6 +16,7 @@ import (
 
 	"gatehouse/api/edge"
 	"gatehouse/central"
+	"gatehouse/central/seal"
 	"gatehouse/central/store"
 	"gatehouse/internal/clock"
 )
@@ -35,6 +36,7 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	readDatabase, spool := f.String("read-database", "", ""), f.String("spool", "", "")
 	metrics, drain := f.String("metrics", "", ""), f.Duration("drain", drainTime, "")
 	proxies := f.String("trusted-proxies", "", "")
+	secretsKey := f.String("secrets-key", "", "")
 	if err := f.parse(args, "listen"); err != nil {
 		return err
 	}
@@ -44,6 +46,10 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	trusted, err := store.ParseNetworks(*proxies)
 	if err != nil {
 		return fmt.Errorf("%w: --trusted-proxies: %w", errUsage, err)
+	}
+	secrets, err := seal.Load(*secretsKey, os.Getenv(seal.Variable))
+	if err != nil {
+		return err
 	}
 	log := newLog(*verbose)
 	db, err := store.Open(ctx, store.Config{URL: *f.database, ReadURL: *readDatabase})
@@ -67,7 +73,7 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 		return err
 	}
 	centre, err := central.New(ctx, central.Config{Store: db, Spool: local, Log: log, Clock: clk, IntegerIDs: *integerIDs,
-		Metrics: registry, TrustedProxies: trusted})
+		Metrics: registry, TrustedProxies: trusted, Secrets: secrets})
 	if err != nil {
 		return err
 	}
