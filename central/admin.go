@@ -1,9 +1,6 @@
 package central
 
 import (
-	"errors"
-	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"slices"
@@ -82,67 +79,11 @@ func writeFile(w http.ResponseWriter, status int, f file) {
 	_, _ = w.Write(f.content) // the reader has gone, which is his affair
 }
 
-// adminFields reads a body that is a JSON object, or nothing. A field that is not one of those named is refused.
-func (c *call) adminFields(names ...string) (*fields, error) {
-	if c.fields != nil { // held to the contract already
-		return c.fields, nil
-	}
-	mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
-	if err != nil {
-		mediaType = ""
-	}
-	if mediaType != "" && mediaType != "application/json" && mediaType != "application/merge-patch+json" {
-		return nil, malformed(http.StatusUnsupportedMediaType, fmt.Sprintf("The body must be application/json, not %s.", mediaType))
-	}
-	b, err := io.ReadAll(http.MaxBytesReader(nil, c.Body, maxBody))
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &tooLarge):
-		return nil, malformed(http.StatusRequestEntityTooLarge, fmt.Sprintf("A body may have %d bytes.", maxBody))
-	case err != nil:
-		return nil, malformed(http.StatusBadRequest, "The body breaks off.")
-	}
-	f := &fields{errs: make(map[string][]string)}
-	if len(b) > 0 {
-		if f.raw, err = object(b); err != nil {
-			return nil, err
-		}
-	}
-	for name := range f.raw {
-		if !slices.Contains(names, name) {
-			f.wrong(name, "There is no such field.")
-		}
-	}
-	return f, nil
-}
-
-// whole is a field with a whole number between least and most; nil when absent or null.
-func (f *fields) whole(name string, least, most int64) *int64 {
-	if f.null(name) {
-		return nil
-	}
-	n, err := strconv.ParseInt(string(f.raw[name]), 10, 64)
-	if err != nil {
-		f.wrong(name, "A whole number is wanted.")
-		return nil
-	}
-	if n < least || n > most {
-		f.wrong(name, fmt.Sprintf("Must be between %d and %d.", least, most))
-		return nil
-	}
-	return &n
-}
-
-// oneOf is a field with one of the words given; empty when absent or null.
-func (f *fields) oneOf(name string, words ...string) string {
-	text := f.text(name)
-	if text == nil {
-		return ""
-	}
-	if !slices.Contains(words, *text) {
-		f.wrong(name, "Must be one of "+strings.Join(words, ", ")+".")
-	}
-	return *text
+// whole is a field with a whole number; nil when absent or null.
+func (f *fields) whole(name string) *int64 {
+	var n *int64
+	f.list(name, &n)
+	return n
 }
 
 // adminQuery reads the page and the filters of a list. A parameter that is none of them is refused.

@@ -32,31 +32,6 @@ func wantError(t *testing.T, err error, status int, want admin.Error) {
 	}
 }
 
-func TestAdminFields(t *testing.T) {
-	f, err := adminCall("POST", "/", `{"name":"A","n":7,"kind":"x"}`).adminFields("name", "n", "kind")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if n := f.whole("n", 1, 7); n == nil || *n != 7 || f.oneOf("kind", "w", "x") != "x" || f.whole("absent", 0, 1) != nil || f.err() != nil {
-		t.Errorf("read %v %v", n, f.err())
-	}
-	f, err = adminCall("POST", "/", `{"name":"A","n":8,"m":1.5,"kind":"y","typo":1}`).adminFields("name", "n", "m", "kind")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.whole("n", 1, 7)
-	f.whole("m", 1, 7)
-	f.oneOf("kind", "w", "x")
-	wantError(t, f.err(), http.StatusBadRequest, admin.Error{Code: "invalid", Detail: "Invalid input.", Errors: map[string][]string{
-		"n": {"Must be between 1 and 7."}, "m": {"A whole number is wanted."}, "kind": {"Must be one of w, x."},
-		"typo": {"There is no such field."}}})
-	_, err = adminCall("POST", "/", "a=b", "Content-Type", "text/plain").adminFields()
-	wantError(t, err, http.StatusUnsupportedMediaType,
-		admin.Error{Code: "unsupported", Detail: "The body must be application/json, not text/plain."})
-	_, err = adminCall("POST", "/", `{"name":"`+strings.Repeat("x", maxBody)+`"}`).adminFields("name")
-	wantError(t, err, http.StatusRequestEntityTooLarge, admin.Error{Code: "too_large", Detail: "A body may have 1048576 bytes."})
-}
-
 func TestAdminQuery(t *testing.T) {
 	_, err := adminCall("GET", "/x?state=a&stat=b&limit=5", "").adminQuery("x", "state")
 	wantError(t, err, http.StatusBadRequest, admin.Error{Code: "invalid", Detail: "Invalid input.",

@@ -173,7 +173,7 @@ func setPlace(f *fields, p *store.Place) {
 		"reference": &p.Reference, "city": &p.City, "postal_code": &p.PostalCode, "state": &p.State, "region": &p.Region,
 		"country_code": &p.CountryCode, "latitude": &p.Latitude, "longitude": &p.Longitude, "mac_addr": &p.MAC})
 	if f.has("location_id") {
-		p.LocationID = f.whole("location_id", 1, 1<<53)
+		p.LocationID = f.whole("location_id")
 	}
 	f.placeForms(p)
 }

@@ -34,15 +34,11 @@ func (s *Server) listBatches(c *call) (int, any, error) {
 
 // createBatch makes the codes of a print run, of a plan of the organisation that the plan belongs to.
 func (s *Server) createBatch(c *call) (int, any, error) {
-	f, err := c.adminFields("plan", "quantity", "note")
+	f, err := c.readFields()
 	if err != nil {
 		return 0, nil, err
 	}
-	f.require("plan", "quantity")
-	plan, quantity, note := f.whole("plan", 1, 1<<53), f.whole("quantity", 1, admin.MaxVoucherBatch), f.text("note", longText)
-	if err := f.err(); err != nil {
-		return 0, nil, err
-	}
+	plan, quantity, note := f.whole("plan"), f.whole("quantity"), f.text("note")
 	p, err := s.cfg.Store.Plan(c.Context(), c.token.Scope, *plan)
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, nil, invalidField("plan", fmt.Sprintf("There is no plan %d.", *plan))
@@ -88,9 +84,6 @@ func (s *Server) revokeBatch(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	if _, err := c.adminFields(); err != nil {
-		return 0, nil, err
-	}
 	n, err := s.cfg.Store.RevokeBatch(c.Context(), c.token.Scope, id)
 	return http.StatusOK, admin.Revoked{Revoked: n}, err
 }
@@ -101,18 +94,7 @@ func (s *Server) exportBatch(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	query := c.URL.Query()
-	format, link := query.Get("format"), query.Get("link")
-	errs := make(map[string][]string)
-	if format != "csv" && format != "pdf" {
-		errs["format"] = []string{"Must be one of csv, pdf."}
-	}
-	if link != "" && (!urlForm.MatchString(link) || len(link) > urlText) {
-		errs["link"] = []string{"Enter a valid URL, with {code} where the code goes."}
-	}
-	if len(errs) > 0 {
-		return 0, nil, invalid(errs)
-	}
+	format, link := c.FormQuery("format"), c.FormQuery("link")
 	b, err := s.cfg.Store.VoucherBatch(c.Context(), c.token.Scope, id)
 	if err != nil {
 		return 0, nil, err
