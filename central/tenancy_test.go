@@ -79,13 +79,13 @@ func TestRoles(t *testing.T) {
 		case "readonly":
 			return r.Method == "GET"
 		case "portal":
-			return strings.HasPrefix(r.Path, "/device_app") || strings.HasPrefix(r.Path, "/me/")
+			return strings.HasPrefix(r.Path, "/device_app") || strings.HasPrefix(r.Path, "/me/") || strings.HasPrefix(r.Path, "/hostspot")
 		}
 		return false
 	}
 	for _, r := range spec.rows {
 		for _, role := range []string{"admin", "staff", "readonly", "portal", "edge"} {
-			s.fresh()
+			s.fresh(r)
 			a := s.ask(r)
 			a.who = "acme " + role
 			if got := s.do(a); (got.status != http.StatusForbidden) != may(role, r) {
