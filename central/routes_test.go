@@ -12,7 +12,7 @@ func TestRoutesAndContracts(t *testing.T) {
 	for _, set := range []struct {
 		base   string
 		routes []route
-	}{{gateAPI.base, s.gateRoutes()}, {adminAPI.base, s.adminRoutes()}, {edgeAPI.base, s.edgeRoutes()},
+	}{{gateAPI.base, s.gateRoutes()}, {waldurAPI.base, s.waldurRoutes()}, {sonatypeAPI.base, s.sonatypeRoutes()}, {adminAPI.base, s.adminRoutes()}, {edgeAPI.base, s.edgeRoutes()},
 		{waldurAPI.base, s.waldurRoutes()}, {sonatypeAPI.base, s.sonatypeRoutes()}} {
 		for _, r := range set.routes {
 			name := endpoint(r.method, set.base+r.path)

@@ -1,6 +1,7 @@
 package central_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"net/http"
@@ -120,13 +121,41 @@ func (s *stage) fresh(r row) {
 		s.ids["id"] = s.make("/user_token/", map[string]any{"username": name})
 	case strings.HasPrefix(r.Path, "/user_extra/{"):
 		s.ids["id"] = s.make("/user_extra/", map[string]any{"parent": s.make("/user/", map[string]any{"username": name})})
+	case r.API != "GATE":
+		s.freshUserToken(r)
 	case strings.HasPrefix(r.Path, "/user"):
 		s.ids["username"], s.ids["id"] = name, s.make("/user/", map[string]any{"username": name})
 	}
 }
 
+const annsPassword = "SecurePassword123!"
+
+// basic is how ann shows who she is.
+func (s *stage) basic() map[string]string {
+	s.t.Helper()
+	if s.ids["user_id"] == "" {
+		s.change("ann", map[string]any{"password": annsPassword})
+		var u struct{ ID int64 }
+		s.want(http.StatusOK, ask{who: s.who(), method: "GET", path: "/api/v1/user/username/ann/"}, &u)
+		s.ids["user_id"] = strconv.FormatInt(u.ID, 10)
+	}
+	return map[string]string{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte("ann:"+annsPassword))}
+}
+
+// freshUserToken gives ann a user token, or takes hers away where the row is to make one.
+func (s *stage) freshUserToken(r row) {
+	s.t.Helper()
+	const own = "/api/v2/userTokens/currentUser"
+	if s.do(ask{method: "DELETE", path: own, header: s.basic()}); r.Method == "POST" {
+		return
+	}
+	var made struct{ UserCode string }
+	s.want(http.StatusOK, ask{method: "POST", path: own, header: s.basic()}, &made)
+	s.ids["userCode"] = made.UserCode
+}
+
 func (s *stage) path(r row) string {
-	path := r.base() + r.Path
+	path := r.base() + strings.Replace(r.Path, "?createdAfter&createdBefore", "?createdAfter=2019-01-01&createdBefore=2030-01-01", 1)
 	for name, id := range s.ids {
 		path = strings.ReplaceAll(path, "{"+name+"}", id)
 	}
@@ -161,6 +190,9 @@ func (s *stage) ask(r row) ask {
 	a := ask{who: s.who(), method: r.Method, path: s.path(r)}
 	if b := s.body(r); b != nil {
 		a.body = b
+	}
+	if strings.HasSuffix(r.Path, "/currentUser") {
+		a.who, a.header = "", s.basic()
 	}
 	return a
 }
