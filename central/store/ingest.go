@@ -57,8 +57,10 @@ func (s *Store) Ingest(ctx context.Context, scope Scope, records []edge.Record) 
 			return err
 		}
 		news = b.news
-		vouchers, err = settleVouchers(tx, scope, b.sessions)
-		return err
+		if vouchers, err = settleVouchers(tx, scope, b.sessions); err != nil {
+			return err
+		}
+		return markDirty(tx, b)
 	})
 	if vouchers {
 		s.wake(err)
