@@ -16,5 +16,9 @@ var (
 
 // adminRoutes are the endpoints of the admin API. A path is served with and without the slash at its end.
 func (s *Server) adminRoutes() []route {
-	return slices.Concat(s.adminPlaceRoutes(), s.adminVoucherRoutes())
+	return slices.Concat(
+		s.adminPlaceRoutes(),
+		s.adminVoucherRoutes(),
+		s.operationsRoutes(),
+	)
 }

@@ -22,6 +22,7 @@ type metrics struct {
 	batch    prometheus.Histogram
 	away     prometheus.Counter
 	waiting  prometheus.Gauge
+	expired  *prometheus.CounterVec
 }
 
 func newMetrics(to prometheus.Registerer) (*metrics, error) {
@@ -41,11 +42,13 @@ func newMetrics(to prometheus.Registerer) (*metrics, error) {
 			Help: "Requests that were refused with 503 because the database could not be used."}),
 		waiting: prometheus.NewGauge(prometheus.GaugeOpts{Name: "gatehouse_feed_waiters",
 			Help: "Gateways that wait for the next change."}),
+		expired: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "gatehouse_retention_deleted_rows_total",
+			Help: "Rows that had been kept for their time; those of months that were dropped as a whole are not counted."}, []string{"table"}),
 	}
 	for _, r := range []string{edge.Merged, edge.Duplicate, edge.Rejected, edge.Stored} {
 		m.records.WithLabelValues(r) // at zero, so that the first one is an increase
 	}
-	for _, c := range []prometheus.Collector{m.requests, m.took, m.running, m.records, m.batch, m.away, m.waiting} {
+	for _, c := range []prometheus.Collector{m.requests, m.took, m.running, m.records, m.batch, m.away, m.waiting, m.expired} {
 		if err := to.Register(c); err != nil {
 			return nil, err
 		}
@@ -57,6 +60,12 @@ func (m *metrics) answered(r *http.Request, status int, took time.Duration) {
 	route, method := routeOf(r), methodOf(r)
 	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
 	m.took.WithLabelValues(route, method).Observe(took.Seconds())
+}
+
+func (m *metrics) expire(table string, rows int64) {
+	if rows > 0 {
+		m.expired.WithLabelValues(table).Add(float64(rows))
+	}
 }
 
 func (m *metrics) ingested(results []edge.Result) {

@@ -81,7 +81,7 @@ func (e *postgresEngine) makePartitions(ctx context.Context, m month) error {
 	})
 }
 
-// forgetPartitions makes prepare look again; for after partitions were dropped.
+// forgetPartitions makes prepare look again.
 func (e *postgresEngine) forgetPartitions() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -93,6 +93,7 @@ func (e *postgresEngine) maintain(ctx context.Context) error {
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
 	for {
+		e.forgetPartitions() // another process may have dropped some
 		var times []time.Time
 		for n := range month(monthsAhead + 1) {
 			times = append(times, (monthOf(time.Now()) + n).start())

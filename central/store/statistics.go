@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -79,6 +81,19 @@ func (s *Store) TrafficFigures(ctx context.Context, scope Scope, f StatisticsFil
 		return d, err
 	})
 	return addUp(list), s.err("reading figures", err)
+}
+
+// SumTraffic adds figures up, by location or else by day.
+func SumTraffic(list []DayFigure, byLocation bool) []DayFigure {
+	for i := range list {
+		if byLocation {
+			list[i].Day = time.Time{}
+		} else {
+			list[i].Location = 0
+		}
+	}
+	slices.SortStableFunc(list, func(a, b DayFigure) int { return cmp.Or(a.Day.Compare(b.Day), cmp.Compare(a.Location, b.Location)) })
+	return addUp(list)
 }
 
 // addUp makes one figure of those that follow one another with the same day and place.

@@ -1,0 +1,89 @@
+package central
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"gatehouse/central/store"
+)
+
+const (
+	rollUpEvery = time.Minute
+	expireEvery = time.Hour
+	eraseEvery  = 10 * time.Second
+)
+
+// Operate does, until ctx ends, what one of the processes of a database does in the background: figures of sessions, deletion
+// of what has been kept for its time, and the erasure of persons. Errors go to the log; the work is tried again.
+func (s *Server) Operate(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.turns(ctx, "rollup", rollUpEvery, s.rollUp) })
+	g.Go(func() error { return s.turns(ctx, "retention", expireEvery, s.expire) })
+	return g.Wait()
+}
+
+// turns does some work at once and then every so often, while it is this process's turn; never for more than a tenth of the
+// time.
+func (s *Server) turns(ctx context.Context, job string, every time.Duration, work func(context.Context, *store.Lease) error) error {
+	lease := s.cfg.Store.Lease(job)
+	for {
+		begun := time.Now()
+		err := lease.Hold(ctx)
+		if err == nil {
+			err = work(ctx, lease)
+		}
+		if err != nil && !errors.Is(err, store.ErrNotOurs) && ctx.Err() == nil {
+			s.cfg.Log.Error("in the background", "job", job, "err", err)
+		}
+		if !pause(ctx, max(every, 9*time.Since(begun))) {
+			break
+		}
+	}
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := lease.Release(late); err != nil { // it ends by itself
+		s.cfg.Log.Debug("in the background", "job", job, "err", err)
+	}
+	return nil
+}
+
+// pause waits; it is false when ctx has ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s *Server) rollUp(ctx context.Context, lease *store.Lease) error {
+	for {
+		more, err := s.cfg.Store.RollUp(ctx, lease)
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+// expire leaves as much time to others as it takes.
+func (s *Server) expire(ctx context.Context, lease *store.Lease) error {
+	begun := time.Now()
+	return s.cfg.Store.Expire(ctx, lease, func(table string, rows int64) error {
+		s.metrics.expire(table, rows)
+		if rows < 0 {
+			s.cfg.Log.Info("a month was dropped", "table", table)
+		}
+		took := time.Since(begun)
+		if !pause(ctx, took) {
+			return ctx.Err()
+		}
+		begun = time.Now()
+		return nil
+	})
+}
