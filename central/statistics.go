@@ -172,14 +172,14 @@ func (s *Server) patchRetention(c *call) (int, any, error) {
 	if err != nil || !ok {
 		return 0, nil, orNotFound(err)
 	}
-	f, err := c.adminFields(store.RetentionClasses()...)
+	f, err := c.readFields()
 	if err != nil {
 		return 0, nil, err
 	}
 	days := make(map[string]*int64)
 	for _, class := range store.RetentionClasses() {
 		if f.has(class) {
-			days[class] = f.whole(class, 0, store.MaxRetention)
+			days[class] = f.whole(class)
 		}
 	}
 	if err := f.err(); err != nil {

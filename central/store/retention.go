@@ -16,9 +16,6 @@ const (
 	KeepDeviceLogs   = "device_logs"
 )
 
-// MaxRetention is the most days that rows can be kept for other than for ever: about a century.
-const MaxRetention = 36500
-
 const expireBatch = 1000 // rows of one transaction
 
 // Retention is for how long an organisation's rows of one class are kept.
