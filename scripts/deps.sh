@@ -24,6 +24,10 @@ iptables-legacy-restore iptables rules of other portals, for comparison
 database='
 /usr/lib/postgresql postgresql   the centre's larger database
 '
+radius='
+freeradius   freeradius        the figures of another accounting server, for comparison
+/usr/lib/freeradius/rlm_sql_postgresql.so freeradius-postgresql the same
+'
 checks='
 gcc          gcc               go test -race
 /usr/include/stdlib.h libc6-dev go test -race
@@ -41,7 +45,7 @@ radclient    freeradius-utils  a NAS that somebody else wrote
 
 case "${1-}" in
 demo) wanted=$lab ;;
-bench) wanted=$lab$benches$database ;;
+bench) wanted=$lab$benches$database$radius ;;
 test) wanted=$lab$checks$database ;;
 *) echo "usage: scripts/deps.sh demo|bench|test" >&2; exit 2 ;;
 esac

@@ -53,6 +53,8 @@ func bench(ctx context.Context, p programs, only string) error {
 		{"datapath-rates", benchRates},
 		{"datapath-restart", benchRestart},
 		{"size", benchSize},
+		{"centre-ingest", benchCentre},
+		{"centre-lists", benchLists},
 	} {
 		if !strings.HasPrefix(b.name, only) {
 			continue

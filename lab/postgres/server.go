@@ -32,13 +32,16 @@ type Server struct {
 
 // Start makes a database server and starts it. settings are as in postgresql.conf: name=value. Without fsync among them
 // commits do not wait for the disk.
-func Start(settings ...string) (*Server, error) {
+func Start(settings ...string) (*Server, error) { return StartIn("", settings...) }
+
+// StartIn is Start with the server's folder in dir, for what must lie on a disk: the lab's temporary files are in memory.
+func StartIn(dir string, settings ...string) (*Server, error) {
 	s := &Server{}
 	var err error
 	if s.bin, err = programs(); err != nil {
 		return nil, err
 	}
-	if s.dir, err = os.MkdirTemp("", "gatehouse-postgres-"); err != nil {
+	if s.dir, err = os.MkdirTemp(dir, "gatehouse-postgres-"); err != nil {
 		return nil, err
 	}
 	if err := s.initialize(); err != nil {
