@@ -22,6 +22,8 @@ type engine interface {
 	meaning(err error) error
 	// prepare makes room for records of these times before they are written.
 	prepare(ctx context.Context, times []time.Time) error
+	// unprepared tells whether a write failed because that room is gone again, so that preparing anew helps.
+	unprepared(err error) bool
 	// insertTransactions and mergeSessions put a batch into the tables and note in it what was news.
 	insertTransactions(tx *dbTx, b *batch) error
 	mergeSessions(tx *dbTx, b *batch) error

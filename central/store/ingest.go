@@ -38,9 +38,17 @@ func (s *Store) Ingest(ctx context.Context, scope Scope, records []edge.Record) 
 			times = append(times, r.Transaction.DateTime)
 		}
 	}
-	if err := s.db.prepare(ctx, times); err != nil {
-		return nil, s.err("making room for records", err)
+	for {
+		if err := s.db.prepare(ctx, times); err != nil {
+			return nil, s.err("making room for records", err)
+		}
+		if news, err = s.merge(ctx, scope, records); err == nil || !s.db.unprepared(err) {
+			return news, err
+		}
 	}
+}
+
+func (s *Store) merge(ctx context.Context, scope Scope, records []edge.Record) (news []bool, err error) {
 	vouchers := false // whether gateways must hear of some
 	err = s.write(ctx, "merging records", func(tx *dbTx) error {
 		b, err := newBatch(tx, scope, records)

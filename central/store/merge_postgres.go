@@ -2,10 +2,13 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // month counts months since the year 0. aaa_accounting and txlog_portal have a partition for each.
@@ -81,11 +84,22 @@ func (e *postgresEngine) makePartitions(ctx context.Context, m month) error {
 	})
 }
 
-// forgetPartitions makes prepare look again.
-func (e *postgresEngine) forgetPartitions() {
+// unprepared: a partition was dropped, by retention in this process or another. What is known of them is forgotten.
+func (e *postgresEngine) unprepared(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != "23514" || !strings.HasPrefix(pg.Message, "no partition") {
+		return false
+	}
+	return e.forgetPartitions() > 0 // nothing known and still none: preparing does not help
+}
+
+// forgetPartitions makes prepare look again. It returns how many months were known.
+func (e *postgresEngine) forgetPartitions() int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	known := len(e.months)
 	clear(e.months)
+	return known
 }
 
 // maintain makes the partitions of the months to come.

@@ -15,6 +15,7 @@ func nextID(table, column string) string {
 
 // prepare: one table holds all times.
 func (*sqliteEngine) prepare(context.Context, []time.Time) error { return nil }
+func (*sqliteEngine) unprepared(error) bool                      { return false }
 
 func (*sqliteEngine) insertTransactions(tx *dbTx, b *batch) error {
 	columns := transactionColumns()

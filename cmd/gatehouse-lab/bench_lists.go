@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"gatehouse/api/edge"
@@ -37,7 +38,7 @@ const (
 // benchLists fills PostgreSQL and asks for lists through HTTP: first pages, deep ones, with filters, and many at once while
 // gateways send.
 func benchLists(ctx context.Context, p programs, r *report) (err error) {
-	db, err := postgres.StartIn(onDisk, settings()...)
+	db, err := postgres.StartIn(onDisk, append(settings(), "maintenance_work_mem=1GB")...)
 	if err != nil {
 		return err
 	}
@@ -81,6 +82,7 @@ func fill(ctx context.Context, db *postgres.Server) error {
 	}
 	defer s.Close()
 	first := time.Now().UTC().AddDate(0, -listMonths+1, 0)
+	var months []time.Time
 	for n := range listMonths {
 		month := time.Date(first.Year(), first.Month()+time.Month(n), 1, 0, 0, 0, 0, time.UTC)
 		r := loadRecord("gw", n, 2)
@@ -89,6 +91,13 @@ func fill(ctx context.Context, db *postgres.Server) error {
 		if _, err := s.Ingest(ctx, store.Scope{2}, []edge.Record{r, t}); err != nil {
 			return err
 		}
+		months = append(months, month)
+	}
+	indexes, err := dropIndexes(ctx, db)
+	if err != nil {
+		return err
+	}
+	for n, month := range months {
 		for _, statement := range []string{fillAccounting, fillTransactions} {
 			text := fmt.Sprintf(statement, month.UnixMicro(), 28*24*3600*1_000_000/(listRows/listMonths), listRows/listMonths, n*(listRows/listMonths))
 			if err := db.Run(ctx, text); err != nil {
@@ -96,7 +105,38 @@ func fill(ctx context.Context, db *postgres.Server) error {
 			}
 		}
 	}
+	for _, definition := range indexes {
+		if err := db.Run(ctx, definition); err != nil {
+			return err
+		}
+	}
 	return db.Run(ctx, "ANALYZE")
+}
+
+// dropIndexes takes the indexes away and returns how to make them again: that is quicker than to keep them while rows come.
+func dropIndexes(ctx context.Context, db *postgres.Server) (definitions []string, err error) {
+	conn, err := pgx.Connect(ctx, db.URL("postgres"))
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(ctx)
+	rows, err := conn.Query(ctx, "SELECT indexname, indexdef FROM pg_indexes WHERE tablename IN ('aaa_accounting', 'txlog_portal')")
+	if err != nil {
+		return nil, err
+	}
+	drop := make(map[string]string)
+	var name, definition string
+	if _, err := pgx.ForEachRow(rows, []any{&name, &definition}, func() error { drop[name] = definition; return nil }); err != nil {
+		return nil, err
+	}
+	for name, definition := range drop {
+		if _, err := conn.Exec(ctx, "DROP INDEX "+name); err != nil {
+			return nil, err
+		}
+		// As pg_indexes has it, the index is of the parent alone.
+		definitions = append(definitions, strings.Replace(definition, " ON ONLY ", " ON ", 1))
+	}
+	return definitions, nil
 }
 
 // The nth row begins %[2]d µs after the one before it, in a month that begins at %[1]d; %[4]d rows were before the month's.
