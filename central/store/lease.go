@@ -30,8 +30,8 @@ func (l *Lease) Hold(ctx context.Context) error {
 // hold is Hold within the transaction of the work, so that a process which was stopped for long cannot finish it.
 func (l *Lease) hold(tx *dbTx) error {
 	now := l.s.now()
-	n, err := tx.affected(`INSERT INTO leases (name, holder, until) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE
-		SET holder = excluded.holder, until = excluded.until WHERE leases.holder = excluded.holder OR leases.until < ?4`,
+	n, err := tx.affected(`INSERT INTO turns (name, holder, until) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO UPDATE
+		SET holder = excluded.holder, until = excluded.until WHERE turns.holder = excluded.holder OR turns.until < ?4`,
 		l.name, l.holder, micros(now.Add(leaseTime)), micros(now))
 	if err == nil && n == 0 {
 		err = ErrNotOurs
@@ -42,7 +42,7 @@ func (l *Lease) hold(tx *dbTx) error {
 // Release lets another process have the job at once.
 func (l *Lease) Release(ctx context.Context) error {
 	return l.s.write(ctx, "giving up a turn", func(tx *dbTx) error {
-		_, err := tx.Exec("DELETE FROM leases WHERE name = ? AND holder = ?", l.name, l.holder)
+		_, err := tx.Exec("DELETE FROM turns WHERE name = ? AND holder = ?", l.name, l.holder)
 		return err
 	})
 }

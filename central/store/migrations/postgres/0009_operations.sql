@@ -1,5 +1,5 @@
 -- Which process does a job that one of several does. A holder that died is followed when its time is over.
-CREATE TABLE leases (
+CREATE TABLE turns (
     name   TEXT    PRIMARY KEY,
     holder TEXT    NOT NULL,
     until  BIGINT NOT NULL
