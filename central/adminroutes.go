@@ -18,6 +18,7 @@ var (
 func (s *Server) adminRoutes() []route {
 	return slices.Concat(
 		s.adminPlaceRoutes(),
+		s.adminDeviceRoutes(),
 		s.adminVoucherRoutes(),
 		s.operationsRoutes(),
 	)

@@ -70,22 +70,27 @@ func (s *Server) identify(a api, r *http.Request, from netip.Addr) (store.Token,
 	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	switch strings.ToLower(scheme) {
 	case "bearer", "token":
-		return s.bearer(r.Context(), a, strings.TrimSpace(secret))
+		return s.bearer(r, a, strings.TrimSpace(secret))
 	case "basic":
 		return s.basic(a, r, from)
 	}
 	return store.Token{}, unauthorized("Authentication credentials were not provided.")
 }
 
-func (s *Server) bearer(ctx context.Context, a api, secret string) (store.Token, error) {
+func (s *Server) bearer(r *http.Request, a api, secret string) (store.Token, error) {
 	if secret == "" {
 		return store.Token{}, unauthorized("Invalid token header. No credentials provided.")
+	}
+	if a.base == gateAPI.base {
+		if t, ok, err := s.holder(r, secret); ok || err != nil {
+			return t, err
+		}
 	}
 	find := s.cfg.Store.Token
 	if a.base == edgeAPI.base {
 		find = s.edgeToken
 	}
-	token, err := find(ctx, secret)
+	token, err := find(r.Context(), secret)
 	if errors.Is(err, store.ErrNotFound) {
 		return token, unauthorized("Invalid token.")
 	}

@@ -3,21 +3,12 @@ package central
 import (
 	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"net/http"
-	"strconv"
-	"time"
 
 	"gatehouse/api/gate"
 	"gatehouse/central/store"
 	"gatehouse/sessions"
 )
-
-const accessTokenLife = time.Hour
 
 // checkPassword tells whose credential it is and whether the password is right. The codes of a user token are as good as name and
 // password. An unknown user, and one without a password, take as long as a wrong password. Too many wrong ones end in a 429.
@@ -87,58 +78,4 @@ func (s *Server) hash(ctx context.Context, p sessions.Password) (string, error) 
 	}
 	defer func() { <-s.checks }()
 	return sessions.HashPassword(p)
-}
-
-func (s *Server) deviceAuthenticate(c *call) (int, any, error) {
-	f, err := c.readFields()
-	if err != nil {
-		return 0, nil, err
-	}
-	name, password := f.text("username"), f.text("password")
-	g := guessOf("token ", c.token.ID, *name)
-	cred, ok, err := s.checkPassword(c.Context(), c.token.Scope, g, *name, sessions.Password(*password))
-	if err != nil {
-		return 0, nil, err
-	}
-	failed := &problem{status: http.StatusUnprocessableEntity,
-		body: gate.AuthFail{Username: *name, Error: "Invalid credentials", ErrorCode: "AUTH_FAILED"}}
-	if !ok {
-		return 0, nil, failed
-	}
-	u, err := s.cfg.Store.User(c.Context(), c.token.Scope, cred.UserID)
-	if err != nil {
-		return 0, nil, err
-	}
-	now := s.cfg.Clock.Now()
-	if !s.mayLogIn(u) {
-		return 0, nil, failed
-	}
-	if err := s.cfg.Store.NoteLogin(c.Context(), u.ID, now); err != nil {
-		return 0, nil, err
-	}
-	return http.StatusCreated, s.authOK(u, now), nil
-}
-
-func (s *Server) authOK(u gate.User, now time.Time) gate.AuthOK {
-	expires := now.Add(accessTokenLife).Truncate(time.Second)
-	return gate.AuthOK{
-		Username: u.Username, Authenticated: true, UserID: u.ID,
-		AccessToken: s.accessToken(u, now, expires), TokenExpires: gate.Time{Time: expires},
-		UserProfile: gate.UserProfile{FirstName: u.FirstName, LastName: u.LastName, Email: u.Email,
-			Role: "device_user", Permissions: []string{"device_access", "data_view"}},
-	}
-}
-
-// accessToken is a JWT (RFC 7519, HS256) that says who has logged in. It opens no endpoint of this API: those take the
-// organisation's tokens.
-func (s *Server) accessToken(u gate.User, now, expires time.Time) string {
-	claims, _ := json.Marshal(map[string]any{ // strings and numbers only
-		"iss": "gatehouse", "sub": strconv.FormatInt(u.ID, 10), "org": *u.Organization,
-		"iat": now.Unix(), "exp": expires.Unix(),
-	})
-	b64 := base64.RawURLEncoding
-	signed := b64.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + b64.EncodeToString(claims)
-	mac := hmac.New(sha256.New, s.signKey)
-	mac.Write([]byte(signed))
-	return signed + "." + b64.EncodeToString(mac.Sum(nil))
 }

@@ -3,6 +3,7 @@ package central
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -11,9 +12,10 @@ import (
 )
 
 const (
-	rollUpEvery = time.Minute
-	expireEvery = time.Hour
-	eraseEvery  = 10 * time.Second
+	rollUpEvery      = time.Minute
+	connectionsEvery = 10 * time.Second
+	expireEvery      = time.Hour
+	eraseEvery       = 10 * time.Second
 )
 
 // Operate does, until ctx ends, what one of the processes of a database does in the background: figures of sessions, deletion
@@ -21,6 +23,7 @@ const (
 func (s *Server) Operate(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.turns(ctx, "rollup", rollUpEvery, s.rollUp) })
+	g.Go(func() error { return s.turns(ctx, "connections", connectionsEvery, s.rollUpConnections) })
 	g.Go(func() error { return s.turns(ctx, "retention", expireEvery, s.expire) })
 	return g.Wait()
 }
@@ -69,6 +72,11 @@ func (s *Server) rollUp(ctx context.Context, lease *store.Lease) error {
 			return err
 		}
 	}
+}
+
+func (s *Server) rollUpConnections(ctx context.Context, _ *store.Lease) error {
+	_, err := s.cfg.Store.RollUpConnections(ctx, math.MaxInt)
+	return err
 }
 
 // expire leaves as much time to others as it takes.

@@ -13,15 +13,21 @@ type roles []store.Role
 func (s *Server) gateRoutes() []route {
 	read := roles{store.RoleAdmin, store.RoleStaff, store.RoleReadonly}
 	write := roles{store.RoleAdmin, store.RoleStaff}
-	device := roles{store.RoleAdmin, store.RoleStaff, store.RolePortal}
-	portals := append(roles{store.RolePortal}, read...)
-	return slices.Concat(s.placeRoutes(portals), []route{
+	portal := roles{store.RoleAdmin, store.RoleStaff, store.RolePortal}
+	device := append(roles{store.RoleUser}, portal...)
+	everybody := append(roles{store.RolePortal, store.RoleUser}, read...)
+	return slices.Concat(s.placeRoutes(everybody), []route{
 		{"GET", "/aaa_accounting/", read, s.listAccounting},
 		{"GET", "/aaa_accounting/{radacctid}/", read, s.getAccounting},
 		{"GET", "/aaa_profile/", read, s.listProfiles},
 		{"POST", "/aaa_profile/", write, s.createProfile},
-		{"POST", "/device_app_user_authenticate/", device, s.deviceAuthenticate},
-		{"GET", "/me/organization/", portals, s.myOrganization},
+		{"POST", "/device_app_connection_log/", device, s.logConnection},
+		{"GET", "/device_app_connection_summary/", read, s.connectionSummary},
+		{"POST", "/device_app_register/", device, s.registerDevice},
+		{"POST", "/device_app_test_report/", device, s.reportTest},
+		{"POST", "/device_app_user_authenticate/", portal, s.deviceAuthenticate},
+		{"POST", "/device_app_user_update/", append(roles{store.RoleUser}, write...), s.updateDeviceUser},
+		{"GET", "/me/organization/", everybody, s.myOrganization},
 		{"GET", "/txlog_portal/", read, s.listTransactions},
 		{"GET", "/user/", read, s.listUsers},
 		{"POST", "/user/", write, s.createUser},

@@ -1,6 +1,7 @@
 package central
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -45,6 +46,10 @@ type Config struct {
 	Spool *store.Spool
 	// TrustedProxies are the networks of our own proxies: the X-Forwarded-For of a request that comes from there is believed.
 	TrustedProxies []netip.Prefix
+	// DevicesPerUser is how many devices one account may have registered. Default 20.
+	DevicesPerUser int
+	// RegistrationsPerDay is how many devices may be registered with one token in 24 hours. Default 10000.
+	RegistrationsPerDay int
 	// Metrics is where what is counted can be read. Default: nowhere.
 	Metrics prometheus.Registerer
 }
@@ -76,6 +81,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.RequestsPerSecond == 0 {
 		cfg.RequestsPerSecond = 500
 	}
+	cfg.DevicesPerUser, cfg.RegistrationsPerDay = cmp.Or(cfg.DevicesPerUser, 20), cmp.Or(cfg.RegistrationsPerDay, 10000)
 	s := &Server{
 		cfg:      cfg,
 		checks:   make(chan struct{}, runtime.NumCPU()),

@@ -129,10 +129,12 @@ func findPlace(ctx context.Context, q querier, scope Scope, kind PlaceKind, id i
 func (s *Store) SavePlace(ctx context.Context, scope Scope, kind PlaceKind, id int64, change func(*Place) error) (saved Place, err error) {
 	err = s.write(ctx, "saving place", func(tx *dbTx) error {
 		var p Place
+		var before any
 		if id != 0 {
 			if p, err = findPlace(ctx, tx, scope, kind, id); err != nil {
 				return err
 			}
+			before = p
 		}
 		if err := change(&p); err != nil {
 			return err
@@ -140,8 +142,10 @@ func (s *Store) SavePlace(ctx context.Context, scope Scope, kind PlaceKind, id i
 		if err := checkPlace(tx, kind, &p); err != nil {
 			return err
 		}
-		saved, err = s.putPlace(tx, kind, p)
-		return err
+		if saved, err = s.putPlace(tx, kind, p); err != nil {
+			return err
+		}
+		return tx.audit(string(kind), saved.ID, saved.OrganizationID.N, before, saved)
 	})
 	return saved, err
 }
@@ -214,8 +218,11 @@ func (s *Store) DeletePlace(ctx context.Context, scope Scope, kind PlaceKind, id
 		if used {
 			return ErrInUse
 		}
+		before := p
 		p.IsActive, p.deleted = false, true
-		_, err = s.putPlace(tx, kind, p)
-		return err
+		if _, err = s.putPlace(tx, kind, p); err != nil {
+			return err
+		}
+		return tx.audit(string(kind), id, p.OrganizationID.N, before, nil)
 	})
 }

@@ -112,6 +112,12 @@ func (s *Store) Credential(ctx context.Context, scope Scope, username string) (C
 	return c, s.err("reading credential", err)
 }
 
+// CredentialVersion tells how often the user's credential has been set.
+func (s *Store) CredentialVersion(ctx context.Context, user int64) (version int64, err error) {
+	err = s.read().QueryRowContext(ctx, "SELECT credential_version FROM users WHERE id = ?", user).Scan(&version)
+	return version, s.err("reading credential", err)
+}
+
 // SaveUser changes the user of the scope with this id as change says, or makes a new one when id is 0; hash is the new
 // password's hash, nil leaves the password as it is. Its profiles must be of its organisation: another one is an
 // *UnknownProfileError. It returns the user as stored, a *DuplicateError when the name is taken, ErrNotFound when there is

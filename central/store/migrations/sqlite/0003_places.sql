@@ -69,7 +69,8 @@ CREATE INDEX devices_generic_id ON devices (organization_id, generic_id) WHERE g
 CREATE INDEX devices_imsi ON devices (organization_id, imsi) WHERE imsi IS NOT NULL;
 CREATE INDEX devices_iccid ON devices (organization_id, iccid) WHERE iccid IS NOT NULL;
 CREATE INDEX devices_number ON devices (organization_id, number) WHERE number IS NOT NULL;
-CREATE INDEX devices_user ON devices (user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX devices_user ON devices (user_id, created DESC, id DESC) WHERE user_id IS NOT NULL;
+CREATE INDEX devices_registered ON devices (created DESC, id DESC) WHERE implied IS NULL;
 CREATE INDEX devices_token ON devices (token_id, created);
 
 -- What the summary calls an app: a network that devices report.
@@ -140,6 +141,9 @@ CREATE TABLE connection_marks (
     device_id INTEGER NOT NULL,
     day       INTEGER NOT NULL
 ) STRICT;
+
+-- Whoever makes days anew holds this row meanwhile.
+INSERT INTO meta (key, value) VALUES ('connection_rollup', '');
 
 -- Verdicts of portals outside.
 CREATE TABLE portal_logins (
