@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,6 +41,7 @@ type centre struct {
 	log    *lockedBuffer
 	mu     sync.Mutex
 	tokens map[string]string
+	worlds atomic.Int64 // made by newWorld
 }
 
 func newCentre(t testing.TB, change ...func(*central.Config)) *centre {

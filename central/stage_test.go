@@ -42,6 +42,7 @@ func samples(n int) map[string]any {
 		"company": "Acme & Sons", "tax_id": "T-1", "passport_number": "P-1", "hometown": "Lyon", "location": "Lobby", "locale": "en_US",
 		"event": "Tech Conference", "accept_terms": true,
 	}
+	all["seconds"] = 60
 	for i := range 8 {
 		all[fmt.Sprintf("custom_field_%d", i+1)] = fmt.Sprintf("value %d", i)
 	}
@@ -51,9 +52,9 @@ func samples(n int) map[string]any {
 // stage is a centre with something of everything, and fills the holes of paths.
 type stage struct {
 	*centre
-	n   int
-	org string
-	ids map[string]string
+	n        int
+	org, ann string // ann is somebody who can log in
+	ids      map[string]string
 }
 
 func newStage(t testing.TB, change ...func(*central.Config)) *stage {
@@ -62,10 +63,10 @@ func newStage(t testing.TB, change ...func(*central.Config)) *stage {
 
 // stageOf puts something of everything into an organisation. mark stands in all that has a name.
 func stageOf(c *centre, org, mark string) *stage {
-	s := &stage{centre: c, org: org, ids: map[string]string{"userCode": "abcdefgh"}}
+	s := &stage{centre: c, org: org, ann: "ann" + mark, ids: map[string]string{"userCode": "abcdefgh"}}
 	s.t.Helper()
 	child := org
-	if org == "acme" {
+	if mark == "" { // samples make users of the organisation below
 		child = "acme-west"
 	}
 	s.profile(child, "west"+mark)
@@ -87,7 +88,7 @@ func stageOf(c *centre, org, mark string) *stage {
 		s.want(http.StatusCreated, ask{who: s.who(), method: "POST", path: "/admin/v1/" + kind + "/", body: map[string]any{
 			"name": kind + mark, "short_name": "first" + mark, "latitude": "40.7", "longitude": "-74.0"}}, nil)
 	}
-	s.user(org, "ann"+mark, "")
+	s.user(org, s.ann, "")
 	return s
 }
 
@@ -134,12 +135,12 @@ const annsPassword = "SecurePassword123!"
 func (s *stage) basic() map[string]string {
 	s.t.Helper()
 	if s.ids["user_id"] == "" {
-		s.change("ann", map[string]any{"password": annsPassword})
+		s.change(s.ann, map[string]any{"password": annsPassword})
 		var u struct{ ID int64 }
-		s.want(http.StatusOK, ask{who: s.who(), method: "GET", path: "/api/v1/user/username/ann/"}, &u)
+		s.want(http.StatusOK, ask{who: s.who(), method: "GET", path: "/api/v1/user/username/" + s.ann + "/"}, &u)
 		s.ids["user_id"] = strconv.FormatInt(u.ID, 10)
 	}
-	return map[string]string{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte("ann:"+annsPassword))}
+	return map[string]string{"Authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(s.ann+":"+annsPassword))}
 }
 
 // freshUserToken gives ann a user token, or takes hers away where the row is to make one.
