@@ -93,6 +93,9 @@ type world struct {
 func newWorld(c *centre, org, mark string) *world {
 	w := &world{stage: stageOf(c, org, mark), mark: mark, ops: operations(c.t), made: make(map[string]string)}
 	w.n = 1000 * int(c.worlds.Add(1))
+	var own struct{ ID int64 }
+	w.want(http.StatusOK, ask{who: w.who(), method: "GET", path: "/api/v1/me/organization/"}, &own)
+	w.made["organization"] = fmt.Sprint(own.ID)
 	w.freshUserToken(row{})
 	w.made["/api/auth-tokens"], w.made["/api/v2/userTokens/userCode"] = w.ids["user_id"], w.ids["userCode"]
 	w.made["/api/v1/user/username"], w.made["/api/v1/aaa_accounting"] = w.ann, w.ids["radacctid"]
@@ -137,7 +140,10 @@ func (w *world) at(op contractOp) string {
 			return path
 		}
 		id := w.made[list(path[:at[0]])]
-		if id == "" {
+		switch {
+		case path[at[0]:at[1]] == "{organization}":
+			id = w.made["organization"]
+		case id == "":
 			id = "999999"
 		}
 		path = path[:at[0]] + id + path[at[1]:]
