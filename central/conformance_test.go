@@ -251,6 +251,9 @@ func TestBodyFields(t *testing.T) {
 				s.fresh(r)
 				a := s.ask(r)
 				a.body = with(a.body, name, s.value(r, a.body, name))
+				if name == "password" && strings.Contains(r.Path, "register") { // it must be right
+					a.body = with(a.body, "username", "ann")
+				}
 				var answer map[string]any
 				s.want(r.Success, a, &answer)
 				wantBack(t, name, a.body.(map[string]any)[name], answer)

@@ -35,7 +35,7 @@ func (c *code) UnmarshalJSON(b []byte) error {
 
 // notYet are the numbers of the rows whose endpoints are still to be made. It must become empty.
 func notYet() []int {
-	return []int{5, 6, 7, 8, 11, 12, 14, 15, 17, 21, 22, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45}
+	return []int{5, 6, 7, 8, 21, 22, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45}
 }
 
 // base is where the row's API begins.
@@ -183,13 +183,15 @@ func (s spec) isOfType(t *testing.T, f field, v any) bool {
 	base, _, _ := strings.Cut(f.Type, "(")
 	base, nullable := strings.CutSuffix(base, "?")
 	if v == nil {
-		return nullable
+		return nullable || base == "null"
 	}
 	text, isText := v.(string)
 	number, isNumber := v.(float64)
 	switch base {
 	case "integer":
 		return isNumber && number == float64(int64(number))
+	case "number":
+		return isNumber
 	case "string":
 		return isText
 	case "boolean":

@@ -179,6 +179,9 @@ func (s *stage) body(r row) map[string]any {
 	case strings.HasPrefix(r.Path, "/user_token"):
 		delete(body, "balance_seconds")
 		delete(body, "initial_balance_seconds")
+	case strings.Contains(r.Path, "user_update"):
+		body["username"] = fmt.Sprintf("owner.%d", s.n)
+		s.make("/user/", map[string]any{"username": body["username"]})
 	case strings.Contains(r.Path, "authenticate"):
 		body["username"] = "ann"
 		return body

@@ -80,6 +80,9 @@ func (w violation) malformed() bool {
 	switch w.SchemaField {
 	case "required", "nullable", "type", "minLength", "properties":
 		return true
+	case "enum": // which is looked at before the type
+		_, isText := w.Value.(string)
+		return has(w.Schema, openapi3.TypeString) && !isText
 	}
 	return w.Value == nil
 }
