@@ -39,6 +39,8 @@ type Config struct {
 	Secrets *seal.Key
 	// IntegerIDs makes the API show ids as plain numbers where it shows "user_456" otherwise.
 	IntegerIDs bool
+	// LegacyUserToken makes user_token answer in its older form where a request does not say which one it wants.
+	LegacyUserToken bool
 	// RequestsPerSecond is how many requests one token may make, those of gateways apart; twice as many at once. The tokens of an
 	// organisation together may make four times as many, and so may an address. Default 500.
 	RequestsPerSecond rate.Limit

@@ -35,7 +35,7 @@ func (c *code) UnmarshalJSON(b []byte) error {
 
 // notYet are the numbers of the rows whose endpoints are still to be made. It must become empty.
 func notYet() []int {
-	return []int{5, 6, 7, 8, 21, 22, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45}
+	return []int{22}
 }
 
 // base is where the row's API begins.

@@ -88,7 +88,7 @@ func stageOf(c *centre, org, mark string) *stage {
 		s.want(http.StatusCreated, ask{who: s.who(), method: "POST", path: "/admin/v1/" + kind + "/", body: map[string]any{
 			"name": kind + mark, "short_name": "first" + mark, "latitude": "40.7", "longitude": "-74.0"}}, nil)
 	}
-	s.user(org, s.ann, "")
+	s.make("/user_extra/", map[string]any{"parent": s.user(org, s.ann, ""), "city": "city" + mark})
 	return s
 }
 

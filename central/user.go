@@ -84,11 +84,31 @@ func (s *Server) writeUser(c *call, id int64, begin func(*gate.User)) (int, any,
 	if err != nil {
 		return 0, nil, err
 	}
-	organization, err := s.bodyOrganization(c, f)
+	body, err := s.readUser(c, f, begin)
 	if err != nil {
 		return 0, nil, err
 	}
-	change := func(u *gate.User) {
+	saved, err := s.cfg.Store.SaveUser(c.Context(), c.token.Scope, id, body.change, body.hash)
+	status, refused := http.StatusOK, http.StatusBadRequest
+	if id == 0 {
+		status, refused = http.StatusCreated, http.StatusConflict
+	}
+	return status, saved, userProblem(err, refused)
+}
+
+// userBody is what a body says of a user.
+type userBody struct {
+	change func(*gate.User)
+	hash   *string // of the password; nil when there is none
+}
+
+// readUser reads a user from fields; begin is as for writeUser.
+func (s *Server) readUser(c *call, f *fields, begin func(*gate.User)) (b userBody, err error) {
+	organization, err := s.bodyOrganization(c, f)
+	if err != nil {
+		return b, err
+	}
+	b.change = func(u *gate.User) {
 		if begin != nil {
 			begin(u)
 		}
@@ -97,24 +117,24 @@ func (s *Server) writeUser(c *call, id int64, begin func(*gate.User)) (int, any,
 		}
 		setUser(f, u)
 	}
-	hash, err := s.bodyPassword(c, f)
-	if err != nil {
-		return 0, nil, err
-	}
-	saved, err := s.cfg.Store.SaveUser(c.Context(), c.token.Scope, id, change, hash)
-	status, refused := http.StatusOK, http.StatusBadRequest
-	if id == 0 {
-		status, refused = http.StatusCreated, http.StatusConflict
-	}
+	b.hash, err = s.bodyPassword(c, f)
+	return b, err
+}
+
+// userProblem is what went wrong with saving a user, as the caller is told; refused is the status for a name that is taken.
+func userProblem(err error, refused int) error {
 	var unknown *store.UnknownProfileError
 	var taken *store.DuplicateError
+	var full *store.FullError
 	switch {
 	case errors.As(err, &unknown):
-		return 0, nil, invalidField("profile", fmt.Sprintf("Object with short_name=%s does not exist.", unknown.ShortName))
+		return invalidField("profile", fmt.Sprintf("Object with short_name=%s does not exist.", unknown.ShortName))
 	case errors.As(err, &taken):
-		return 0, nil, duplicate(refused, taken.Field, "A user with that username already exists.")
+		return duplicate(refused, taken.Field, "A user with that username already exists.")
+	case errors.As(err, &full):
+		return invalidField("non_field_errors", fmt.Sprintf("The organisation has reached its limit of %d users.", full.Max))
 	}
-	return status, saved, err
+	return err
 }
 
 // bodyPassword is the hash of the password in the body, nil when there is none. All that is wrong with the body is told

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"gatehouse/sessions"
 )
@@ -36,6 +37,18 @@ func (j *Journal) Ledger(ctx context.Context, accounts ...string) ([]sessions.Sp
 		return nil, fmt.Errorf("reading ledger: %w", j.db.Err(err))
 	}
 	return all, nil
+}
+
+// LeaseUsed is what the sessions that have ended spent of a lease of time.
+func (j *Journal) LeaseUsed(ctx context.Context, id int64) (time.Duration, error) {
+	var used int64
+	err := j.db.Read().QueryRowContext(ctx, `SELECT coalesce(sum(max(0,
+			json_extract(body, '$.used') - coalesce(json_extract(body, '$.lease.from'), 0))), 0)
+		FROM sessions WHERE json_extract(body, '$.lease.id') = ? AND json_extract(body, '$.stopped_at') IS NOT NULL`, id).Scan(&used)
+	if err != nil {
+		return 0, fmt.Errorf("reading what is spent of a lease: %w", j.db.Err(err))
+	}
+	return time.Duration(used), nil
 }
 
 // spend adds to the ledger, in any order the same: the Stop of one session and that of another may pass each other. Of what

@@ -11,15 +11,14 @@ import (
 	"gatehouse/sessions"
 )
 
-// Account returns the centre's account of exactly that name, with the limits of its profiles in their order: for each
-// limit the first profile that has it. It returns sessions.ErrNoAccount when the account was not seen here.
+// Account returns the centre's account of exactly that name, with its profiles in their order. It returns sessions.ErrNoAccount when the account was not seen here.
 func (m *Mirror) Account(ctx context.Context, username string) (sessions.Account, error) {
 	a, err := m.account(ctx, username)
 	if errors.Is(err, sql.ErrNoRows) {
 		return a, sessions.ErrNoAccount
 	}
 	if err == nil {
-		a.Profile, err = m.profileOf(ctx, a.UserID)
+		a.Profiles, err = m.profilesOf(ctx, a.UserID)
 	}
 	if err != nil {
 		return a, fmt.Errorf("reading mirrored account: %w", m.db.Err(err))
@@ -30,10 +29,10 @@ func (m *Mirror) Account(ctx context.Context, username string) (sessions.Account
 func (m *Mirror) account(ctx context.Context, username string) (sessions.Account, error) {
 	a := sessions.Account{Source: sessions.SourceCentre, Username: username}
 	var expiration sql.NullString
-	var limits []byte
+	var limits, lease []byte
 	err := m.db.Read().QueryRowContext(ctx,
-		"SELECT user_id, credential_version, active, expiration, class, limits FROM accounts WHERE username = ?", username).
-		Scan(&a.UserID, &a.CredentialVersion, &a.Active, &expiration, &a.Class, &limits)
+		"SELECT user_id, credential_version, active, expiration, class, limits, lease FROM accounts WHERE username = ?", username).
+		Scan(&a.UserID, &a.CredentialVersion, &a.Active, &expiration, &a.Class, &limits, &lease)
 	if err != nil {
 		return a, err
 	}
@@ -42,35 +41,47 @@ func (m *Mirror) account(ctx context.Context, username string) (sessions.Account
 			return a, err
 		}
 	}
+	if lease != nil {
+		if err := json.Unmarshal(lease, &a.Lease); err != nil {
+			return a, err
+		}
+	}
 	return a, json.Unmarshal(limits, &a.Limits)
 }
 
-func (m *Mirror) profileOf(ctx context.Context, userID int64) (sessions.Limits, error) {
-	var merged sessions.Limits
-	bodies, err := names(m.db.Read().QueryContext(ctx, `SELECT p.limits FROM account_profiles a
+func (m *Mirror) profilesOf(ctx context.Context, userID int64) ([]sessions.Profile, error) {
+	bodies, err := names(m.db.Read().QueryContext(ctx, `SELECT p.body FROM account_profiles a
 		JOIN profiles p ON p.short_name = a.short_name WHERE a.user_id = ? ORDER BY a.position`, userID))
 	if err != nil {
-		return merged, err
+		return nil, err
 	}
+	var list []sessions.Profile
 	for _, body := range bodies {
-		var l sessions.Limits
-		if err := json.Unmarshal([]byte(body), &l); err != nil {
-			return merged, err
+		var p sessions.Profile
+		if err := json.Unmarshal([]byte(body), &p); err != nil {
+			return nil, err
 		}
-		merged = merged.Or(l)
+		list = append(list, p)
 	}
-	return merged, nil
+	return list, nil
 }
 
 // PutAccount keeps an account as the centre has it now, with the short names of its AAA profiles in their order. The user
 // id is who it is: an account that was renamed takes its new name along, and another account that still has this name here
-// is out of date and goes. a.Profile, a.Source and a.PasswordHash are not kept.
+// is out of date and goes. a.Profiles, a.Source and a.PasswordHash are not kept.
 func (m *Mirror) PutAccount(ctx context.Context, a sessions.Account, profiles []string) error {
 	limits, err := json.Marshal(a.Limits)
 	if err != nil {
 		return fmt.Errorf("mirroring account: %w", err)
 	}
-	var expiration sql.NullString
+	var expiration, lease sql.NullString
+	if a.Lease != nil {
+		body, err := json.Marshal(a.Lease)
+		if err != nil {
+			return fmt.Errorf("mirroring account: %w", err)
+		}
+		lease = sql.NullString{String: string(body), Valid: true}
+	}
 	if !a.Expiration.IsZero() {
 		expiration = sql.NullString{String: a.Expiration.UTC().Format(time.RFC3339Nano), Valid: true}
 	}
@@ -78,11 +89,12 @@ func (m *Mirror) PutAccount(ctx context.Context, a sessions.Account, profiles []
 		if _, err := tx.Exec("DELETE FROM accounts WHERE username = ? AND user_id <> ?", a.Username, a.UserID); err != nil {
 			return err
 		}
-		_, err := tx.Exec(`INSERT INTO accounts (user_id, username, credential_version, active, expiration, class, limits)
-			VALUES (?, ?, ?, ?, ?, ?, ?)
+		_, err := tx.Exec(`INSERT INTO accounts (user_id, username, credential_version, active, expiration, class, limits, lease)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (user_id) DO UPDATE SET username = excluded.username, credential_version = excluded.credential_version,
-				active = excluded.active, expiration = excluded.expiration, class = excluded.class, limits = excluded.limits, stale = 0`,
-			a.UserID, a.Username, a.CredentialVersion, a.Active, expiration, a.Class, string(limits))
+				active = excluded.active, expiration = excluded.expiration, class = excluded.class, limits = excluded.limits, lease = excluded.lease,
+				stale = 0`,
+			a.UserID, a.Username, a.CredentialVersion, a.Active, expiration, a.Class, string(limits), lease)
 		if err != nil {
 			return err
 		}
@@ -115,19 +127,20 @@ func (m *Mirror) DeleteAccount(ctx context.Context, userID int64) (username stri
 	return username, err
 }
 
-// PutProfile keeps the limits of an AAA profile as the centre has it now. The id is which it is, as with accounts.
-func (m *Mirror) PutProfile(ctx context.Context, id int64, shortName string, limits sessions.Limits) error {
-	body, err := json.Marshal(limits)
+// PutProfile keeps an AAA profile as the centre has it now; name is what PutAccount calls it by. The id is which it is, as with
+// accounts.
+func (m *Mirror) PutProfile(ctx context.Context, id int64, name string, p sessions.Profile) error {
+	body, err := json.Marshal(p)
 	if err != nil {
 		return fmt.Errorf("mirroring profile: %w", err)
 	}
 	return m.write(ctx, "mirroring profile", func(tx *sql.Tx) error {
-		if _, err := tx.Exec("DELETE FROM profiles WHERE short_name = ? AND id <> ?", shortName, id); err != nil {
+		if _, err := tx.Exec("DELETE FROM profiles WHERE short_name = ? AND id <> ?", name, id); err != nil {
 			return err
 		}
-		_, err := tx.Exec(`INSERT INTO profiles (id, short_name, limits) VALUES (?, ?, ?)
-			ON CONFLICT (id) DO UPDATE SET short_name = excluded.short_name, limits = excluded.limits, stale = 0`,
-			id, shortName, string(body))
+		_, err := tx.Exec(`INSERT INTO profiles (id, short_name, body) VALUES (?, ?, ?)
+			ON CONFLICT (id) DO UPDATE SET short_name = excluded.short_name, body = excluded.body, stale = 0`,
+			id, name, string(body))
 		return err
 	})
 }

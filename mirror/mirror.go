@@ -18,6 +18,9 @@ var schema0001 string
 //go:embed schema/0002.sql
 var schema0002 string
 
+//go:embed schema/0003.sql
+var schema0003 string
+
 // Mirror is an open mirror. Safe for concurrent use.
 type Mirror struct {
 	db *sqlite.DB
@@ -29,7 +32,7 @@ var _ sessions.Accounts = (*Mirror)(nil)
 // only where the disk itself fails.
 func Open(ctx context.Context, path string, logger *slog.Logger) (*Mirror, error) {
 	o := sqlite.Options{
-		Schema:      []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}},
+		Schema:      []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}, {SQL: schema0003}},
 		Synchronous: sqlite.Normal,
 		Check:       true,
 	}

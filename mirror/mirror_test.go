@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,17 @@ func limits(session, idle time.Duration) (l sessions.Limits) {
 	return l
 }
 
+// timeouts is a profile with these timeouts; negative: without.
+func timeouts(name string, session, idle time.Duration) sessions.Profile {
+	p := sessions.Profile{ShortName: name}
+	for i, d := range []time.Duration{session, idle} {
+		if d >= 0 {
+			p.Reply = append(p.Reply, sessions.Attribute{Name: []string{"Session-Timeout", "Idle-Timeout"}[i], Op: ":=", Value: strconv.Itoa(int(d / time.Second))})
+		}
+	}
+	return p
+}
+
 func user(id int64, name string) sessions.Account {
 	return sessions.Account{
 		Source: sessions.SourceCentre, UserID: id, Username: name, CredentialVersion: 3, Active: true, Class: "vip",
@@ -77,13 +89,14 @@ func TestAccountWithItsProfiles(t *testing.T) {
 	m, _ := open(t, path)
 	anna := user(1, "anna")
 	anna.Limits = limits(time.Minute, -1)
+	anna.Lease = &sessions.Lease{ID: 7, Time: time.Hour, Spent: time.Minute, Grace: time.Second, Ends: anna.Expiration}
 	must(t, m.PutAccount(t.Context(), anna, []string{"idle", "unknown", "hour", "day"}))
-	must(t, m.PutProfile(t.Context(), 10, "day", limits(24*time.Hour, time.Second)))
-	must(t, m.PutProfile(t.Context(), 11, "hour", limits(time.Hour, -1)))
-	must(t, m.PutProfile(t.Context(), 12, "idle", limits(-1, 0))) // zero, unlimited, is a value
+	must(t, m.PutProfile(t.Context(), 10, "day", timeouts("day", 24*time.Hour, time.Second)))
+	must(t, m.PutProfile(t.Context(), 11, "hour", timeouts("hour", time.Hour, -1)))
+	must(t, m.PutProfile(t.Context(), 12, "idle", timeouts("idle", -1, 0))) // zero, unlimited, is a value
 
 	want := anna
-	want.Profile = limits(time.Hour, 0)
+	want.Profiles = []sessions.Profile{timeouts("idle", -1, 0), timeouts("hour", time.Hour, -1), timeouts("day", 24*time.Hour, time.Second)}
 	equal(t, "account", want, account(t, m, "anna"))
 	wantUnknown(t, m, "Anna", "anna ", "")
 
@@ -92,10 +105,10 @@ func TestAccountWithItsProfiles(t *testing.T) {
 	equal(t, "account after reopening", want, account(t, m, "anna"))
 	equal(t, "log", "", log.String())
 
-	must(t, m.PutProfile(t.Context(), 11, "hour", limits(2*time.Hour, -1)))
+	must(t, m.PutProfile(t.Context(), 11, "hour", timeouts("hour", 2*time.Hour, -1)))
 	must(t, m.DeleteProfile(t.Context(), 12))
 	must(t, m.DeleteProfile(t.Context(), 12))
-	want.Profile = limits(2*time.Hour, time.Second)
+	want.Profiles = []sessions.Profile{timeouts("hour", 2*time.Hour, -1), timeouts("day", 24*time.Hour, time.Second)}
 	equal(t, "account after its profiles changed", want, account(t, m, "anna"))
 
 	must(t, m.PutAccount(t.Context(), user(1, "anna"), nil))
@@ -111,9 +124,9 @@ func TestNamesMove(t *testing.T) {
 	equal(t, "id of bob", int64(1), account(t, m, "bob").UserID)
 	equal(t, "id of anna", int64(2), account(t, m, "anna").UserID)
 
-	must(t, m.PutProfile(t.Context(), 10, "hour", limits(time.Hour, -1)))
-	must(t, m.PutProfile(t.Context(), 11, "hour", limits(time.Minute, -1))) // 10 was deleted, we were not told yet
-	equal(t, "limits of anna", limits(time.Minute, -1), account(t, m, "anna").Profile)
+	must(t, m.PutProfile(t.Context(), 10, "hour", timeouts("hour", time.Hour, -1)))
+	must(t, m.PutProfile(t.Context(), 11, "hour", timeouts("hour", time.Minute, -1))) // 10 was deleted, we were not told yet
+	equal(t, "profiles of anna", []sessions.Profile{timeouts("hour", time.Minute, -1)}, account(t, m, "anna").Profiles)
 	got, err := m.UsersOfProfile(t.Context(), "hour")
 	must(t, err)
 	equal(t, "users of the profile", []string{"anna", "bob"}, got)
@@ -142,8 +155,8 @@ func TestResetAndSweep(t *testing.T) {
 	for i, name := range []string{"anna", "bob", "cleo"} {
 		must(t, m.PutAccount(t.Context(), user(int64(i+1), name), []string{"hour", "day"}))
 	}
-	must(t, m.PutProfile(t.Context(), 10, "hour", limits(time.Hour, -1)))
-	must(t, m.PutProfile(t.Context(), 11, "day", limits(24*time.Hour, -1)))
+	must(t, m.PutProfile(t.Context(), 10, "hour", timeouts("hour", time.Hour, -1)))
+	must(t, m.PutProfile(t.Context(), 11, "day", timeouts("day", 24*time.Hour, -1)))
 	sweep := func() []string {
 		t.Helper()
 		gone, err := m.Sweep(t.Context())
@@ -155,13 +168,13 @@ func TestResetAndSweep(t *testing.T) {
 	must(t, m.Reset(t.Context()))
 	equal(t, "id of anna while the feed is read", int64(1), account(t, m, "anna").UserID)
 	must(t, m.PutAccount(t.Context(), user(2, "bob"), []string{"hour", "day"}))
-	must(t, m.PutProfile(t.Context(), 11, "day", limits(24*time.Hour, -1)))
+	must(t, m.PutProfile(t.Context(), 11, "day", timeouts("day", 24*time.Hour, -1)))
 	must(t, m.Close())
 	m, _ = open(t, path) // the marks are kept
 	gone := sweep()
 	equal(t, "swept", map[string]bool{"anna": true, "cleo": true}, set(gone))
 	wantUnknown(t, m, "anna", "cleo")
-	equal(t, "limits of bob", limits(24*time.Hour, -1), account(t, m, "bob").Profile)
+	equal(t, "profiles of bob", []sessions.Profile{timeouts("day", 24*time.Hour, -1)}, account(t, m, "bob").Profiles)
 	equal(t, "swept again", []string(nil), sweep())
 }
 
@@ -192,7 +205,7 @@ func TestUselessFileIsMadeAgain(t *testing.T) {
 		"damaged": func(t *testing.T, path string) { must(t, os.WriteFile(path, bytes.Repeat([]byte("x"), 9000), 0o600)) },
 		"empty":   func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) },
 		"too new": func(t *testing.T, path string) {
-			db, err := sqlite.Open(t.Context(), path, sqlite.Options{Schema: []sqlite.Step{{}, {}, {SQL: "SELECT 1", Reader: 3}}})
+			db, err := sqlite.Open(t.Context(), path, sqlite.Options{Schema: []sqlite.Step{{}, {}, {}, {SQL: "SELECT 1", Reader: 4}}})
 			must(t, err)
 			must(t, db.Close())
 		},

@@ -30,7 +30,19 @@ type Account struct {
 	Expiration        time.Time `json:"expiration,omitzero"` // wall clock; zero: never
 	Class             string    `json:"class,omitempty"`     // RFC 2865 Class, GATE klass
 	Limits            Limits    `json:"limits"`              // the account's own
-	Profile           Limits    `json:"profile"`             // of its AAA profiles, already merged in their order
+	Profiles          []Profile `json:"profiles,omitempty"`  // in their order
+	Lease             *Lease    `json:"lease,omitempty"`     // of its time balance; nil: no balance bounds it
+}
+
+// Usable says with a *Refusal that an account which is known and proven may not be used now; a zero now is no date.
+func (a *Account) Usable(now time.Time) error {
+	switch {
+	case !a.Active:
+		return &Refusal{Reason: RefusedInactive}
+	case !a.Expiration.IsZero() && !now.IsZero() && !now.Before(a.Expiration):
+		return &Refusal{Reason: RefusedExpired}
+	}
+	return nil
 }
 
 // Password is a clear-text password on its way to a check. It never shows in a log.

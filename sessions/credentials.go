@@ -31,10 +31,21 @@ func (m *Manager) authenticate(ctx context.Context, c Credentials, st Station) (
 		return Account{}, &Refusal{Reason: RefusedCredentials}
 	}
 	a, known, err := m.verified(ctx, c)
-	if err != nil || a.Username != "" {
+	if err != nil {
 		return a, err
 	}
-	return m.askCentre(ctx, c, st, known)
+	if a.Username == "" {
+		return m.askCentre(ctx, c, st, known)
+	}
+	if over, err := m.leaseIsOver(ctx, a.Lease); err != nil || !over {
+		return a, err
+	}
+	fresh, err := m.askCentre(ctx, c, st, false)
+	var refusal *Refusal
+	if errors.As(err, &refusal) && refusal.Reason == RefusedCentreAway { // there is the grace
+		return a, nil
+	}
+	return fresh, err
 }
 
 // verified returns the account when its verifier proves the password. known tells that there was a verifier good enough
@@ -174,10 +185,17 @@ func (m *Manager) applyLimits(ctx context.Context, s Session, a Account) error {
 	}
 	changed := m.now(r)
 	a.Limits = r.Given.Or(a.Limits)
-	changed.Limits = m.effective(m.zones[s.Station.Zone], a, changed.Used, r.Extension)
-	same := changed.Limits == r.Limits
 	m.mu.Unlock()
-	if same {
+	v := Evaluate(a.Profiles, changed.asked())
+	if v.Rejected {
+		_, err := m.end(context.WithoutCancel(ctx), AdminReset, s.Station)
+		return err
+	}
+	changed.Limits = m.effective(m.zones[s.Station.Zone], a, v, &changed)
+	if err := m.reborrow(ctx, a.Lease, &changed); err != nil {
+		return err
+	}
+	if changed.Limits == r.Limits && changed.Lease == r.Lease { // only who holds the station changes them
 		return nil
 	}
 	return m.change(ctx, r, changed)

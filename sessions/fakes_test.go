@@ -431,6 +431,17 @@ func (d *disk) Ledger(_ context.Context, accounts ...string) ([]sessions.Spent, 
 	return out, nil
 }
 
+func (d *disk) LeaseUsed(_ context.Context, id int64) (used time.Duration, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.sessions {
+		if s.Lease.ID == id && !s.Running() {
+			used += max(0, s.Used-s.Lease.From)
+		}
+	}
+	return used, nil
+}
+
 func (d *disk) SaveUsage(_ context.Context, all []sessions.Session) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"time"
 )
@@ -62,12 +63,16 @@ func (m *Manager) login(ctx context.Context, zone *Zone, req LoginRequest) (Sess
 	if err != nil {
 		return Session{}, m.refused(ctx, zone, req, err)
 	}
-	done, err := m.reserve(zone, account)
+	s, err := m.newSession(ctx, zone, req, account)
+	if err != nil {
+		return Session{}, m.refused(ctx, zone, req, err)
+	}
+	done, err := m.reserve(account, s.Limits.SimultaneousUse)
 	if err != nil {
 		return Session{}, m.refused(ctx, zone, req, err)
 	}
 	defer done()
-	return m.begin(ctx, zone, req, account)
+	return m.begin(ctx, zone, req, s)
 }
 
 // present returns the running session of a station. One that is over but not yet written off is brought to its end first.
@@ -129,24 +134,20 @@ func (m *Manager) proven(ctx context.Context, req LoginRequest) (Account, error)
 	return a, m.usable(a)
 }
 
-// usable says with a *Refusal that an account is known and proven but may not be used now.
+// usable is Account.Usable by the wall clock, where that can be believed.
 func (m *Manager) usable(a Account) error {
 	now := m.cfg.Clock.Now()
-	switch {
-	case !a.Active:
-		return &Refusal{Reason: RefusedInactive}
-	case !a.Expiration.IsZero() && m.believable(now) && !now.Before(a.Expiration):
-		return &Refusal{Reason: RefusedExpired}
+	if !m.believable(now) {
+		now = time.Time{}
 	}
-	return nil
+	return a.Usable(now)
 }
 
-// reserve counts the login against Simultaneous-Use until the session itself is counted.
-func (m *Manager) reserve(zone *Zone, a Account) (func(), error) {
+// reserve counts the login against Simultaneous-Use, most of them, until the session itself is counted.
+func (m *Manager) reserve(a Account, most int) (func(), error) {
 	if a.Source == SourceGuest {
 		return func() {}, nil
 	}
-	most := Resolve(zone.Bounds, a.Limits, a.Profile, zone.Limits).SimultaneousUse
 	key := string(a.Source) + "/" + a.Username
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -173,9 +174,10 @@ func (m *Manager) runningOf(source Source, username string) int {
 	return n
 }
 
-// effective are the limits of a session of this account in this zone that began used ago (DESIGN D11).
-func (m *Manager) effective(zone *Zone, a Account, used time.Duration, x Extension) Effective {
-	e := Resolve(zone.Bounds, a.Limits, a.Profile, zone.Limits).extended(x, zone.Bounds)
+// effective are the limits of a session of this account as its profiles see it, as it stands now (DESIGN D11).
+func (m *Manager) effective(zone *Zone, a Account, v Verdict, s *Session) Effective {
+	profile, _ := v.Limits() // the feed has told of faults
+	e := Resolve(zone.Bounds, a.Limits, profile, zone.Limits).extended(s.Extension, zone.Bounds)
 	if a.Expiration.IsZero() {
 		return e
 	}
@@ -183,13 +185,28 @@ func (m *Manager) effective(zone *Zone, a Account, used time.Duration, x Extensi
 	if m.believable(now) {
 		left = a.Expiration.Sub(now)
 	}
-	e.SessionTimeout = clamp(e.SessionTimeout, used+max(left, time.Second))
+	e.SessionTimeout = clamp(e.SessionTimeout, s.Used+max(left, time.Second))
 	return e
 }
 
+// asked is what a session says of itself to the checks of profiles.
+func (s *Session) asked() Asked {
+	a := Asked{"user-name": s.Username, "calling-station-id": s.Station.MAC.CallingStationID(),
+		"called-station-id": s.Place.CalledStationID, "called-station-ssid": s.Place.SSID, "nas-identifier": s.NASID,
+		"nas-ip-address": s.NASIP, "nas-port-id": s.Place.NASPortID, "nas-port-type": "Wireless-802.11",
+		"service-type": "Login-User", "wispr-location-name": s.Place.LocationName}
+	if s.Addr.Is4() {
+		a["framed-ip-address"] = s.Addr.String()
+	}
+	if s.Method == MethodPassword {
+		a["user-password"] = hiddenPassword
+	}
+	maps.DeleteFunc(a, func(_, v string) bool { return v == "" })
+	return a
+}
+
 // begin makes the Start durable, then admits: journal first, kernel second (DESIGN D16).
-func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, a Account) (Session, error) {
-	s := m.newSession(zone, req, a)
+func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, s Session) (Session, error) {
 	b := Batch{
 		Sessions:     []Session{s},
 		Records:      []AccountingRecord{{Kind: Start, Session: s, At: s.StartedAt}},
@@ -243,6 +260,7 @@ func (m *Manager) admit(ctx context.Context, s Session, b *book) (Session, error
 	defer m.mu.Unlock()
 	r.admitted(digest, m.cfg.Clock.Mono())
 	m.enter(r)
+	m.leaseShared(&s)
 	if m.objection(&r.Session) != "" { // a rule came meanwhile
 		m.access.unsettled = true
 		m.wakeRun()
@@ -255,7 +273,9 @@ func (m *Manager) admit(ctx context.Context, s Session, b *book) (Session, error
 	return s, nil
 }
 
-func (m *Manager) newSession(zone *Zone, req LoginRequest, a Account) Session {
+// newSession is the session that a login of this account would be. A *Refusal says that its profiles or its time balance do
+// not allow one.
+func (m *Manager) newSession(ctx context.Context, zone *Zone, req LoginRequest, a Account) (Session, error) {
 	s := Session{
 		AcctSessionID: m.newSessionID(),
 		Station:       req.Station,
@@ -268,9 +288,16 @@ func (m *Manager) newSession(zone *Zone, req LoginRequest, a Account) Session {
 		Place:         m.place(zone, req.Station),
 		NASID:         m.cfg.NASID,
 		NASIP:         m.cfg.NASIP,
-		Limits:        m.effective(zone, a, 0, Extension{}),
 		Given:         req.given,
 		StartedAt:     m.stamp(),
+	}
+	v := Evaluate(a.Profiles, s.asked())
+	if v.Rejected {
+		return s, &Refusal{Reason: RefusedInactive}
+	}
+	s.Limits = m.effective(zone, a, v, &s)
+	if err := m.borrow(ctx, a.Lease, &s); err != nil {
+		return s, err
 	}
 	if req.Method == MethodTrusted {
 		s.Limits = Effective{InterimInterval: s.Limits.InterimInterval}
@@ -284,7 +311,7 @@ func (m *Manager) newSession(zone *Zone, req LoginRequest, a Account) Session {
 	s.AcctMultiSessionID = s.AcctSessionID
 	s.UsageAt = s.StartedAt
 	s.Marks = m.newMarks(&s)
-	return s
+	return s, nil
 }
 
 // newMarks are those of a session that begins now; none where it does not count into a ledger.

@@ -72,6 +72,7 @@ func (m *Manager) endBy(ctx context.Context, cause TerminateCause, why []Outcome
 		m.leave(st)
 	}
 	m.addSpent(stops.Spent)
+	m.leaseEnded(ended)
 	m.mu.Unlock()
 	if err := m.cfg.Enforcer.Release(ctx, ending...); err != nil {
 		// The Stop is written; what is left in the kernel is found and released by the next poll or start.

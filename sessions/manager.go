@@ -88,6 +88,9 @@ type Manager struct {
 	busy      map[Station]chan struct{}
 	pending   map[string]int // logins per account between decision and admission
 	access    access
+	leased    map[int64]time.Duration // by lease: what ended sessions spent of it
+	leaseEnds int                     // how often one ended
+	sharing   map[string]bool         // accounts whose sessions share a lease in a new way
 	books     map[string]*book
 	swept     int             // how often books were taken out of memory
 	period    [periods]string // that run; empty: the clock was never believable in this boot
@@ -156,6 +159,8 @@ func New(cfg Config) *Manager {
 		pending:   make(map[string]int),
 		access:    newAccess(cfg.Zones),
 		born:      cfg.Clock.Mono(),
+		leased:    make(map[int64]time.Duration),
+		sharing:   make(map[string]bool),
 		books:     make(map[string]*book),
 	}
 	for i := range m.cfg.Zones {

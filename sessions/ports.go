@@ -91,6 +91,8 @@ type Store interface {
 	// LoadAccess returns the rules that were made and not revoked.
 	LoadAccess(ctx context.Context) ([]AccessRule, error)
 	Commit(ctx context.Context, b Batch) error
+	// LeaseUsed is what the sessions that have ended spent of a lease.
+	LeaseUsed(ctx context.Context, id int64) (time.Duration, error)
 	// Ledger returns the lines of these accounts, of the running and the last period each; nothing for an account that
 	// has none.
 	Ledger(ctx context.Context, accounts ...string) ([]Spent, error)

@@ -31,7 +31,11 @@ func (m *Manager) resume(ctx context.Context, st Station, addr netip.Addr) error
 	if err != nil {
 		return err
 	}
-	done, err := m.reserve(m.zones[st.Zone], a)
+	v := Evaluate(a.Profiles, old.asked())
+	if v.Rejected {
+		return m.giveUp(ctx, old)
+	}
+	done, err := m.reserve(a, m.effective(m.zones[st.Zone], a, v, &old).SimultaneousUse)
 	if err != nil {
 		return nil // too many at once now; perhaps later
 	}
@@ -72,7 +76,7 @@ func (m *Manager) continueSession(ctx context.Context, old Session, addr netip.A
 	s.StartedAt = m.stamp()
 	s.Used, s.Usage, s.Base, s.UsageAt = 0, Usage{}, Usage{}, s.StartedAt
 	s.StoppedAt, s.TerminateCause, s.Resumable = nil, "", false
-	s.Marks, s.Extension = m.newMarks(&s), Extension{}
+	s.Marks, s.Extension, s.Lease.From = m.newMarks(&s), Extension{}, 0
 	if left, limited := old.Left(old.Used); limited {
 		s.Limits.SessionTimeout = left
 	}

@@ -41,6 +41,7 @@ func (m *Manager) tick(ctx context.Context, next *schedule) {
 		m.restoreNow(ctx)
 	}
 	m.keepRules(ctx)
+	m.shareLeases(ctx)
 	m.welcomeArrived(ctx)
 	if capped := m.capped.Swap(false); capped || now >= next.poll || m.interimIsDue(now) {
 		m.poll(ctx)

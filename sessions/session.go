@@ -87,6 +87,8 @@ type Session struct {
 	Marks Marks `json:"marks,omitzero"`
 	// Given are limits that came with the order to let the station in; they come before the account's own.
 	Given Limits `json:"given,omitzero"`
+	// Lease says whose slice of a time balance the session spends.
+	Lease LeaseMark `json:"lease,omitzero"`
 	// Extension is what was given on top of the limits that the session's account and zone say; Limits has it in.
 	Extension Extension `json:"extension,omitzero"`
 	// CapFull names the session's own cap, by its version, when it was found used up.

@@ -227,7 +227,7 @@ func TestProfilesComeBeforeTheAnswer(t *testing.T) {
 			r.centre.pages[""] = edge.ChangesAnswer{Cursor: "c1", Changes: []edge.Change{{Profile: hourProfile("3600")}}}
 		})
 		got, err := r.login(secret)
-		if err != nil || got.Profile.SessionTimeout == nil || *got.Profile.SessionTimeout != time.Hour {
+		if err != nil || len(got.Profiles) != 1 || got.Profiles[0].Reply[0].Value != "3600" {
 			t.Fatalf("%+v, %v", got, err)
 		}
 		synctest.Wait()

@@ -153,5 +153,19 @@ func account(a *edge.Account) sessions.Account {
 	if a.Expiration != nil {
 		acct.Expiration = a.Expiration.UTC()
 	}
+	if t := a.TimeBalance; t != nil {
+		acct.Lease = &sessions.Lease{ID: t.Lease, Time: inSeconds(t.Seconds), Spent: inSeconds(t.Spent), Grace: inSeconds(t.Grace),
+			Ends: t.Ends.UTC()}
+	}
 	return acct
+}
+
+func inSeconds(n int64) time.Duration { return time.Duration(n) * time.Second }
+
+func attributes(list []edge.Attribute) []sessions.Attribute {
+	out := make([]sessions.Attribute, len(list))
+	for i, a := range list {
+		out[i] = sessions.Attribute{Name: a.Attribute, Op: a.Op, Value: a.Value}
+	}
+	return out
 }

@@ -107,9 +107,9 @@ type memAccount struct {
 }
 
 type memProfile struct {
-	name   string
-	limits sessions.Limits
-	marked bool
+	name    string
+	profile sessions.Profile
+	marked  bool
 }
 
 func newMirror() *memMirror {
@@ -127,7 +127,7 @@ func (m *memMirror) Account(_ context.Context, username string) (sessions.Accoun
 		}
 		for _, p := range m.profiles {
 			if slices.Contains(a.names, p.name) {
-				a.Profile = p.limits
+				a.Profiles = append(a.Profiles, p.profile)
 			}
 		}
 		return a.Account, nil
@@ -143,11 +143,11 @@ func (m *memMirror) PutAccount(_ context.Context, a sessions.Account, profiles [
 	return m.broken
 }
 
-func (m *memMirror) PutProfile(_ context.Context, id int64, shortName string, limits sessions.Limits) error {
+func (m *memMirror) PutProfile(_ context.Context, id int64, shortName string, p sessions.Profile) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.step("profile " + shortName)
-	m.profiles[id] = memProfile{name: shortName, limits: limits}
+	m.profiles[id] = memProfile{name: shortName, profile: p}
 	return nil
 }
 

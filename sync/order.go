@@ -33,7 +33,7 @@ func order(e *edge.Event) sessions.Order {
 }
 
 // maxSeconds is the longest span that a RADIUS attribute holds.
-const maxSeconds = word32
+const maxSeconds = 1<<32 - 1
 
 func bits(n *int64) *sessions.BitRate {
 	if n == nil || *n < 0 {

@@ -41,7 +41,7 @@ type AccountWriter interface {
 	// PutAccount adds or replaces the account with a's UserID; profiles name its profiles, in order.
 	PutAccount(ctx context.Context, a sessions.Account, profiles []string) error
 	// PutProfile adds or replaces the profile with that id, which PutAccount calls by that name.
-	PutProfile(ctx context.Context, id int64, name string, limits sessions.Limits) error
+	PutProfile(ctx context.Context, id int64, name string, p sessions.Profile) error
 	// DeleteAccount returns the name of the account that is gone, empty when there was none.
 	DeleteAccount(ctx context.Context, userID int64) (username string, err error)
 	// DeleteProfile is no error when there is no such profile.

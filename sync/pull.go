@@ -10,6 +10,7 @@ import (
 
 	"gatehouse/api/edge"
 	"gatehouse/internal/clock"
+	"gatehouse/sessions"
 )
 
 // Puller follows the centre's change feed into the mirror. Run is the only one that applies changes.
@@ -193,15 +194,15 @@ func (p *Puller) obey(ctx context.Context, e *edge.Event) error {
 }
 
 func (p *Puller) putProfile(ctx context.Context, pr *edge.Profile) error {
-	limits, faults := LimitsOf(pr.ReplyAttribute, pr.CheckAttribute)
-	for _, f := range faults {
+	profile := sessions.Profile{ShortName: pr.ShortName, Check: attributes(pr.CheckAttribute), Reply: attributes(pr.ReplyAttribute)}
+	for _, f := range profile.Faults() {
 		key := pr.ShortName + "\x00" + f.Error()
 		if _, known := p.reported[key]; !known {
 			p.reported[key] = struct{}{}
 			p.log.Warn("an attribute of a profile is ignored", "profile", pr.ShortName, "error", f)
 		}
 	}
-	if err := p.mirror.PutProfile(ctx, pr.ID, profileKey(pr.ID), limits); err != nil {
+	if err := p.mirror.PutProfile(ctx, pr.ID, profileKey(pr.ID), profile); err != nil {
 		return err
 	}
 	users, err := p.mirror.UsersOfProfile(ctx, profileKey(pr.ID))

@@ -44,13 +44,13 @@ func TestChangesTakeEffectAtOnce(t *testing.T) {
 		synctest.Wait() // no time passes
 		want(t, "changed", r.takeChanged(), []string{"bob", "eve"})
 		want(t, "order", r.mirror.takeSteps(), []string{"account bob", "account eve", "profile 5", "sweep", "cursor c1"})
-		hour := time.Hour
 		got, err := r.mirror.Account(t.Context(), "bob")
 		if err != nil {
 			t.Fatal(err)
 		}
 		want(t, "account", got, sessions.Account{Source: sessions.SourceCentre, UserID: 7, Username: "bob", CredentialVersion: 1, Active: true,
-			Expiration: exp, Class: "gold", Profile: sessions.Limits{SessionTimeout: &hour}})
+			Expiration: exp, Class: "gold", Profiles: []sessions.Profile{{ShortName: "hour", Check: []sessions.Attribute{}, Reply: []sessions.Attribute{
+				{Name: "Session-Timeout", Op: ":=", Value: "3600"}, {Name: "Idle-Timeout", Op: ":=", Value: "soon"}}}}})
 
 		r.pass(50 * time.Second)
 		r.centre.publish("c1", edge.ChangesAnswer{Cursor: "c2", Changes: []edge.Change{{Profile: hourProfile("60")}}})

@@ -152,6 +152,18 @@ type Account struct {
 	Profiles          []string   `json:"profile"` // short names of AAA profiles, in order
 	// ProfileIDs are the ids of the same profiles. Two organisations may use one short name; an id is one profile's.
 	ProfileIDs []int64 `json:"profile_ids"`
+	// TimeBalance is there when the user pays with time; without it no balance bounds the sessions.
+	TimeBalance *TimeBalance `json:"time_balance,omitempty"`
+}
+
+// TimeBalance is the slice of a user's time balance that is lent to this gateway. The sessions of the user there spend it
+// together, each its own seconds, counted since the lease began; more is lent under the same id. Accounting settles it.
+type TimeBalance struct {
+	Lease   int64     `json:"lease"`   // 0: nothing is lent here
+	Seconds int64     `json:"seconds"` // to be spent in all
+	Spent   int64     `json:"spent"`   // of it, as the centre knows by accounting
+	Grace   int64     `json:"grace"`   // seconds that may be spent beyond, where the centre cannot be asked
+	Ends    time.Time `json:"ends"`    // from then on ask again before a session begins
 }
 
 // Profile is an AAA profile: what its users may, as RADIUS attributes.

@@ -56,3 +56,23 @@ type OrgBranding struct {
 	PrimaryColor   *string `json:"primary_color"`
 	SecondaryColor *string `json:"secondary_color"`
 }
+
+// Org is an organisation as the list shows it. ParentObj is its parent, without that one's own.
+type Org struct {
+	OrgParent
+	ParentObj *OrgParent `json:"parent_obj"`
+}
+
+// OrgParent is an organisation without its parent's description.
+type OrgParent struct {
+	ID          int64   `json:"id"`
+	Name        string  `json:"name"`
+	ShortName   string  `json:"short_name"`
+	IsActive    bool    `json:"is_active"`
+	Deleted     bool    `json:"deleted"`
+	CountryCode *string `json:"country_code"`
+	Platform    int64   `json:"platform"` // flags 1, 2, 4, 8, 16, 32, 64
+	Description *string `json:"description"`
+	Parent      *int64  `json:"parent"`
+	Created     Time    `json:"created"`
+}

@@ -183,7 +183,7 @@ func (e entry) change(ctx context.Context, q querier, g Gateway) (edge.Change, e
 		}
 		return edge.Change{Profile: edgeProfile(p)}, err
 	}
-	a, err := account(ctx, q, g.Scope, e.id)
+	a, err := account(ctx, q, g, e.id)
 	if err == sql.ErrNoRows {
 		return edge.Change{DeletedUserID: e.id}, nil
 	}
@@ -203,8 +203,9 @@ func edgeAttributes(attrs []gate.Attr) []edge.Attribute {
 	return list
 }
 
-func account(ctx context.Context, q querier, scope Scope, id int64) (edge.Account, error) {
-	find := "SELECT " + userColumns(q.speaks()) + " FROM users u WHERE u.id = ? AND " + scope.in("u.organization_id")
+// account is a user as a gateway needs it.
+func account(ctx context.Context, q querier, g Gateway, id int64) (edge.Account, error) {
+	find := "SELECT " + userColumns(q.speaks()) + " FROM users u WHERE u.id = ? AND " + g.Scope.in("u.organization_id")
 	u, err := scanUser(q.QueryRowContext(ctx, find, id))
 	if err != nil {
 		return edge.Account{}, err
@@ -222,29 +223,39 @@ func account(ctx context.Context, q querier, scope Scope, id int64) (edge.Accoun
 	if err := q.QueryRowContext(ctx, rest, id).Scan(&a.CredentialVersion, &profileIDs); err != nil {
 		return a, err
 	}
-	err = json.Unmarshal([]byte(profileIDs), &a.ProfileIDs)
+	if err := json.Unmarshal([]byte(profileIDs), &a.ProfileIDs); err != nil {
+		return a, err
+	}
+	a.TimeBalance, err = timeBalance(ctx, q, g, id)
 	return a, err
 }
 
 // SeeAccount returns an account of the gateway's organisations and notes, in the same transaction, that the gateway has
-// seen it and will hear of its changes from now on. It returns ErrNotFound when the account is gone or its credential
+// seen it and will hear of its changes from now on; one that pays with time is lent some. It returns ErrNotFound when the account is gone or its credential
 // is no longer of the version that was checked.
 func (s *Store) SeeAccount(ctx context.Context, g Gateway, c Credential) (a edge.Account, err error) {
-	seen, err := s.seen(ctx, g, c.UserID)
+	seen, pays, err := s.seen(ctx, g, c.UserID)
 	if err != nil {
 		return a, s.err("looking for account", err)
 	}
-	if seen { // no write: what changes after this reading is in the feed
-		a, err = account(ctx, s.read(), g.Scope, c.UserID)
+	if seen && !pays { // no write: what changes after this reading is in the feed
+		a, err = account(ctx, s.read(), g, c.UserID)
 		err = s.err("reading account", err)
 	} else {
+		var told bool
 		err = s.write(ctx, "noting that a gateway has seen an account", func(tx *dbTx) (err error) {
-			if a, err = account(context.Background(), tx, g.Scope, c.UserID); err != nil {
+			if told, err = s.lend(tx, g, c.UserID); err != nil {
+				return err
+			}
+			if a, err = account(tx.ctx, tx, g, c.UserID); err != nil {
 				return err
 			}
 			_, err = tx.Exec("INSERT INTO gateway_users (gateway_id, user_id) VALUES (?, ?) ON CONFLICT DO NOTHING", g.ID, c.UserID)
 			return err
 		})
+		if told {
+			s.wake(err)
+		}
 	}
 	if err == nil && a.CredentialVersion != c.Version {
 		err = ErrNotFound
@@ -252,8 +263,9 @@ func (s *Store) SeeAccount(ctx context.Context, g Gateway, c Credential) (a edge
 	return a, err
 }
 
-func (s *Store) seen(ctx context.Context, g Gateway, user int64) (seen bool, err error) {
-	const q = "SELECT EXISTS (SELECT 1 FROM gateway_users WHERE gateway_id = ? AND user_id = ?)"
-	err = s.read().QueryRowContext(ctx, q, g.ID, user).Scan(&seen)
-	return seen, err
+func (s *Store) seen(ctx context.Context, g Gateway, user int64) (seen, pays bool, err error) {
+	const q = `SELECT EXISTS (SELECT 1 FROM gateway_users WHERE gateway_id = ? AND user_id = ?),
+		EXISTS (SELECT 1 FROM wallets WHERE user_id = ?)`
+	err = s.read().QueryRowContext(ctx, q, g.ID, user, user).Scan(&seen, &pays)
+	return seen, pays, err
 }

@@ -83,7 +83,12 @@ func (s *Store) importUser(tx *dbTx, organization int64, in *UserImport, mode Im
 			return out, err
 		}
 	}
-	if u.ID, err = s.putUser(tx, u.ID, u, in.Hash); err != nil {
+	var full *FullError
+	if u.ID, err = s.putUser(tx, u.ID, u, in.Hash); errors.As(err, &full) {
+		out.Err = full
+		return out, nil
+	}
+	if err != nil {
 		return out, err
 	}
 	if err := assignProfiles(tx, u.ID, organization, u.Profile); err != nil {

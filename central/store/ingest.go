@@ -49,7 +49,7 @@ func (s *Store) Ingest(ctx context.Context, scope Scope, records []edge.Record) 
 }
 
 func (s *Store) merge(ctx context.Context, scope Scope, records []edge.Record) (news []bool, err error) {
-	vouchers := false // whether gateways must hear of some
+	var vouchers, balances bool // whether gateways must hear of some
 	err = s.write(ctx, "merging records", func(tx *dbTx) error {
 		b, err := newBatch(tx, scope, records)
 		if err != nil {
@@ -68,9 +68,12 @@ func (s *Store) merge(ctx context.Context, scope Scope, records []edge.Record) (
 		if vouchers, err = settleVouchers(tx, scope, b.sessions); err != nil {
 			return err
 		}
+		if balances, err = s.spendTime(tx, b); err != nil {
+			return err
+		}
 		return markDirty(tx, b)
 	})
-	if vouchers {
+	if vouchers || balances {
 		s.wake(err)
 	}
 	return news, err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"encoding/json"
+	"strings"
 	"time"
 )
 
@@ -15,6 +17,30 @@ type Organization struct {
 	Description *string
 	Created     time.Time
 	Updated     time.Time
+
+	Parent      *int64
+	IsActive    bool // false: its tokens and those below it are refused
+	Deleted     bool // as not active, for good
+	CountryCode *string
+	Platform    int64 // flags 1, 2, 4, ... 64
+	DisplayName *string
+	Website     *string
+	Industry    *string
+	Size        *string
+
+	Timezone, DateFormat, Currency, Language string
+
+	Plan               *string
+	SubscriptionStatus string
+	SubscriptionEnds   *time.Time
+	Features           []string
+	MaxUsers           *int64 // nil: no bound
+	MaxAPICalls        *int64
+
+	LogoURL, PrimaryColor, SecondaryColor *string
+
+	LeaseTime  int64 // seconds of a user's time balance that a gateway is lent at once
+	LeaseGrace int64 // seconds that a gateway may let a user overdraw while the centre is away
 }
 
 // CreateOrganization makes a tenant below the one whose short name is parent, or at the top when parent is empty. It
@@ -28,9 +54,9 @@ func (s *Store) CreateOrganization(ctx context.Context, shortName, name, parent 
 			}
 		}
 		now := micros(s.now())
-		const insert = `INSERT INTO organizations (parent_id, short_name, name, created, updated) VALUES (?, ?, ?, ?, ?)
+		const insert = `INSERT INTO organizations (parent_id, short_name, name, name_folded, created, updated) VALUES (?, ?, ?, ?, ?, ?)
 			ON CONFLICT (short_name) DO NOTHING RETURNING id`
-		if err := taken("short_name", tx.QueryRow(insert, above, shortName, name, now, now).Scan(&id)); err != nil {
+		if err := taken("short_name", tx.QueryRow(insert, above, shortName, name, strings.ToLower(name), now, now).Scan(&id)); err != nil {
 			return err
 		}
 		return tx.audit("organization", id, id, nil, map[string]any{"short_name": shortName, "name": name, "parent": above})
@@ -46,14 +72,117 @@ func taken(field string, err error) error {
 	return err
 }
 
+const organizationColumns = `o.id, o.parent_id, o.short_name, o.name, o.description, o.created, o.updated, o.is_active, o.deleted,
+	o.country_code, o.platform, o.display_name, o.website, o.industry, o.size, o.timezone, o.date_format, o.currency, o.language,
+	o.plan, o.subscription_status, o.subscription_expires, o.features, o.max_users, o.max_api_calls, o.logo_url, o.primary_color,
+	o.secondary_color, o.lease_time, o.lease_grace`
+
+func scanOrganization(row scanner) (o Organization, err error) {
+	var created, updated int64
+	var ends *int64
+	var features string
+	err = row.Scan(&o.ID, &o.Parent, &o.ShortName, &o.Name, &o.Description, &created, &updated, &o.IsActive, &o.Deleted,
+		&o.CountryCode, &o.Platform, &o.DisplayName, &o.Website, &o.Industry, &o.Size, &o.Timezone, &o.DateFormat, &o.Currency,
+		&o.Language, &o.Plan, &o.SubscriptionStatus, &ends, &features, &o.MaxUsers, &o.MaxAPICalls, &o.LogoURL, &o.PrimaryColor,
+		&o.SecondaryColor, &o.LeaseTime, &o.LeaseGrace)
+	if err != nil {
+		return o, err
+	}
+	o.Created, o.Updated = time.UnixMicro(created), time.UnixMicro(updated)
+	if ends != nil {
+		o.SubscriptionEnds = new(time.UnixMicro(*ends).UTC())
+	}
+	return o, json.Unmarshal([]byte(features), &o.Features)
+}
+
 // Organization returns a tenant by id.
 func (s *Store) Organization(ctx context.Context, id int64) (Organization, error) {
-	o := Organization{ID: id}
-	var created, updated int64
-	const q = "SELECT short_name, name, description, created, updated FROM organizations WHERE id = ?"
-	err := s.read().QueryRowContext(ctx, q, id).Scan(&o.ShortName, &o.Name, &o.Description, &created, &updated)
-	o.Created, o.Updated = time.UnixMicro(created), time.UnixMicro(updated)
+	q := "SELECT " + organizationColumns + " FROM organizations o WHERE o.id = ?"
+	o, err := scanOrganization(s.read().QueryRowContext(ctx, q, id))
 	return o, s.err("reading organisation", err)
+}
+
+// OrganizationFilter narrows a list of organisations. Zero fields do not.
+type OrganizationFilter struct {
+	ID, Parent     int64
+	Name           string // part of it, in either case
+	Active         *bool
+	Limit, Offset  int64
+	MatchesNothing bool
+}
+
+// Organizations lists tenants of the scope by id, and says how many there are without the limit; a nil scope is all.
+func (s *Store) Organizations(ctx context.Context, scope Scope, f OrganizationFilter) (list []Organization, count int64, err error) {
+	if f.MatchesNothing {
+		return []Organization{}, 0, nil
+	}
+	where, args := "WHERE 1 = 1", []any{}
+	if scope != nil {
+		where += " AND " + scope.in("o.id")
+	}
+	if f.ID != 0 {
+		where, args = where+" AND o.id = ?", append(args, f.ID)
+	}
+	if f.Parent != 0 {
+		where, args = where+" AND o.parent_id = ?", append(args, f.Parent)
+	}
+	if f.Name != "" {
+		where, args = where+" AND o.name_folded LIKE ? ESCAPE '\\'", append(args, like(strings.ToLower(f.Name)))
+	}
+	if f.Active != nil {
+		where, args = where+" AND o.is_active = ?", append(args, *f.Active)
+	}
+	if err := s.lists().QueryRowContext(ctx, "SELECT count(*) FROM organizations o "+where, args...).Scan(&count); err != nil {
+		return nil, 0, s.err("counting organisations", err)
+	}
+	q := "SELECT " + organizationColumns + " FROM organizations o " + where + " ORDER BY o.id LIMIT ? OFFSET ?"
+	rows, err := s.lists().QueryContext(ctx, q, append(args, f.Limit, f.Offset)...)
+	list, err = collect(rows, err, scanOrganization)
+	return list, count, s.err("listing organisations", err)
+}
+
+// OrganizationNames are the short names of the scope's organisations.
+func (s *Store) OrganizationNames(ctx context.Context, scope Scope) (map[int64]string, error) {
+	names := make(map[int64]string, len(scope))
+	rows, err := s.lists().QueryContext(ctx, "SELECT id, short_name FROM organizations WHERE "+scope.in("id"))
+	_, err = collect(rows, err, func(row scanner) (none struct{}, err error) {
+		var id int64
+		var name string
+		err = row.Scan(&id, &name)
+		names[id] = name
+		return none, err
+	})
+	return names, s.err("listing organisations", err)
+}
+
+// UpdateOrganization changes the tenant with this short name as change says; id, short name and times are not changed, and of
+// change nothing but o may be used. It returns ErrNotFound when there is none.
+func (s *Store) UpdateOrganization(ctx context.Context, shortName string, change func(o *Organization)) (o Organization, err error) {
+	err = s.write(ctx, "changing organisation", func(tx *dbTx) error {
+		o, err = scanOrganization(tx.QueryRow("SELECT "+organizationColumns+" FROM organizations o WHERE o.short_name = ?", shortName))
+		if err != nil {
+			return err
+		}
+		before := o
+		change(&o)
+		features, err := json.Marshal(o.Features)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(`UPDATE organizations SET name = ?, name_folded = ?, description = ?, updated = ?, is_active = ?, deleted = ?,
+				country_code = ?, platform = ?, display_name = ?, website = ?, industry = ?, size = ?, timezone = ?, date_format = ?,
+				currency = ?, language = ?, plan = ?, subscription_status = ?, subscription_expires = ?, features = ?, max_users = ?,
+				max_api_calls = ?, logo_url = ?, primary_color = ?, secondary_color = ?, lease_time = ?, lease_grace = ?
+			WHERE id = ?`, o.Name, strings.ToLower(o.Name), o.Description, micros(s.now()), o.IsActive, o.Deleted, o.CountryCode,
+			o.Platform, o.DisplayName, o.Website, o.Industry, o.Size, o.Timezone, o.DateFormat, o.Currency, o.Language, o.Plan,
+			o.SubscriptionStatus, moment(o.SubscriptionEnds), string(features), o.MaxUsers, o.MaxAPICalls, o.LogoURL,
+			o.PrimaryColor, o.SecondaryColor, o.LeaseTime, o.LeaseGrace, o.ID)
+		if err != nil {
+			return err
+		}
+		return tx.audit("organization", o.ID, o.ID, before, o)
+	})
+	return o, err
 }
 
 // OrganizationID finds a tenant of the scope by short name.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 
 	"gatehouse/api/gate"
@@ -59,4 +60,74 @@ func (s *Store) CreateProfile(ctx context.Context, p gate.AaaProfile) (gate.AaaP
 	})
 	s.wake(err)
 	return p, err
+}
+
+// Profile returns one AAA profile of the scope.
+func (s *Store) Profile(ctx context.Context, scope Scope, id int64) (gate.AaaProfile, error) {
+	p, err := profile(ctx, s.read(), scope, id)
+	return p, s.err("reading profile", err)
+}
+
+func profile(ctx context.Context, q querier, scope Scope, id int64) (gate.AaaProfile, error) {
+	return scanProfile(q.QueryRowContext(ctx, "SELECT "+profileColumns+" FROM profiles p WHERE p.id = ? AND "+scope.in("p.organization_id"), id))
+}
+
+// UpdateProfile changes a profile of the scope as change says, which must not use the store, and returns it. It returns a
+// *DuplicateError when the organisation has another one of its short name.
+func (s *Store) UpdateProfile(ctx context.Context, scope Scope, id int64, change func(*gate.AaaProfile)) (p gate.AaaProfile, err error) {
+	err = s.write(ctx, "changing profile", func(tx *dbTx) error {
+		if p, err = profile(tx.ctx, tx, scope, id); err != nil {
+			return err
+		}
+		before := p
+		change(&p)
+		var other int64
+		err := tx.QueryRow("SELECT id FROM profiles WHERE organization_id = ? AND short_name = ? AND id <> ?",
+			p.OrganizationID.N, p.ShortName, id).Scan(&other)
+		if err != sql.ErrNoRows {
+			return orElse(err, &DuplicateError{Field: "short_name"})
+		}
+		reply, err := json.Marshal(p.ReplyAttribute)
+		if err != nil {
+			return err
+		}
+		check, err := json.Marshal(p.CheckAttribute)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(`UPDATE profiles SET short_name = ?, name = ?, description = ?, reply_attribute = ?, check_attribute = ?
+			WHERE id = ?`, p.ShortName, p.Name, p.Description, string(reply), string(check), id)
+		if err != nil {
+			return err
+		}
+		if err := changed(tx, profileKind, id, p.OrganizationID.N); err != nil {
+			return err
+		}
+		return tx.audit("profile", id, p.OrganizationID.N, before, p)
+	})
+	s.wake(err)
+	return p, err
+}
+
+// DeleteProfile removes a profile of the scope. It returns ErrInUse while a user has it.
+func (s *Store) DeleteProfile(ctx context.Context, scope Scope, id int64) error {
+	err := s.write(ctx, "deleting profile", func(tx *dbTx) error {
+		p, err := profile(tx.ctx, tx, scope, id)
+		if err != nil {
+			return err
+		}
+		n, err := tx.affected("DELETE FROM profiles WHERE id = ? AND NOT EXISTS (SELECT 1 FROM user_profiles WHERE profile_id = ?)", id, id)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrInUse
+		}
+		if err := changed(tx, profileKind, id, p.OrganizationID.N); err != nil {
+			return err
+		}
+		return tx.audit("profile", id, p.OrganizationID.N, p, nil)
+	})
+	s.wake(err)
+	return err
 }

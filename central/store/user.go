@@ -13,7 +13,7 @@ import (
 
 func userColumns(d dialect) string {
 	return `u.id, u.username, u.external_id, u.klass, u.email, u.first_name, u.last_name, u.is_active,
-	u.organization_id, u.description, u.date_joined, u.first_login, u.last_login, u.expiration, u.avatar_url,
+	u.organization_id, u.description, u.date_joined, u.first_login, u.last_login, u.expiration, u.avatar_url, u.source_id,
 	(SELECT ` + d.jsonArray("p.short_name", "a.position") + ` FROM user_profiles a JOIN profiles p ON p.id = a.profile_id
 	 WHERE a.user_id = u.id)`
 }
@@ -24,7 +24,7 @@ func scanUser(row scanner) (gate.User, error) {
 	var first, last, expiration *int64
 	var profile string
 	err := row.Scan(&u.ID, &u.Username, &u.ExternalID, &u.Klass, &u.Email, &u.FirstName, &u.LastName, &u.IsActive,
-		&u.Organization, &u.Description, &joined, &first, &last, &expiration, &u.AvatarURL, &profile)
+		&u.Organization, &u.Description, &joined, &first, &last, &expiration, &u.AvatarURL, &u.SourceID, &profile)
 	if err != nil {
 		return u, err
 	}
@@ -120,39 +120,43 @@ func (s *Store) CredentialVersion(ctx context.Context, user int64) (version int6
 
 // SaveUser changes the user of the scope with this id as change says, or makes a new one when id is 0; hash is the new
 // password's hash, nil leaves the password as it is. Its profiles must be of its organisation: another one is an
-// *UnknownProfileError. It returns the user as stored, a *DuplicateError when the name is taken, ErrNotFound when there is
-// no such user. change must be quick and must not use the store.
+// *UnknownProfileError. It returns the user as stored, a *DuplicateError when the name is taken, a *FullError when the
+// organisation has no room for another user, ErrNotFound when there is no such user. change must be quick and must not use the store.
 func (s *Store) SaveUser(ctx context.Context, scope Scope, id int64, change func(*gate.User), hash *string) (saved gate.User, err error) {
-	err = s.write(ctx, "saving user", func(tx *dbTx) error {
-		var u gate.User
-		var before any
-		if id != 0 {
-			q := "SELECT " + userColumns(s.d) + " FROM users u WHERE u.id = ? AND " + scope.in("u.organization_id")
-			if u, err = scanUser(tx.QueryRow(q, id)); err != nil {
-				return err
-			}
-			if err := guard(tx, id); err != nil {
-				return err
-			}
-			before = u
-		}
-		change(&u)
-		if u.ID, err = s.putUser(tx, id, u, hash); err != nil {
-			return err
-		}
-		if err := assignProfiles(tx, u.ID, *u.Organization, u.Profile); err != nil {
-			return err
-		}
-		if err := changed(tx, userKind, u.ID, *u.Organization); err != nil {
-			return err
-		}
-		if saved, err = scanUser(tx.QueryRow("SELECT "+userColumns(s.d)+" FROM users u WHERE u.id = ?", u.ID)); err != nil {
-			return err
-		}
-		return tx.auditPerson("user", u.ID, *u.Organization, before, saved, secretSet("password", hash)...)
+	err = s.write(ctx, "saving user", func(tx *dbTx) (err error) {
+		saved, err = s.saveUser(tx, scope, id, change, hash)
+		return err
 	})
 	s.wake(err)
 	return saved, err
+}
+
+func (s *Store) saveUser(tx *dbTx, scope Scope, id int64, change func(*gate.User), hash *string) (u gate.User, err error) {
+	var before any
+	if id != 0 {
+		q := "SELECT " + userColumns(s.d) + " FROM users u WHERE u.id = ? AND " + scope.in("u.organization_id")
+		if u, err = scanUser(tx.QueryRow(q, id)); err != nil {
+			return u, err
+		}
+		if err := guard(tx, id); err != nil {
+			return u, err
+		}
+		before = u
+	}
+	change(&u)
+	if u.ID, err = s.putUser(tx, id, u, hash); err != nil {
+		return u, err
+	}
+	if err := assignProfiles(tx, u.ID, *u.Organization, u.Profile); err != nil {
+		return u, err
+	}
+	if err := changed(tx, userKind, u.ID, *u.Organization); err != nil {
+		return u, err
+	}
+	if u, err = scanUser(tx.QueryRow("SELECT "+userColumns(s.d)+" FROM users u WHERE u.id = ?", u.ID)); err != nil {
+		return u, err
+	}
+	return u, tx.auditPerson("user", u.ID, *u.Organization, before, u, secretSet("password", hash)...)
 }
 
 func (s *Store) putUser(tx *dbTx, id int64, u gate.User, hash *string) (int64, error) {
@@ -169,6 +173,9 @@ func (s *Store) putUser(tx *dbTx, id int64, u gate.User, hash *string) (int64, e
 	set := []any{*u.Organization, u.Username, strings.ToLower(u.Username), u.ExternalID, u.Klass, u.Email, u.FirstName,
 		u.LastName, u.IsActive, u.Description, expiration, u.AvatarURL, hash}
 	if id == 0 {
+		if err := roomFor(tx, *u.Organization); err != nil {
+			return 0, err
+		}
 		const insert = `INSERT INTO users (organization_id, username, username_folded, external_id, klass, email, first_name,
 				last_name, is_active, description, expiration, avatar_url, password_hash, credential_version, date_joined)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?) RETURNING id`
@@ -178,9 +185,10 @@ func (s *Store) putUser(tx *dbTx, id int64, u gate.User, hash *string) (int64, e
 	const update = `UPDATE users SET organization_id = ?1, username = ?2, username_folded = ?3, external_id = ?4, klass = ?5,
 			email = ?6, first_name = ?7, last_name = ?8, is_active = ?9, description = ?10, expiration = ?11, avatar_url = ?12,
 			password_hash = coalesce(?13, password_hash),
-			credential_version = credential_version + CASE WHEN CAST(?13 AS TEXT) IS NULL THEN 0 ELSE 1 END
-		WHERE id = ?14`
-	_, err = tx.Exec(update, append(set, id)...)
+			credential_version = credential_version + CASE WHEN CAST(?13 AS TEXT) IS NULL THEN 0 ELSE 1 END,
+			updated = ?14
+		WHERE id = ?15`
+	_, err = tx.Exec(update, append(set, micros(s.now()), id)...)
 	return id, err
 }
 
