@@ -20,7 +20,12 @@ var errMAC = errors.New("a MAC address is twelve hexadecimal digits, as in 02:00
 // ParseMAC reads a MAC address with colons, hyphens, dots or no separator, in either case.
 func ParseMAC(s string) (MAC, error) {
 	var m MAC
-	digits := strings.NewReplacer(":", "", "-", "", ".", "").Replace(strings.TrimSpace(s))
+	digits := strings.Map(func(r rune) rune {
+		if r == ':' || r == '-' || r == '.' {
+			return -1
+		}
+		return r
+	}, strings.TrimSpace(s))
 	if len(digits) != 12 {
 		return m, fmt.Errorf("%q: %w", s, errMAC)
 	}
