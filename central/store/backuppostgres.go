@@ -110,7 +110,7 @@ SELECT setval(format('%%I.%%I', schemaname, sequencename)::regclass, coalesce(la
 }
 
 func emptyPostgres(ctx context.Context, address string) error {
-	db, err := postgresPool(address)
+	db, err := postgresPool(address, nil)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"gatehouse/api/admin"
 	"gatehouse/api/edge"
 	"gatehouse/api/gate"
 	"gatehouse/central/store"
@@ -71,7 +72,57 @@ func benchLists(ctx context.Context, p programs, r *report) (err error) {
 	if err := errors.Join(benchPages(ctx, q, r, "one organisation", pages()), benchPages(ctx, all, r, "all organisations", pages()[:3])); err != nil {
 		return err
 	}
-	return benchMixed(ctx, q, tokens["edge"], r)
+	if err := benchMixed(ctx, q, tokens["edge"], r); err != nil {
+		return err
+	}
+	return benchDashboards(ctx, db, map[string]*asker{"one organisation": q, "all organisations": all}, r)
+}
+
+// benchDashboards asks for the figures of thirty days, counted from the sessions and as they were rolled up.
+func benchDashboards(ctx context.Context, db *postgres.Server, askers map[string]*asker, r *report) error {
+	conn, err := pgx.Connect(ctx, db.URL("postgres"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	const mark = `INSERT INTO rollup_dirty (organization_id, day)
+		SELECT o.id, d FROM organizations o, generate_series($1::bigint - 31, $1::bigint + 1) d`
+	begun := time.Now()
+	if _, err := conn.Exec(ctx, mark, begun.Unix()/86400); err != nil {
+		return err
+	}
+	for waiting := 1; waiting > 0; {
+		if err := conn.QueryRow(ctx, "SELECT count(*) FROM rollup_dirty").Scan(&waiting); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	r.print(figure{what: fmt.Sprintf("(33 days of %d organisations rolled up)", listOrganizations), got: time.Since(begun).Round(time.Second).String()})
+	for _, board := range []struct{ name, path string }{
+		{"sessions an hour", "/sessions/?interval=hour"}, {"octets by location", "/traffic/?"}, {"users a day", "/users/?"},
+	} {
+		for whose, q := range askers {
+			var p50, p99 [2]time.Duration
+			for i, exact := range []string{"true", "false"} {
+				var took []time.Duration
+				for range 30 {
+					_, one, err := q.get(ctx, q.url+admin.BasePath+"/statistics"+board.path+"&exact="+exact)
+					if err != nil {
+						return err
+					}
+					took = append(took, one)
+				}
+				p50[i], p99[i] = quantile(took, 0.5), quantile(took, 0.99)
+			}
+			r.print(figure{what: "30 days of " + board.name + ", " + whose + ": counted / rolled up, p50 (p99)",
+				got: fmt.Sprintf("%s (%s) / %s (%s)", ms(p50[0]), ms(p99[0]), ms(p50[1]), ms(p99[1]))})
+		}
+	}
+	return nil
 }
 
 // fill writes rows as gateways' records would have become them, by one statement a month; records make the partitions.
