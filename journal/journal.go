@@ -27,8 +27,11 @@ var schema0004 string
 //go:embed schema/0005.sql
 var schema0005 string
 
+//go:embed schema/0006.sql
+var schema0006 string
+
 func schema() []sqlite.Step {
-	return []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}, {SQL: schema0003}, {SQL: schema0004}, {SQL: schema0005}}
+	return []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}, {SQL: schema0003}, {SQL: schema0004}, {SQL: schema0005}, {SQL: schema0006}}
 }
 
 // The points at which Options.Step is called, on the goroutine that commits.

@@ -19,7 +19,7 @@ func (j *Journal) Ledger(ctx context.Context, accounts ...string) ([]sessions.Sp
 	if err != nil {
 		return nil, fmt.Errorf("reading ledger: %w", err)
 	}
-	rows, err := j.db.Read().QueryContext(ctx, `SELECT account, period, start, up, down, extra, "full" FROM spent
+	rows, err := j.db.Read().QueryContext(ctx, `SELECT account, period, start, up, down, extra, "full", seconds, first FROM spent
 		WHERE account IN (SELECT value FROM json_each(?)) ORDER BY id`, string(list))
 	if err != nil {
 		return nil, fmt.Errorf("reading ledger: %w", j.db.Err(err))
@@ -28,8 +28,14 @@ func (j *Journal) Ledger(ctx context.Context, accounts ...string) ([]sessions.Sp
 	var all []sessions.Spent
 	for rows.Next() {
 		var s sessions.Spent
-		if err := rows.Scan(&s.Account, &s.Period, &s.Start, &s.Up, &s.Down, &s.Extra, &s.Full); err != nil {
+		var first []byte
+		if err := rows.Scan(&s.Account, &s.Period, &s.Start, &s.Up, &s.Down, &s.Extra, &s.Full, &s.Seconds, &first); err != nil {
 			return nil, fmt.Errorf("reading ledger: %w", j.db.Err(err))
+		}
+		if first != nil {
+			if err := json.Unmarshal(first, &s.First); err != nil {
+				return nil, fmt.Errorf("reading ledger: %w", err)
+			}
 		}
 		all = append(all, s)
 	}
@@ -54,10 +60,18 @@ func (j *Journal) LeaseUsed(ctx context.Context, id int64) (time.Duration, error
 // spend adds to the ledger, in any order the same: the Stop of one session and that of another may pass each other. Of what
 // is over only the last period stays.
 func spend(tx *sql.Tx, s sessions.Spent) error {
-	_, err := tx.Exec(`INSERT INTO spent (account, period, start, up, down, extra, "full") VALUES (?, ?, ?, ?, ?, ?, ?)
+	var first *string
+	if s.First != nil {
+		b, err := json.Marshal(s.First)
+		if err != nil {
+			return err
+		}
+		first = new(string(b))
+	}
+	_, err := tx.Exec(`INSERT INTO spent (account, period, start, up, down, extra, "full", seconds, first) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (account, period, start) DO UPDATE SET up = up + excluded.up, down = down + excluded.down,
-			extra = extra + excluded.extra, "full" = CASE excluded."full" WHEN 0 THEN "full" ELSE excluded."full" END`,
-		s.Account, s.Period, s.Start, s.Up, s.Down, s.Extra, s.Full)
+			extra = extra + excluded.extra, seconds = seconds + excluded.seconds, first = coalesce(first, excluded.first), "full" = CASE excluded."full" WHEN 0 THEN "full" ELSE excluded."full" END`,
+		s.Account, s.Period, s.Start, s.Up, s.Down, s.Extra, s.Full, s.Seconds, first)
 	if err != nil || s.Start == "" {
 		return err
 	}

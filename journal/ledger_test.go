@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"gatehouse/internal/sqlite"
 	"gatehouse/sessions"
@@ -40,6 +41,18 @@ func TestLedgerAddsInAnyOrder(t *testing.T) {
 		equal(t, "lines", []int{2, 1, 3, 0}, []int{len(ledger(t, j, "local/ann")), len(ledger(t, j, "guest/x")),
 			len(ledger(t, j, "guest/x", "nobody", "local/ann")), len(ledger(t, j))})
 	}
+}
+
+// TestLedgerOfVouchers: time adds up, and the first use that was written stays.
+func TestLedgerOfVouchers(t *testing.T) {
+	j := newJournal(t, Options{})
+	first := &sessions.Stamp{BootID: "b", Mono: 5, Wall: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}
+	for _, s := range []sessions.Spent{{Seconds: 5}, {First: first}, {First: &sessions.Stamp{BootID: "c"}}, {Seconds: 7}} {
+		s.Account, s.Period, s.Start = "voucher/voucher#1", sessions.Life, "life"
+		must(t, j.Commit(t.Context(), sessions.Batch{Spent: []sessions.Spent{s}}))
+	}
+	equal(t, "lines", []sessions.Spent{{Account: "voucher/voucher#1", Period: sessions.Life, Start: "life", Seconds: 12, First: first}},
+		ledger(t, j, "voucher/voucher#1"))
 }
 
 func TestLedgerKeepsTheLastPeriod(t *testing.T) {

@@ -1,5 +1,6 @@
 // Package mirror keeps a copy of what the centre owns and this gateway needs to let a known user in without it: the
-// accounts seen here, AAA profiles, and how far the change feed was read. It implements sessions.Accounts.
+// accounts seen here, AAA profiles, plans, vouchers by the keyed hashes of their codes, and how far the change feed was read. It
+// implements sessions.Accounts and sessions.Vouchers.
 //
 // It must not know the wire: sync converts. It holds no password and no hash (DESIGN D10); verifiers are the journal's.
 //

@@ -21,6 +21,9 @@ var schema0002 string
 //go:embed schema/0003.sql
 var schema0003 string
 
+//go:embed schema/0004.sql
+var schema0004 string
+
 // Mirror is an open mirror. Safe for concurrent use.
 type Mirror struct {
 	db *sqlite.DB
@@ -32,7 +35,7 @@ var _ sessions.Accounts = (*Mirror)(nil)
 // only where the disk itself fails.
 func Open(ctx context.Context, path string, logger *slog.Logger) (*Mirror, error) {
 	o := sqlite.Options{
-		Schema:      []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}, {SQL: schema0003}},
+		Schema:      []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}, {SQL: schema0003}, {SQL: schema0004}},
 		Synchronous: sqlite.Normal,
 		Check:       true,
 	}
@@ -76,12 +79,12 @@ func (m *Mirror) SetCursor(ctx context.Context, cursor string) error {
 // it stays in use.
 func (m *Mirror) Reset(ctx context.Context) error {
 	return m.write(ctx, "marking mirror", func(tx *sql.Tx) error {
-		_, err := tx.Exec("UPDATE accounts SET stale = 1; UPDATE profiles SET stale = 1")
+		_, err := tx.Exec("UPDATE accounts SET stale = 1; UPDATE profiles SET stale = 1; UPDATE plans SET stale = 1; UPDATE vouchers SET stale = 1")
 		return err
 	})
 }
 
-// Sweep removes what was not put again since Reset and returns the user names that went. Call it whenever the feed
+// Sweep removes what was not put again since Reset and returns the user names that went, and sessions.AnyVoucher for vouchers. Call it whenever the feed
 // was read to its end; without a Reset before, it removes nothing.
 func (m *Mirror) Sweep(ctx context.Context) ([]string, error) {
 	var gone []string
@@ -91,7 +94,16 @@ func (m *Mirror) Sweep(ctx context.Context) ([]string, error) {
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec("DELETE FROM profiles WHERE stale = 1")
+		res, err := tx.Exec("DELETE FROM vouchers WHERE stale = 1")
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil {
+			return err
+		} else if n > 0 {
+			gone = append(gone, sessions.AnyVoucher)
+		}
+		_, err = tx.Exec("DELETE FROM profiles WHERE stale = 1; DELETE FROM plans WHERE stale = 1")
 		return err
 	})
 	if err != nil {

@@ -12,9 +12,10 @@ type Source string
 
 // The owners of accounts.
 const (
-	SourceLocal  Source = "local"  // made on this gateway (gatehouse account add), in the journal
-	SourceCentre Source = "centre" // owned by the centre, seen here, in the mirror
-	SourceGuest  Source = "guest"  // nobody's: a click-through session
+	SourceLocal   Source = "local"   // made on this gateway (gatehouse account add), in the journal
+	SourceCentre  Source = "centre"  // owned by the centre, seen here, in the mirror
+	SourceGuest   Source = "guest"   // nobody's: a click-through session
+	SourceVoucher Source = "voucher" // the centre's, known here by the hash of its code
 )
 
 // Account is what a login needs to know about a user.
@@ -32,6 +33,10 @@ type Account struct {
 	Limits            Limits    `json:"limits"`              // the account's own
 	Profiles          []Profile `json:"profiles,omitempty"`  // in their order
 	Lease             *Lease    `json:"lease,omitempty"`     // of its time balance; nil: no balance bounds it
+
+	VoucherID int64          `json:"-"` // of SourceVoucher
+	FirstUse  bool           `json:"-"` // nobody is known to have used the voucher before
+	TimeLeft  *time.Duration `json:"-"` // of the voucher, for one of its sessions; nil: not counted
 }
 
 // Usable says with a *Refusal that an account which is known and proven may not be used now; a zero now is no date.

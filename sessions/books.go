@@ -110,7 +110,7 @@ func (m *Manager) rollOver(ctx context.Context) {
 		late = append(late, b.late(now)...)
 	}
 	m.mu.Unlock()
-	if now == [periods]string{} {
+	if now[Day] == "" {
 		return
 	}
 	for chunk := range slices.Chunk(late, 2*rollChunk) { // by twos: what is taken from one line goes to another

@@ -64,7 +64,14 @@ func (s *standing) ofAccount(r *live, t tally) {
 		s.bound(1+p, bounds, t[p].used, t[p].full == s.shared[p])
 		shared.tighten(bounds, t[p].used)
 	}
-	shared.Name, shared.Version = r.nameOfShared(), versionOf(uint64(s.shared[Day]), uint64(s.shared[Week]), uint64(s.shared[Month]))
+	if shared == (Cap{}) {
+		return
+	}
+	parts := []uint64{uint64(s.shared[Day]), uint64(s.shared[Week]), uint64(s.shared[Month])}
+	if s.shared[Life] != 0 {
+		parts = append(parts, uint64(s.shared[Life]))
+	}
+	shared.Name, shared.Version = r.nameOfShared(), versionOf(parts...)
 	s.caps = append(s.caps, shared)
 }
 

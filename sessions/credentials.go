@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 )
 
 // authenticate proves a user name and password: by the gateway's own accounts, then by the verifier of a centre account
@@ -139,6 +141,17 @@ func (m *Manager) acquireHasher(ctx context.Context) error {
 // AccountChanged looks at the account again: its sessions end when it is gone, inactive or expired, and get the limits
 // that it has now otherwise.
 func (m *Manager) AccountChanged(ctx context.Context, username string) error {
+	if !strings.HasPrefix(username, voucherPrefix) {
+		return m.accountChanged(ctx, username)
+	}
+	var failed error
+	for _, name := range m.vouchersOnline(username) {
+		failed = errors.Join(failed, m.accountChanged(ctx, name))
+	}
+	return failed
+}
+
+func (m *Manager) accountChanged(ctx context.Context, username string) error {
 	a, err := m.account(ctx, username)
 	gone := errors.Is(err, ErrNoAccount) || err == nil && m.usable(a) != nil
 	if err != nil && !gone {
@@ -163,6 +176,9 @@ func (m *Manager) AccountChanged(ctx context.Context, username string) error {
 
 // account finds an account without proving anything.
 func (m *Manager) account(ctx context.Context, username string) (Account, error) {
+	if id, ok := VoucherID(username); ok && m.cfg.Vouchers != nil {
+		return m.voucherOf(ctx, id)
+	}
 	a, err := m.cfg.Local.Account(ctx, username)
 	if errors.Is(err, ErrNoAccount) && m.cfg.Mirror != nil {
 		return m.cfg.Mirror.Account(ctx, username)
@@ -192,6 +208,9 @@ func (m *Manager) applyLimits(ctx context.Context, s Session, a Account) error {
 		return err
 	}
 	changed.Limits = m.effective(m.zones[s.Station.Zone], a, v, &changed)
+	if a.TimeLeft != nil && (changed.Limits.SessionTimeout-r.Limits.SessionTimeout).Abs() < time.Second {
+		changed.Limits.SessionTimeout = r.Limits.SessionTimeout // the moments between reading and reckoning
+	}
 	if err := m.reborrow(ctx, a.Lease, &changed); err != nil {
 		return err
 	}

@@ -413,6 +413,7 @@ func (d *disk) spend(s sessions.Spent) {
 		l := &d.ledger[i]
 		if l.Account == s.Account && l.Period == s.Period && l.Start == s.Start {
 			l.Up, l.Down, l.Extra, l.Full = l.Up+s.Up, l.Down+s.Down, l.Extra+s.Extra, cmp.Or(s.Full, l.Full)
+			l.Seconds, l.First = l.Seconds+s.Seconds, cmp.Or(l.First, s.First)
 			return
 		}
 	}

@@ -16,6 +16,8 @@ var (
 	guessPerStation = guessRate{burst: 8, interval: 15 * time.Second}
 	guessPerAccount = guessRate{burst: 20, interval: 15 * time.Second}
 	guessPerZone    = guessRate{burst: 500, interval: 200 * time.Millisecond}
+	// Codes of vouchers: 8,740 a day, which decision 0021 reckons with.
+	guessCodesPerZone = guessRate{burst: 100, interval: 10 * time.Second}
 )
 
 const maxGuessKeys = 8192
@@ -31,6 +33,10 @@ func guessKeys(st Station, username string) []guessKey {
 		{"account " + username, guessPerAccount},
 		{"zone " + st.Zone, guessPerZone},
 	}
+}
+
+func codeGuessKeys(st Station) []guessKey {
+	return []guessKey{{"station " + st.String(), guessPerStation}, {"codes " + st.Zone, guessCodesPerZone}}
 }
 
 // guessLimit remembers per key the theoretical arrival time of GCRA, in Mono.

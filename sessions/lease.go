@@ -136,7 +136,7 @@ func (m *Manager) leaseEnded(ended []Session) {
 	}
 }
 
-// shareLeases gives running sessions their new shares.
+// shareLeases gives running sessions their new shares of leases and vouchers.
 func (m *Manager) shareLeases(ctx context.Context) {
 	m.mu.Lock()
 	names := m.sharing
@@ -148,12 +148,12 @@ func (m *Manager) shareLeases(ctx context.Context) {
 			continue
 		}
 		for _, s := range m.Sessions() {
-			if err == nil && s.Username == name && s.Lease.ID != 0 {
+			if err == nil && s.Username == name && (s.Lease.ID != 0 || s.VoucherID != 0) {
 				err = m.applyLimits(ctx, s, a)
 			}
 		}
 		if err != nil {
-			m.cfg.Logger.Error("sharing a lease of time", "err", err)
+			m.cfg.Logger.Error("sharing what is left of a lease or a voucher", "err", err)
 		}
 	}
 }

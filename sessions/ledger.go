@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -13,6 +14,7 @@ const (
 	Day Period = iota
 	Week
 	Month
+	Life // of a voucher: it never ends
 	periods
 )
 
@@ -20,6 +22,8 @@ const (
 func (p Period) start(at time.Time) string {
 	y, m, d := at.Date()
 	switch p {
+	case Life:
+		return lifeStart
 	case Week:
 		d -= (int(at.Weekday()) + 6) % 7
 	case Month:
@@ -27,6 +31,9 @@ func (p Period) start(at time.Time) string {
 	}
 	return time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
 }
+
+// lifeStart stands where a date of other periods does.
+const lifeStart = "life"
 
 // Spent is a line of the ledger: what an account has used in one period, by sessions that have ended or have gone over
 // into another period since, and what it was given on top of its caps. What a running session uses comes from its Usage
@@ -38,6 +45,8 @@ type Spent struct {
 	Up      int64  // octets, from the station
 	Down    int64
 	Extra   int64  // octets, added to every bound
+	Seconds int64  // spent online by a voucher's sessions that have ended
+	First   *Stamp // when a voucher was first used here; the first one counts
 	Full    uint32 // names the bounds that were found used up; zero: none. Not a difference: the last one counts
 }
 
@@ -69,7 +78,8 @@ func (b *book) add(all []Spent) {
 			continue
 		}
 		l := &b.lines[i]
-		l.Up, l.Down, l.Extra = l.Up+d.Up, l.Down+d.Down, l.Extra+d.Extra
+		l.Up, l.Down, l.Extra, l.Seconds = l.Up+d.Up, l.Down+d.Down, l.Extra+d.Extra, l.Seconds+d.Seconds
+		l.First = cmp.Or(l.First, d.First)
 		if d.Full != 0 {
 			l.Full = d.Full
 		}
@@ -166,6 +176,10 @@ func settled(s *Session) []Spent {
 func settledIn(s *Session, p Period, m Mark) (Spent, bool) {
 	used := s.Usage.octets().minus(octets{m.Up, m.Down})
 	d := Spent{Account: s.account(), Period: p, Start: m.Start, Up: int64(used.up), Down: int64(used.down)}
+	if p == Life {
+		d.Seconds = int64(s.Used.Round(time.Second) / time.Second)
+		return d, s.VoucherID != 0
+	}
 	return d, used != octets{} && s.counted()
 }
 
@@ -177,7 +191,7 @@ func (s *Session) account() string {
 	return string(s.Source) + "/" + s.Username
 }
 
-// counted tells whether the session counts into a ledger: whether its account has a cap.
+// counted tells whether the session counts into a ledger: whether its account has a cap, or is a voucher.
 func (s *Session) counted() bool {
-	return s.Limits.Caps.Day != Volume{} || s.Limits.Caps.Week != Volume{} || s.Limits.Caps.Month != Volume{}
+	return s.VoucherID != 0 || s.Limits.Caps.Day != Volume{} || s.Limits.Caps.Week != Volume{} || s.Limits.Caps.Month != Volume{}
 }

@@ -17,6 +17,7 @@ type LoginRequest struct {
 	Station       Station
 	Addr          netip.Addr
 	Method        Method
+	Code          Password    // what was typed for MethodVoucher
 	Credentials   Credentials // for MethodPassword; for MethodAdmin only the user name to account under
 	AcceptedTerms string      // version of the terms that the guest accepted, for MethodClick
 	Secure        bool        // the request came over TLS
@@ -113,6 +114,8 @@ func (m *Manager) authorize(ctx context.Context, zone *Zone, req LoginRequest) (
 			return Account{}, &Refusal{Reason: RefusedCleartext}
 		}
 		return m.proven(ctx, req)
+	case req.Method == MethodVoucher:
+		return m.redeem(ctx, zone, req)
 	}
 	return Account{}, &Refusal{Reason: RefusedMethod}
 }
@@ -177,7 +180,11 @@ func (m *Manager) runningOf(source Source, username string) int {
 // effective are the limits of a session of this account as its profiles see it, as it stands now (DESIGN D11).
 func (m *Manager) effective(zone *Zone, a Account, v Verdict, s *Session) Effective {
 	profile, _ := v.Limits() // the feed has told of faults
-	e := Resolve(zone.Bounds, a.Limits, profile, zone.Limits).extended(s.Extension, zone.Bounds)
+	e := Resolve(zone.Bounds, a.Limits, profile, zone.Limits)
+	if a.TimeLeft != nil {
+		e.SessionTimeout = clamp(e.SessionTimeout, s.Used+max(*a.TimeLeft, time.Second))
+	}
+	e = e.extended(s.Extension, zone.Bounds)
 	if a.Expiration.IsZero() {
 		return e
 	}
@@ -221,6 +228,7 @@ func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, s Ses
 	if err := m.mayUseData(&s, book); err != nil {
 		return Session{}, m.refused(ctx, zone, req, err)
 	}
+	b.Spent = m.firstUse(&s, book)
 	m.mu.Lock()
 	old, resumable := m.resumable[req.Station]
 	m.mu.Unlock()
@@ -233,6 +241,9 @@ func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, s Ses
 		return Session{}, fmt.Errorf("writing the Start: %w", err)
 	}
 	m.cfg.Step("login.journaled")
+	m.mu.Lock()
+	m.addSpent(b.Spent)
+	m.mu.Unlock()
 	s, err = m.admit(ctx, s, book)
 	if err != nil {
 		return Session{}, err
@@ -259,6 +270,7 @@ func (m *Manager) admit(ctx context.Context, s Session, b *book) (Session, error
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r.admitted(digest, m.cfg.Clock.Mono())
+	m.shareAnew(&r.Session)
 	m.enter(r)
 	m.leaseShared(&s)
 	if m.objection(&r.Session) != "" { // a rule came meanwhile
@@ -284,6 +296,8 @@ func (m *Manager) newSession(ctx context.Context, zone *Zone, req LoginRequest, 
 		UserID:        a.UserID,
 		Source:        a.Source,
 		Class:         a.Class,
+		VoucherID:     a.VoucherID,
+		FirstUse:      a.FirstUse,
 		Method:        req.Method,
 		Place:         m.place(zone, req.Station),
 		NASID:         m.cfg.NASID,

@@ -73,6 +73,9 @@ func (m *Manager) endBy(ctx context.Context, cause TerminateCause, why []Outcome
 	}
 	m.addSpent(stops.Spent)
 	m.leaseEnded(ended)
+	for i := range ended {
+		m.shareAnew(&ended[i])
+	}
 	m.mu.Unlock()
 	if err := m.cfg.Enforcer.Release(ctx, ending...); err != nil {
 		// The Stop is written; what is left in the kernel is found and released by the next poll or start.

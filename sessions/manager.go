@@ -23,6 +23,7 @@ type Config struct {
 	Local     Accounts  // the gateway's own accounts
 	Mirror    Accounts  // nil: no centre
 	Authority Authority // nil: no centre
+	Vouchers  Vouchers  // nil: no vouchers
 	Verifiers Verifiers
 	Orders    Orders // nil: no centre
 	Logger    *slog.Logger
@@ -162,6 +163,7 @@ func New(cfg Config) *Manager {
 		leased:    make(map[int64]time.Duration),
 		sharing:   make(map[string]bool),
 		books:     make(map[string]*book),
+		period:    [periods]string{Life: lifeStart},
 	}
 	for i := range m.cfg.Zones {
 		m.zones[m.cfg.Zones[i].Name] = &m.cfg.Zones[i]

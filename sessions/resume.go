@@ -72,7 +72,7 @@ func (m *Manager) giveUp(ctx context.Context, old Session) error {
 func (m *Manager) continueSession(ctx context.Context, old Session, addr netip.Addr) error {
 	s := old
 	s.AcctSessionID = m.newSessionID()
-	s.Addr, s.Method = addr, MethodResume
+	s.Addr, s.Method, s.FirstUse = addr, MethodResume, false
 	s.StartedAt = m.stamp()
 	s.Used, s.Usage, s.Base, s.UsageAt = 0, Usage{}, Usage{}, s.StartedAt
 	s.StoppedAt, s.TerminateCause, s.Resumable = nil, "", false

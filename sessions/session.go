@@ -38,6 +38,7 @@ type Method string
 const (
 	MethodClick    Method = "click"    // click-through with terms
 	MethodPassword Method = "password" // user name and password
+	MethodVoucher  Method = "voucher"  // a code
 	MethodAdmin    Method = "admin"    // gatehouse login, by the operator
 	MethodPortal   Method = "portal"   // by the verdict of a portal elsewhere that the centre trusts
 	MethodResume   Method = "resume"   // rest of a session that a reboot ended
@@ -68,6 +69,8 @@ type Session struct {
 	UserID             int64      `json:"user_id,omitempty"`
 	Source             Source     `json:"source"`
 	Class              string     `json:"class,omitempty"`
+	VoucherID          int64      `json:"voucher_id,omitempty"`
+	FirstUse           bool       `json:"first_use,omitempty"` // of the voucher, as far as was known here
 	Method             Method     `json:"method"`
 	TermsVersion       string     `json:"terms_version,omitempty"`
 	Place              Place      `json:"place"`

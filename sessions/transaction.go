@@ -33,6 +33,9 @@ var refusalMessages = map[Reason]string{
 	RefusedCap:         noteCapped,
 	RefusedCentreAway:  "Centre unreachable, account not known here",
 	RefusedBlocked:     "Station is blocked",
+	RefusedCode:        "Wrong voucher code",
+	RefusedElsewhere:   "Voucher is not for this zone",
+	RefusedNothingLeft: "Voucher is used up",
 	RefusedNoAccount:   "Account not known here",
 }
 

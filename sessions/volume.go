@@ -15,12 +15,13 @@ type VolumeLimit struct {
 }
 
 // CapsOf are the data caps that there may be, all at once: of a session by itself, and of an account in a calendar day, week
-// and month, shared by all its stations. Where a session is nobody's (click-through), its station stands for the account.
+// and month and in all, shared by its stations. Where a session is nobody's (click-through), its station stands for the account.
 type CapsOf[T any] struct {
 	Session T `json:"session,omitzero"`
 	Day     T `json:"day,omitzero"`
 	Week    T `json:"week,omitzero"`
 	Month   T `json:"month,omitzero"`
+	Life    T `json:"life,omitzero"` // all that a voucher may use
 }
 
 // TooLarge tells of a bound above MaxBytes.
@@ -28,10 +29,10 @@ func (v VolumeLimit) TooLarge() bool {
 	return max(valueOf(v.Up), valueOf(v.Down), valueOf(v.Total)) > MaxBytes
 }
 
-func (c *CapsOf[T]) all() [4]*T { return [4]*T{&c.Session, &c.Day, &c.Week, &c.Month} }
+func (c *CapsOf[T]) all() [5]*T { return [5]*T{&c.Session, &c.Day, &c.Week, &c.Month, &c.Life} }
 
 // ofAccount are the caps of the periods, in their order.
-func (c *CapsOf[T]) ofAccount() [periods]*T { return [periods]*T{&c.Day, &c.Week, &c.Month} }
+func (c *CapsOf[T]) ofAccount() [periods]*T { return [periods]*T{&c.Day, &c.Week, &c.Month, &c.Life} }
 
 // octets are data by direction.
 type octets struct{ up, down Bytes }

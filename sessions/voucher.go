@@ -35,7 +35,7 @@ type VoucherUse struct {
 // Voucher is one code's right to be online, and what has become of it. The rules are the same at the centre and on a gateway.
 type Voucher struct {
 	ID         int64      `json:"id"`
-	Plan       Plan       `json:"plan"`
+	Plan       Plan       `json:"plan,omitzero"`
 	Revoked    bool       `json:"revoked,omitempty"`
 	ValidUntil time.Time  `json:"valid_until,omitzero"` // instead of both bounds of the plan
 	Extra      Extension  `json:"extra,omitzero"`       // on top of the plan

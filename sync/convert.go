@@ -66,6 +66,8 @@ func (d *dates) accounting(ctx context.Context, rec *sessions.AccountingRecord) 
 		CallingStationID:   s.Station.MAC.CallingStationID(),
 		AcctTerminateCause: string(s.TerminateCause),
 		Class:              s.Class,
+		VoucherID:          s.VoucherID,
+		VoucherFirst:       s.FirstUse,
 		LocationID:         s.Place.LocationID,
 		LocationName:       s.Place.LocationName,
 		AccessPointID:      s.Place.AccessPointID,

@@ -3,6 +3,7 @@ package gwsync
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -95,6 +96,9 @@ type memMirror struct {
 	mu       sync.Mutex
 	accounts map[int64]memAccount
 	profiles map[int64]memProfile
+	vouchers map[int64]sessions.KnownVoucher
+	plans    map[int64]sessions.Plan
+	key      string
 	cursor   string
 	steps    []string // what was written, in order
 	broken   error    // of PutAccount
@@ -113,7 +117,8 @@ type memProfile struct {
 }
 
 func newMirror() *memMirror {
-	return &memMirror{accounts: map[int64]memAccount{}, profiles: map[int64]memProfile{}}
+	return &memMirror{accounts: map[int64]memAccount{}, profiles: map[int64]memProfile{}, vouchers: map[int64]sessions.KnownVoucher{},
+		plans: map[int64]sessions.Plan{}}
 }
 
 func (m *memMirror) step(s string) { m.steps = append(m.steps, s) }
@@ -141,6 +146,36 @@ func (m *memMirror) PutAccount(_ context.Context, a sessions.Account, profiles [
 	m.step("account " + a.Username)
 	m.accounts[a.UserID] = memAccount{Account: a, names: profiles}
 	return m.broken
+}
+
+func (m *memMirror) PutPlan(_ context.Context, p sessions.Plan) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.plans[p.ID] = p
+	return nil
+}
+
+func (m *memMirror) DeletePlan(_ context.Context, id int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.plans, id)
+	return nil
+}
+
+func (m *memMirror) PutVouchers(_ context.Context, key []byte, put []sessions.KnownVoucher, gone []int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.step(fmt.Sprintf("%d vouchers", len(put)+len(gone)))
+	if len(key) > 0 {
+		m.key = string(key)
+	}
+	for _, v := range put {
+		m.vouchers[v.ID] = v
+	}
+	for _, id := range gone {
+		delete(m.vouchers, id)
+	}
+	return nil
 }
 
 func (m *memMirror) PutProfile(_ context.Context, id int64, shortName string, p sessions.Profile) error {

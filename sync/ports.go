@@ -62,9 +62,21 @@ type Feed interface {
 	Sweep(ctx context.Context) (removed []string, err error)
 }
 
-// Mirror is the gateway's copy of the centre's accounts.
+// VoucherWriter takes what the centre says about plans and vouchers.
+type VoucherWriter interface {
+	// PutPlan adds or replaces the plan with p's ID.
+	PutPlan(ctx context.Context, p sessions.Plan) error
+	// DeletePlan is no error when there is no such plan.
+	DeletePlan(ctx context.Context, id int64) error
+	// PutVouchers adds or replaces vouchers, of whose plan only the ID counts, and forgets others. key is that of their hashes;
+	// empty: as before.
+	PutVouchers(ctx context.Context, key []byte, put []sessions.KnownVoucher, gone []int64) error
+}
+
+// Mirror is the gateway's copy of the centre's accounts and vouchers.
 type Mirror interface {
 	sessions.Accounts
 	AccountWriter
+	VoucherWriter
 	Feed
 }

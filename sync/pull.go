@@ -141,6 +141,9 @@ func (p *Puller) apply(ctx context.Context, page edge.ChangesAnswer) error {
 			return fmt.Errorf("applying change: %w", err)
 		}
 	}
+	if err := p.putVouchers(ctx, page); err != nil {
+		return fmt.Errorf("applying vouchers: %w", err)
+	}
 	if p.sweep && !page.More {
 		removed, err := p.mirror.Sweep(ctx)
 		if err != nil {
@@ -162,6 +165,11 @@ func (p *Puller) applyChange(ctx context.Context, c edge.Change) error {
 		return p.mirror.PutAccount(ctx, account(c.Account), profileKeys(c.Account))
 	case c.Profile != nil:
 		return p.putProfile(ctx, c.Profile)
+	case c.Plan != nil:
+		p.owe(sessions.AnyVoucher)
+		return p.mirror.PutPlan(ctx, plan(c.Plan))
+	case c.DeletedPlan != 0:
+		return p.mirror.DeletePlan(ctx, c.DeletedPlan)
 	case c.DeletedUserID != 0:
 		username, err := p.mirror.DeleteAccount(ctx, c.DeletedUserID)
 		p.owe(username)

@@ -186,7 +186,7 @@ func (g *gateway) buildManager(context.Context) error {
 		Ended: g.ended, Step: g.Step,
 	}
 	if g.sync != nil {
-		c.Mirror, c.Authority, c.Orders, c.Queued = g.mirror, g.sync.Authority, g.journal, g.sync.Pusher.Wake
+		c.Mirror, c.Vouchers, c.Authority, c.Orders, c.Queued = g.mirror, g.mirror, g.sync.Authority, g.journal, g.sync.Pusher.Wake
 		c.VerifierMaxAge = g.Config.Centre.VerifierMaxAge
 	}
 	g.manager = sessions.New(c)
