@@ -37,8 +37,7 @@ func acctFilter(q *cursorQuery) (f store.AcctFilter, err error) {
 	f.User, none[0] = q.number(errs, "user", gate.UserPrefix)
 	f.AccessPoint, none[1] = q.number(errs, "access_point", gate.AccessPointPrefix)
 	f.Location, none[2] = q.number(errs, "location", gate.LocationPrefix)
-	client, _ := q.number(errs, "client", gate.ClientPrefix)
-	none[3] = client != 0 // no session has a client yet
+	f.Client, none[3] = q.number(errs, "client", gate.ClientPrefix)
 	if f.Status = q.choice(errs, "session_status", "all", store.Active, store.Inactive); f.Status == "all" {
 		f.Status = ""
 	}
@@ -60,5 +59,5 @@ func (s *Server) getAccounting(c *call) (int, any, error) {
 }
 
 func (s *Server) shapeRecord(r *gate.AcctRecord) {
-	s.shape(&r.OrganizationID, r.UserID, r.UserTransactionID, r.LocationID, r.AccessPointID)
+	s.shape(&r.OrganizationID, r.UserID, r.UserTransactionID, r.LocationID, r.AccessPointID, r.ClientID)
 }

@@ -133,7 +133,8 @@ func checkAccounting(a *edge.Accounting) error {
 		a.AcctUpdateTime = a.AcctStartTime
 	}
 	cut(shortText, &a.AcctMultiSessionID, &a.Username, &a.NASIPAddress, &a.NASIdentifier, &a.NASPortID, &a.NASPortType,
-		&a.AcctAuthentic, &a.CalledStationID, &a.CallingStationID, &a.AcctTerminateCause, &a.ServiceType, &a.FramedIPAddress,
+		&a.AcctAuthentic, &a.CalledStationID, &a.CallingStationID, &a.AcctTerminateCause, &a.ServiceType, &a.FramedProtocol, &a.FramedIPAddress,
+		&a.ConnectInfoStart, &a.ConnectInfoStop, &a.GroupName,
 		&a.Class, &a.LocationName, &a.AccessPointName, &a.AccessPointMAC, &a.SSID, &a.UserTransactionID)
 	stop := a.AcctStartTime
 	if a.AcctStopTime != nil {

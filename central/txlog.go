@@ -33,8 +33,7 @@ func txFilter(q *cursorQuery) (f store.TxFilter, err error) {
 	f.User, none[0] = q.number(errs, "user", gate.UserPrefix)
 	f.AccessPoint, none[1] = q.number(errs, "access_point", gate.AccessPointPrefix)
 	f.Location, none[2] = q.number(errs, "location", gate.LocationPrefix)
-	page, _ := q.number(errs, "page", "page")
-	none[3] = page != 0 // no transaction is of a page with an id yet
+	f.Page, none[3] = q.number(errs, "page", "page")
 	f.Types, f.Statuses = q.values("type"), q.values("status")
 	f.Expand = truth(q.filters["expand"])
 	if len(errs) > 0 {

@@ -60,7 +60,11 @@ type Accounting struct {
 	CallingStationID   string     `json:"callingstationid"`
 	AcctTerminateCause string     `json:"acctterminatecause,omitempty"` // RFC 2866 spelling
 	ServiceType        string     `json:"servicetype,omitempty"`
+	FramedProtocol     string     `json:"framedprotocol,omitempty"`
 	FramedIPAddress    string     `json:"framedipaddress,omitempty"`
+	ConnectInfoStart   string     `json:"connectinfo_start,omitempty"`
+	ConnectInfoStop    string     `json:"connectinfo_stop,omitempty"`
+	GroupName          string     `json:"groupname,omitempty"` // short name of the account's first profile; the centre fills it in
 	Class              string     `json:"klass,omitempty"`
 	LocationID         int64      `json:"location_id,omitempty"`
 	LocationName       string     `json:"location_name,omitempty"`

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"gatehouse/api/gate"
@@ -17,6 +18,7 @@ const (
 type AcctFilter struct {
 	From, To                    time.Time // of acctstarttime, both inclusive
 	User, Location, AccessPoint int64
+	Client                      int64  // a gateway
 	Status                      string // Active, Inactive or empty
 	MatchesNothing              bool
 }
@@ -41,6 +43,7 @@ func (f *AcctFilter) query(d dialect, scope Scope) keyset {
 	q.equal("t.user_id", f.User)
 	q.equal("t.location_id", f.Location)
 	q.equal("t.access_point_id", f.AccessPoint)
+	q.equal("t.gateway_id", f.Client)
 	switch f.Status {
 	case Active:
 		q.and("t.acctstoptime IS NULL")
@@ -54,6 +57,8 @@ func (f *AcctFilter) index(scope Scope) string {
 	switch {
 	case f.User != 0:
 		return "aaa_accounting_user"
+	case f.Client != 0:
+		return "aaa_accounting_gateway"
 	case f.AccessPoint != 0:
 		return "aaa_accounting_access_point"
 	case f.Location != 0:
@@ -81,25 +86,31 @@ const acctColumns = `t.radacctid, t.acctsessionid, t.acctuniqueid, t.username, t
 	t.acctstarttime, t.acctupdatetime, t.acctstoptime, t.acctinterval, t.acctsessiontime, t.acctauthentic,
 	t.acctinputoctets, t.acctoutputoctets, t.calledstationid, t.callingstationid, t.acctterminatecause, t.servicetype,
 	t.framedipaddress, t.organization_id, t.user_id, t.location_id, t.access_point_id, t.access_point_name,
-	t.location_name, t.nasidentifier, t.klass, t.access_point_mac_addr, t.ssid,
+	t.location_name, t.nasidentifier, t.klass, t.access_point_mac_addr, t.ssid, t.groupname, t.connectinfo_start, t.connectinfo_stop,
+	t.framedprotocol, t.gateway_id, (SELECT g.nas_identifier FROM gateways g WHERE g.id = t.gateway_id),
 	(SELECT x.id FROM txlog_portal x WHERE x.organization_id = t.organization_id AND x.edge_id = t.user_transaction
 	 AND x.datetime BETWEEN t.acctstarttime - 86400000000 AND t.acctstarttime + 86400000000)`
 
 func scanAcct(row scanner) (gate.AcctRecord, error) {
 	var r gate.AcctRecord
 	var organization, start int64
-	var update, stop, user, location, accessPoint, transaction *int64
+	var update, stop, user, location, accessPoint, client, transaction *int64
 	err := row.Scan(&r.RadAcctID, &r.AcctSessionID, &r.AcctUniqueID, &r.Username, &r.NASIPAddress, &r.NASPortID, &r.NASPortType,
 		&start, &update, &stop, &r.AcctInterval, &r.AcctSessionTime, &r.AcctAuthentic,
 		&r.AcctInputOctets, &r.AcctOutputOctets, &r.CalledStationID, &r.CallingStationID, &r.AcctTerminateCause, &r.ServiceType,
 		&r.FramedIPAddress, &organization, &user, &location, &accessPoint, &r.AccessPointName,
-		&r.LocationName, &r.NASIdentifier, &r.Klass, &r.AccessPointMACAddr, &r.SSID, &transaction)
+		&r.LocationName, &r.NASIdentifier, &r.Klass, &r.AccessPointMACAddr, &r.SSID, &r.GroupName, &r.ConnectInfoStart,
+		&r.ConnectInfoStop, &r.FramedProtocol, &client, &r.ClientShortName, &transaction)
 	r.AcctStartTime, r.AcctUpdateTime, r.AcctStopTime = *gateTime(&start), gateTime(update), gateTime(stop)
 	r.OrganizationID = gate.ID{Prefix: gate.OrganizationPrefix, N: organization}
 	r.UserID = gateID(gate.UserPrefix, user)
 	r.UserTransactionID = gateID(gate.TransactionPrefix, transaction)
 	r.LocationID = gateID(gate.LocationPrefix, location)
 	r.AccessPointID = gateID(gate.AccessPointPrefix, accessPoint)
+	r.ClientID = gateID(gate.ClientPrefix, client)
+	if at := strings.LastIndexByte(r.Username, '@'); at >= 0 && at < len(r.Username)-1 {
+		r.Realm = new(r.Username[at+1:])
+	}
 	return r, err
 }
 

@@ -89,14 +89,16 @@ type batch struct {
 
 // session is what one batch says of one session, and which of its records said something new.
 type session struct {
-	acct  edge.Accounting // UserID is one of our users, or 0
-	given []int           // indexes of records
+	acct    edge.Accounting // UserID is one of our users, or 0
+	gateway int64           // that the record names; 0: none of ours
+	given   []int           // indexes of records
 }
 
 // transaction is one line of the transaction log.
 type transaction struct {
 	edge.Transaction        // UserID is one of our users, or 0
 	agent            *int64 // user_agents
+	page             int64  // portal_logins
 	given            int    // index of the record
 }
 
@@ -117,6 +119,9 @@ func newBatch(tx *dbTx, scope Scope, records []edge.Record) (*batch, error) {
 		return nil, err
 	}
 	if err := b.resolvePlaces(tx, scope); err != nil {
+		return nil, err
+	}
+	if err := b.resolveGateways(tx); err != nil {
 		return nil, err
 	}
 	return b, b.resolveAgents(tx)
@@ -146,12 +151,13 @@ func groupBySession(records []edge.Record) []*session {
 }
 
 type userRef struct {
-	id   int64
-	name string
+	id    int64
+	name  string
+	group string // short name of the first profile
 }
 
 // resolveUsers finds whom the gateway means: by id when the user is of its organisations, else by name, and of one name
-// the user of its own organisation.
+// the user of its own organisation. A session's group is the first profile that the user has now.
 func (b *batch) resolveUsers(tx *dbTx, scope Scope) error {
 	var ids []int64
 	var names []string
@@ -179,14 +185,14 @@ func (b *batch) resolveUsers(tx *dbTx, scope Scope) error {
 	if err != nil {
 		return err
 	}
-	ours := make(map[int64]bool)
+	ours, groups := make(map[int64]bool), make(map[int64]string)
 	for _, u := range byID {
-		ours[u.id] = true
+		ours[u.id], groups[u.id] = true, u.group
 	}
 	named := make(map[string]int64)
 	for _, u := range byName {
 		if named[u.name] == 0 {
-			named[u.name] = u.id
+			named[u.name], groups[u.id] = u.id, u.group
 		}
 	}
 	each(func(id *int64, name string) {
@@ -194,18 +200,49 @@ func (b *batch) resolveUsers(tx *dbTx, scope Scope) error {
 			*id = named[name]
 		}
 	})
+	for _, m := range b.sessions {
+		m.acct.GroupName = cmp.Or(m.acct.GroupName, groups[m.acct.UserID])
+	}
 	return nil
+}
+
+// resolveGateways finds which of the organisation's gateways the sessions are of.
+func (b *batch) resolveGateways(tx *dbTx) error {
+	var names []string
+	for _, m := range b.sessions {
+		if m.acct.NASIdentifier != "" {
+			names = append(names, m.acct.NASIdentifier)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	condition, args := among(tx.d, "nas_identifier", distinct(names))
+	rows, err := tx.Query("SELECT id, nas_identifier FROM gateways WHERE organization_id = ? AND "+condition, append([]any{b.organization}, args...)...)
+	ids := make(map[string]int64)
+	_, err = collect(rows, err, func(row scanner) (name string, err error) {
+		var id int64
+		err = row.Scan(&id, &name)
+		ids[name] = id
+		return name, err
+	})
+	for _, m := range b.sessions {
+		m.gateway = ids[m.acct.NASIdentifier]
+	}
+	return err
 }
 
 func usersAmong[T any](tx *dbTx, scope Scope, column string, values []T) ([]userRef, error) {
 	if len(values) == 0 {
 		return nil, nil
 	}
-	condition, args := among(tx.d, column, values)
-	rows, err := tx.Query("SELECT id, username FROM users WHERE "+condition+" AND "+scope.in("organization_id")+
-		" ORDER BY CASE WHEN organization_id = ? THEN 0 ELSE 1 END, organization_id", append(args, scope.Own())...)
+	condition, args := among(tx.d, "u."+column, values)
+	rows, err := tx.Query(`SELECT u.id, u.username, coalesce(p.short_name, '') FROM users u
+			LEFT JOIN user_profiles a ON a.user_id = u.id AND a.position = 0 LEFT JOIN profiles p ON p.id = a.profile_id
+		WHERE `+condition+" AND "+scope.in("u.organization_id")+
+		" ORDER BY CASE WHEN u.organization_id = ? THEN 0 ELSE 1 END, u.organization_id", append(args, scope.Own())...)
 	return collect(rows, err, func(row scanner) (u userRef, err error) {
-		err = row.Scan(&u.id, &u.name)
+		err = row.Scan(&u.id, &u.name, &u.group)
 		return u, err
 	})
 }

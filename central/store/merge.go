@@ -62,21 +62,23 @@ func fill(into, r *edge.Accounting) (more bool) {
 // once are the texts that are said once, in the order of onceColumns.
 func once(a *edge.Accounting) []*string {
 	return []*string{&a.AcctTerminateCause, &a.AcctMultiSessionID, &a.NASIdentifier, &a.NASPortID, &a.NASPortType,
-		&a.AcctAuthentic, &a.CalledStationID, &a.CallingStationID, &a.ServiceType, &a.FramedIPAddress, &a.Class,
-		&a.LocationName, &a.AccessPointName, &a.AccessPointMAC, &a.SSID, &a.UserTransactionID}
+		&a.AcctAuthentic, &a.CalledStationID, &a.CallingStationID, &a.ServiceType, &a.FramedProtocol, &a.FramedIPAddress,
+		&a.ConnectInfoStart, &a.ConnectInfoStop, &a.GroupName, &a.Class, &a.LocationName, &a.AccessPointName, &a.AccessPointMAC, &a.SSID, &a.UserTransactionID}
 }
 
 func onceColumns() []string {
 	return []string{"acctterminatecause", "acctmultisessionid", "nasidentifier", "nasportid", "nasporttype",
-		"acctauthentic", "calledstationid", "callingstationid", "servicetype", "framedipaddress", "klass",
+		"acctauthentic", "calledstationid", "callingstationid", "servicetype", "framedprotocol", "framedipaddress",
+		"connectinfo_start", "connectinfo_stop", "groupname", "klass",
 		"location_name", "access_point_name", "access_point_mac_addr", "ssid", "user_transaction"}
 }
 
 // values are one session's values in the order of accountingColumns.
-func values(organization int64, a *edge.Accounting) []any {
+func values(organization int64, m *session) []any {
+	a := &m.acct
 	list := []any{organization, a.AcctUniqueID, micros(a.AcctStartTime), a.AcctSessionID, a.Username, a.NASIPAddress,
 		micros(a.AcctUpdateTime), a.AcctSessionTime, a.AcctInputOctets, a.AcctOutputOctets, a.AcctInputPackets, a.AcctOutputPackets,
-		number(a.AcctInterval), moment(a.AcctStopTime), number(a.UserID), number(a.LocationID), number(a.AccessPointID)}
+		number(a.AcctInterval), moment(a.AcctStopTime), number(a.UserID), number(a.LocationID), number(a.AccessPointID), number(m.gateway)}
 	for _, v := range once(a) {
 		list = append(list, text(*v))
 	}
@@ -93,7 +95,7 @@ func growingColumns() []string {
 }
 
 func saidColumns() []string {
-	return append([]string{"acctstoptime", "user_id", "location_id", "access_point_id"}, onceColumns()...)
+	return append([]string{"acctstoptime", "user_id", "location_id", "access_point_id", "gateway_id"}, onceColumns()...)
 }
 
 // accountingColumns are all but radacctid.

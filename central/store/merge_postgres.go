@@ -200,7 +200,7 @@ func (*postgresEngine) mergeSessions(tx *dbTx, b *batch) error {
 	bases, rows := make([]int64, len(b.sessions)), make([][]any, len(b.sessions))
 	byKey := make(map[key]*session)
 	for i, m := range b.sessions {
-		bases[i], rows[i] = radacctBase(m.acct.AcctStartTime), values(b.organization, &m.acct)
+		bases[i], rows[i] = radacctBase(m.acct.AcctStartTime), values(b.organization, m)
 		byKey[key{m.acct.AcctUniqueID, micros(m.acct.AcctStartTime)}] = m
 	}
 	from, args := unnest(columns, bases, rows)

@@ -46,7 +46,7 @@ func (*sqliteEngine) mergeSessions(tx *dbTx, b *batch) error {
 	}
 	defer upsert.Close()
 	for _, m := range b.sessions {
-		done, err := upsert.Exec(append([]any{radacctBase(m.acct.AcctStartTime)}, values(b.organization, &m.acct)...)...)
+		done, err := upsert.Exec(append([]any{radacctBase(m.acct.AcctStartTime)}, values(b.organization, m)...)...)
 		if err != nil {
 			return err
 		}

@@ -14,20 +14,21 @@ import (
 func transactionColumns() []string {
 	return []string{"organization_id", "edge_id", "datetime", "type", "status", "message", "user_id", "username", "session_id",
 		"site", "page_url", "action", "location_id", "location_name", "access_point_id", "access_point_name", "ssid",
-		"user_agent_id", "remote_ip", "mac"}
+		"user_agent_id", "remote_ip", "mac", "page_id"}
 }
 
 // values are in the order of transactionColumns.
 func (t *transaction) values(organization int64) []any {
 	return []any{organization, t.ID, micros(t.DateTime), t.Type, t.Status, text(t.Message), number(t.UserID), text(t.Username),
 		text(t.SessionID), text(t.Site), text(t.PageURL), text(t.Action), number(t.LocationID), text(t.LocationName),
-		number(t.AccessPointID), text(t.AccessPointName), text(t.SSID), t.agent, text(t.RemoteIP), text(t.MAC)}
+		number(t.AccessPointID), text(t.AccessPointName), text(t.SSID), t.agent, text(t.RemoteIP), text(t.MAC), number(t.page)}
 }
 
 // TxFilter narrows the transaction log. Zero fields do not.
 type TxFilter struct {
 	From, To                    time.Time // both inclusive
 	User, Location, AccessPoint int64
+	Page                        int64 // of a portal: the verdict that it is of
 	Types, Statuses             []string
 	MatchesNothing              bool
 	Expand                      bool // fill TxLogExpanded
@@ -44,6 +45,7 @@ func (s *Store) Transactions(ctx context.Context, scope Scope, f TxFilter, p Pag
 	q.equal("t.user_id", f.User)
 	q.equal("t.location_id", f.Location)
 	q.equal("t.access_point_id", f.AccessPoint)
+	q.equal("t.page_id", f.Page)
 	q.oneOf("t.type", f.Types)
 	q.oneOf("t.status", f.Statuses)
 	text, args := q.sql(p)
@@ -55,6 +57,8 @@ func (s *Store) Transactions(ctx context.Context, scope Scope, f TxFilter, p Pag
 
 func (f *TxFilter) index(scope Scope) string {
 	switch {
+	case f.Page != 0:
+		return "txlog_portal_page"
 	case f.User != 0:
 		return "txlog_portal_user"
 	case f.AccessPoint != 0:
@@ -71,7 +75,9 @@ func (f *TxFilter) index(scope Scope) string {
 
 const txColumns = `t.id, t.datetime, t.type, t.organization_id, t.status, t.message, t.user_id, t.username, t.email,
 	t.external_id, t.session_id, t.site, t.page_url, t.action, t.location_id, t.location_name, t.access_point_id,
-	t.access_point_name, t.ssid, t.user_agent_id, t.remote_ip, t.mac, (SELECT a.text FROM user_agents a WHERE a.id = t.user_agent_id)`
+	t.access_point_name, t.ssid, t.user_agent_id, t.remote_ip, t.mac, t.page_id,
+	(SELECT a.text FROM user_agents a WHERE a.id = t.user_agent_id),
+	t.type = 'ur' OR t.type IN ('ui', 'ai') AND t.datetime = coalesce((SELECT u.first_login FROM users u WHERE u.id = t.user_id), 0)`
 
 func scanTxLog(row scanner, expand bool) (gate.TxLog, error) {
 	l := gate.TxLog{Source: "u"}
@@ -79,7 +85,7 @@ func scanTxLog(row scanner, expand bool) (gate.TxLog, error) {
 	var at int64
 	err := row.Scan(&l.ID, &at, &l.Type, &l.Organization, &l.Status, &l.Message, &l.User, &l.Username, &l.Email,
 		&l.ExternalID, &l.SessionID, &l.Site, &l.PageURL, &l.Action, &l.Location, &l.LocationName, &l.AccessPoint,
-		&l.AccessPointName, &l.SSID, &l.UserAgent, &x.RemoteIP, &x.MAC, &x.UserAgentText)
+		&l.AccessPointName, &l.SSID, &l.UserAgent, &x.RemoteIP, &x.MAC, &l.Page, &x.UserAgentText, &l.NewUser)
 	l.DateTime = *gateTime(&at)
 	l.RemoteIPAddr, l.MACAddr = addrNumber(x.RemoteIP), macNumber(x.MAC)
 	l.CapturedIPAddr = l.RemoteIPAddr // the portal sees the station itself, without a proxy between

@@ -164,3 +164,14 @@ CREATE TABLE portal_logins (
     created            INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX portal_logins_mac ON portal_logins (organization_id, mac);
+
+-- What GATE shows of a session and a transaction beside that.
+ALTER TABLE aaa_accounting ADD COLUMN gateway_id INTEGER; -- GATE's client
+ALTER TABLE aaa_accounting ADD COLUMN groupname TEXT;
+ALTER TABLE aaa_accounting ADD COLUMN framedprotocol TEXT;
+ALTER TABLE aaa_accounting ADD COLUMN connectinfo_start TEXT;
+ALTER TABLE aaa_accounting ADD COLUMN connectinfo_stop TEXT;
+CREATE INDEX aaa_accounting_gateway ON aaa_accounting (gateway_id, acctstarttime DESC, radacctid DESC)
+    WHERE gateway_id IS NOT NULL;
+ALTER TABLE txlog_portal ADD COLUMN page_id INTEGER; -- portal_logins
+CREATE INDEX txlog_portal_page ON txlog_portal (page_id, datetime DESC, id DESC) WHERE page_id IS NOT NULL;
