@@ -115,7 +115,11 @@ func newBatch(tx *dbTx, scope Scope, records []edge.Record) (*batch, error) {
 		}
 	}
 	slices.SortFunc(b.transactions, func(x, y *transaction) int { return cmp.Compare(x.ID, y.ID) })
+	mentions := b.mentions()
 	if err := b.resolveUsers(tx, scope); err != nil {
+		return nil, err
+	}
+	if err := forgetErased(tx, scope, mentions); err != nil {
 		return nil, err
 	}
 	if err := b.resolvePlaces(tx, scope); err != nil {

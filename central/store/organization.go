@@ -219,14 +219,15 @@ func (s *Store) CountUsers(ctx context.Context, scope Scope) (n int64, err error
 
 // The names of secrets in the table meta.
 const (
-	feedEpoch = "feed_epoch"
-	signKey   = "access_token_key"
+	feedEpoch  = "feed_epoch"
+	erasureKey = "erasure_key"
+	signKey    = "access_token_key"
 )
 
 // makeSecrets gives a new database what must differ between any two: the feed's epoch and the key of access tokens.
 func (s *Store) makeSecrets(ctx context.Context) error {
 	return s.write(ctx, "making keys", func(tx *dbTx) error {
-		for _, key := range []string{feedEpoch, signKey} {
+		for _, key := range []string{feedEpoch, signKey, erasureKey} {
 			if _, err := tx.Exec("INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO NOTHING", key, rand.Text()); err != nil {
 				return err
 			}

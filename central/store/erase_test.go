@@ -1,0 +1,193 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/api/edge"
+	"gatehouse/api/gate"
+)
+
+// visit is what a gateway sends of one visit: a session with its stop, and the transaction of the login.
+func visit(n int, user int64, name string, at time.Time) []edge.Record {
+	id, stop := fmt.Sprint(name, "-", n), at.Add(time.Minute)
+	id = strings.NewReplacer("anna", "a", "ann", "a").Replace(id) // the name itself must be nowhere else
+	return []edge.Record{
+		{Accounting: &edge.Accounting{AcctStatusType: "Stop", AcctUniqueID: id, AcctSessionID: id, Username: name, UserID: user, NASIPAddress: "192.0.2.1",
+			AcctStartTime: at, AcctUpdateTime: stop, AcctStopTime: &stop, AcctSessionTime: 60, AcctInputOctets: 7,
+			CallingStationID: "02-00-5E-10-00-99", FramedIPAddress: "10.9.9.9"}},
+		{Transaction: &edge.Transaction{ID: id, DateTime: at, Type: "ui", Status: "h200", Username: name, UserID: user, Message: name + " is in",
+			MAC: "02:00:5e:10:00:99", RemoteIP: "10.9.9.9", PageURL: "http://x/?mac=02:00:5e:10:00:99"}},
+	}
+}
+
+func (s *Store) eraseAll(t *testing.T, lease *Lease) {
+	t.Helper()
+	for {
+		if more, err := s.EraseMore(t.Context(), lease); err != nil {
+			t.Fatal(err)
+		} else if !more {
+			return
+		}
+	}
+}
+
+// everything is all text of the tables that know persons.
+func (s *Store) everything(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	for _, kind := range []string{"users", "accounting", "transactions"} {
+		err := s.Dump(t.Context(), Scope{1, 2}, kind, time.Time{}, time.Time{}, func(_ []string, values []any) error {
+			_, err := fmt.Fprintln(&b, values...)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.String()
+}
+
+func (s *Store) user(t *testing.T, organization int64, name string) int64 {
+	t.Helper()
+	u, err := s.SaveUser(t.Context(), Scope{organization}, 0, func(u *gate.User) {
+		u.Organization, u.Username, u.IsActive, u.Email = &organization, name, true, new(name+"@example.org")
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.ID
+}
+
+// TestErasePerson erases somebody who has been renamed and was here under either name, before and after there was an account
+// for it. Then all of it comes again, and more that is late. Nothing of the person is found any more, and nothing of others is
+// lost; figures stay.
+func TestErasePerson(t *testing.T) {
+	now := day
+	s, acme := newStore(t)
+	s.now = func() time.Time { return now }
+	var sent []edge.Record
+	send := func(records ...edge.Record) {
+		t.Helper()
+		if _, err := s.Ingest(t.Context(), acme, records); err != nil {
+			t.Fatal(err)
+		}
+		sent = append(sent, records...)
+	}
+	send(visit(1, 0, "ann", day.AddDate(0, 0, -40))...) // nobody's yet
+	ann, bob := s.user(t, acme.Own(), "ann"), s.user(t, acme.Own(), "bob")
+	for n := range 6 {
+		send(visit(n, bob, "bob", day.AddDate(0, 0, -n))...)
+	}
+	for n := range 700 { // more than one batch
+		send(visit(100+n, ann, "ann", day.Add(-time.Duration(n)*time.Hour))...)
+	}
+	if _, err := s.SaveUser(t.Context(), acme, ann, func(u *gate.User) { u.Username = "anna" }, nil); err != nil {
+		t.Fatal(err)
+	}
+	send(visit(2, ann, "anna", day.Add(-time.Minute))...)
+	s.rollUpAll(t, s.Lease("rollup"))
+	before := s.statistics(t, acme, false)
+
+	var export bytes.Buffer
+	if err := s.ExportPerson(t.Context(), acme, ann, &export); err != nil {
+		t.Fatal(err)
+	}
+	var all map[string]any
+	if err := json.Unmarshal(export.Bytes(), &all); err != nil {
+		t.Fatalf("%v: %s", err, export.Bytes()[:min(2000, export.Len())])
+	}
+	for name, want := range map[string]int{"user": 1, "sessions": 701, "transactions": 701, "audit": 2, "devices": 0} {
+		if list, _ := all[name].([]any); len(list) < want || want == 0 && len(list) > 0 {
+			t.Errorf("the export has %d %s, want %d", len(list), name, want)
+		}
+	}
+	if strings.Contains(export.String(), "bob") || !strings.Contains(export.String(), "ann@example.org") {
+		t.Errorf("the export has another's data, or not the person's: %.3000s", export.String())
+	}
+
+	if _, err := s.ErasePerson(t.Context(), Scope{99}, ann); !errors.Is(err, ErrNotFound) {
+		t.Errorf("erased by another organisation: %v", err)
+	}
+	e, err := s.ErasePerson(t.Context(), acme, ann)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := s.ErasePerson(t.Context(), acme, ann); err != nil || again.ID != e.ID {
+		t.Errorf("asked for again: %+v, %v", again, err)
+	}
+	lease := s.Lease("erase")
+	if more, err := s.EraseMore(t.Context(), lease); err != nil || !more {
+		t.Fatal(more, err)
+	}
+	lateInFlight := visit(3, ann, "anna", day.Add(-time.Second)) // meanwhile
+	send(lateInFlight...)
+	s.eraseAll(t, lease)
+	if e, err := s.Erasure(t.Context(), acme, ann); err != nil || e.Finished != nil || e.Rows < 1400 {
+		t.Errorf("before a minute is over: %+v, %v", e, err)
+	}
+	now = now.Add(2 * eraseAgain)
+	s.eraseAll(t, lease)
+	e, err = s.Erasure(t.Context(), acme, ann)
+	if err != nil || e.Finished == nil || e.Rows != 1404 {
+		t.Errorf("in the end: %+v, %v", e, err)
+	}
+	clean := func(when string) {
+		t.Helper()
+		text := s.everything(t)
+		for _, trace := range []string{"ann", "02-00-5E-10-00-99 \"", "10.9.9.9 x"} {
+			if i := strings.Index(text, trace); i >= 0 {
+				t.Errorf("%s: %q is there: %s", when, trace, text[max(0, i-200):min(len(text), i+200)])
+			}
+		}
+		if got := strings.Count(text, "02-00-5E-10-00-99"); got != 6 { // bob's
+			t.Errorf("%s: %d sessions have the MAC address, want those of the other", when, got)
+		}
+		if got := strings.Count(text, "bob"); got < 12 {
+			t.Errorf("%s: the other is there %d times", when, got)
+		}
+	}
+	clean("erased")
+
+	send(sent...)                                      // all of it again
+	send(visit(4, ann, "ann", day.Add(time.Hour))...)  // a gateway that has not heard of it
+	send(visit(5, 0, "ann", day.Add(-2*time.Hour))...) // and one that knows names only
+	send(visit(6, 0, "anna", day.Add(-3*time.Hour))...)
+	clean("late records")
+	other := s.user(t, acme.Own(), "ann")
+	send(visit(7, 0, "ann", day.Add(-4*time.Hour))...) // of before the new account
+	if n := len(s.sessionsOf(t, acme, other)); n != 0 {
+		t.Errorf("the next ann has %d sessions of the last one", n)
+	}
+	now = now.Add(time.Hour)
+	send(visit(8, 0, "ann", now)...)
+	send(visit(9, other, "ann", now.Add(time.Minute))...)
+	if n := len(s.sessionsOf(t, acme, other)); n != 2 {
+		t.Errorf("the next ann has %d sessions, want 2", n)
+	}
+	if len(before.Users) == 0 || before.Users[0] != s.statistics(t, acme, false).Users[0] {
+		t.Error("figures of before have changed")
+	}
+	entries, err := s.Audit(t.Context(), acme, AuditFilter{Limit: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := fmt.Sprint(entries); strings.Contains(text, "anna") {
+		t.Errorf("the audit log names the person: %s", text)
+	}
+}
+
+func (s *Store) sessionsOf(t *testing.T, scope Scope, user int64) []gate.AcctRecord {
+	t.Helper()
+	list, _, err := s.Accounting(t.Context(), scope, AcctFilter{User: user}, Page{Limit: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
