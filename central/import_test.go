@@ -95,7 +95,7 @@ line 4, column 1 (username): Enter a valid username. This value may contain only
 line 4, column 2 (email): Enter a valid email address.
 line 4, column 4 (expiration): Datetime has wrong format. Use one of these formats instead: YYYY-MM-DDThh:mm[:ss[.uuuuuu]][+HH:MM|-HH:MM|Z].
 line 4, column 3 (is_active): Must be a valid boolean.
-line 7, column 6 (password_hash): no hash that can be verified: leave it empty and give the password, or have it set anew
+line 7, column 6 (password_hash): not a password hash of a form that is known: argon2id, bcrypt or pbkdf2_sha256, as Django and others write them
 `
 	const inDatabase = "line 5, column 5 (profile): Object with short_name=theirs does not exist.\n" +
 		"line 6, column 1 (username): old is there already: say --existing skip or --existing update\n"

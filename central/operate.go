@@ -25,6 +25,7 @@ func (s *Server) Operate(ctx context.Context) error {
 	g.Go(func() error { return s.turns(ctx, "rollup", rollUpEvery, s.rollUp) })
 	g.Go(func() error { return s.turns(ctx, "connections", connectionsEvery, s.rollUpConnections) })
 	g.Go(func() error { return s.turns(ctx, "retention", expireEvery, s.expire) })
+	g.Go(func() error { return s.turns(ctx, store.EraseJob, eraseEvery, s.erase) })
 	return g.Wait()
 }
 
@@ -94,4 +95,15 @@ func (s *Server) expire(ctx context.Context, lease *store.Lease) error {
 		begun = time.Now()
 		return nil
 	})
+}
+
+// erase leaves nine times as long to others as it takes: nobody waits for it.
+func (s *Server) erase(ctx context.Context, lease *store.Lease) error {
+	for {
+		begun := time.Now()
+		more, err := s.cfg.Store.EraseMore(ctx, lease)
+		if err != nil || !more || !pause(ctx, 9*time.Since(begun)) {
+			return err
+		}
+	}
 }

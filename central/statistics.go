@@ -11,9 +11,12 @@ import (
 
 const longestSpan = 366 // days of figures in one answer
 
-// operationsRoutes are figures, and how long things are kept.
+// operationsRoutes are figures, how long things are kept, and what a person may ask for (GDPR, articles 15 and 17).
 func (s *Server) operationsRoutes() []route {
 	return []route{
+		{"GET", "/persons/{id}/export/", adminsOnly, s.exportPerson},
+		{"GET", "/persons/{id}/erase/", adminsOnly, s.getErasure},
+		{"POST", "/persons/{id}/erase/", adminsOnly, s.erasePerson},
 		{"GET", "/retention/{organization}/", readers, s.getRetention},
 		{"PATCH", "/retention/{organization}/", adminsOnly, s.patchRetention},
 		{"GET", "/statistics/sessions/", readers, s.sessionStatistics},

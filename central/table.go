@@ -34,6 +34,7 @@ type table struct {
 	names  []string // as they stand in the file
 	comma  rune
 	rows   []row
+	hashes map[string]error // what is wrong with password hashes of a shape
 }
 
 type row struct {
@@ -65,7 +66,7 @@ func readTable(in io.Reader, fields []string, names map[string]string) (*table, 
 	}
 	c := csv.NewReader(b)
 	c.Comma, c.FieldsPerRecord = comma, -1
-	t := &table{comma: comma}
+	t := &table{comma: comma, hashes: make(map[string]error)}
 	if t.names, err = c.Read(); err != nil {
 		if errors.Is(err, io.EOF) {
 			return nil, errors.New("the file is empty: its first line must name the columns")

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
+// EraseJob is the name of the job whose turn EraseMore wants.
+const EraseJob = "erasure"
+
 const (
 	eraseBatch = 500 // rows of one transaction
 	// eraseAgain is for how long after the request the last step is repeated: a batch of records that began before it may
 	// commit after our first look.
 	eraseAgain = time.Minute
-	// eraseOrderTime is for how long gateways are told to forget: one that was off for longer has nothing of its own any more
-	// that its retention does not end.
-	eraseOrderTime = 366 * 24 * time.Hour
 )
 
 // Erasure is the forgetting of one person, who has been deleted as a user.

@@ -71,6 +71,10 @@ func (s *Store) importUser(tx *dbTx, organization int64, in *UserImport, mode Im
 	case !there:
 		u = gate.User{Organization: &organization, IsActive: true}
 	}
+	var before any
+	if there {
+		before = u
+	}
 	in.Change(&u)
 	for _, name := range u.Profile {
 		var id int64
@@ -95,5 +99,8 @@ func (s *Store) importUser(tx *dbTx, organization int64, in *UserImport, mode Im
 		return out, err
 	}
 	out.Created, out.Updated = !there, there
-	return out, changed(tx, userKind, u.ID, organization)
+	if err := changed(tx, userKind, u.ID, organization); err != nil {
+		return out, err
+	}
+	return out, tx.auditPerson("user", u.ID, organization, before, u, secretSet("password", in.Hash)...)
 }

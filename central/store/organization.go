@@ -211,6 +211,11 @@ func (s *Store) subtree(ctx context.Context, organization int64) (Scope, error) 
 	return ids, s.err("reading organisation", err)
 }
 
+// Subtree is the scope of an organisation: it and all below it.
+func (s *Store) Subtree(ctx context.Context, organization int64) (Scope, error) {
+	return s.subtree(ctx, organization)
+}
+
 // CountUsers is how many users the scope has.
 func (s *Store) CountUsers(ctx context.Context, scope Scope) (n int64, err error) {
 	err = s.read().QueryRowContext(ctx, "SELECT count(*) FROM users WHERE "+scope.in("organization_id")).Scan(&n)

@@ -39,6 +39,9 @@ const usage = `usage:
   gatehouse-central audit list   --database URL [--org NAME] [--user ID] [--object KIND] [--object-id ID] [--limit N]
   gatehouse-central import users --database URL --org NAME [--continue] [--existing error|skip|update] [--dry-run]
                                  [--map COLUMN=FIELD]... [--report FILE] FILE
+  gatehouse-central export users|accounting|transactions --database URL --org NAME [--from DAY] [--until DAY]
+                                 [--format csv|ndjson] [--to FILE]
+  gatehouse-central person export|erase --database URL --org NAME --user NAME|NUMBER
   gatehouse-central backup       --database URL --to FILE
   gatehouse-central restore      --database URL --from FILE
   gatehouse-central version
@@ -99,20 +102,25 @@ func caller() store.Actor {
 // find is the verb that args begin with, and what follows it.
 func find(args []string) (verb, []string) {
 	verbs := map[string]verb{
-		"migrate":      migrate,
-		"serve":        serve,
-		"org create":   createOrganization,
-		"token create": createToken,
-		"token list":   listTokens,
-		"token revoke": revokeToken,
-		"token rotate": rotateToken,
-		"user role":    setUserRole,
-		"audit verify": verifyAudit,
-		"audit list":   listAudit,
-		"import users": importUsers,
-		"backup":       backup,
-		"restore":      restore,
-		"version":      printVersion,
+		"migrate":             migrate,
+		"serve":               serve,
+		"org create":          createOrganization,
+		"token create":        createToken,
+		"token list":          listTokens,
+		"token revoke":        revokeToken,
+		"token rotate":        rotateToken,
+		"user role":           setUserRole,
+		"audit verify":        verifyAudit,
+		"audit list":          listAudit,
+		"import users":        importUsers,
+		"export users":        exportRows("users"),
+		"export accounting":   exportRows("accounting"),
+		"export transactions": exportRows("transactions"),
+		"person export":       exportPerson,
+		"person erase":        erasePerson,
+		"backup":              backup,
+		"restore":             restore,
+		"version":             printVersion,
 	}
 	for words := 1; words <= min(2, len(args)); words++ {
 		if v := verbs[strings.Join(args[:words], " ")]; v != nil {
