@@ -22,7 +22,7 @@ strace       strace            a disk that is slow to sync
 iptables-legacy-restore iptables rules of other portals, for comparison
 '
 database='
-/usr/lib/postgresql postgresql   the centre's larger database
+/usr/lib/postgresql postgresql   the larger database of the centre
 '
 radius='
 freeradius   freeradius        the figures of another accounting server, for comparison

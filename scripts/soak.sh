@@ -36,6 +36,9 @@ tested=$(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}} {{join 
 [ -n "$tested" ] || { echo "soak: no test looks at GATEHOUSE_SOAK" >&2; exit 1; }
 for package in $tested; do # one after the other: they measure real time
 	run go test -count=1 -v -timeout "$limit" "$package"
+	case $package in
+	*/central | */central/*) run env GATEHOUSE_STORE=postgres go test -count=1 -v -timeout "$limit" "$package" ;;
+	esac
 done
 
 targets=$(grep -roE '^func Fuzz\w+' --include='*_test.go' . | sort)

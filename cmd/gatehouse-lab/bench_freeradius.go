@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,12 +17,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"layeh.com/radius"
-	"layeh.com/radius/rfc2865"
-	"layeh.com/radius/rfc2866"
-	"layeh.com/radius/rfc2869"
 
 	"gatehouse/lab/postgres"
+	"gatehouse/radius"
 )
 
 const (
@@ -213,7 +211,11 @@ func account(ctx context.Context, port, client int, until time.Time, merged *ato
 	defer conn.Close()
 	for session := 0; session == 0 || time.Now().Before(until); session++ {
 		for k := range 3 {
-			if err := exchange(ctx, conn, accountingRequest(client, session, k)); err != nil {
+			request, err := accountingRequest(client, session, k)
+			if err != nil {
+				return err
+			}
+			if err := exchange(ctx, conn, request); err != nil {
 				return err
 			}
 			merged.Add(1)
@@ -222,38 +224,21 @@ func account(ctx context.Context, port, client int, until time.Time, merged *ato
 	return nil
 }
 
-func accountingRequest(client, session, k int) *radius.Packet {
-	p := radius.New(radius.CodeAccountingRequest, []byte(peerSecret))
-	id := fmt.Sprintf("%04x%08x", client, session)
-	status := []rfc2866.AcctStatusType{rfc2866.AcctStatusType_Value_Start, rfc2866.AcctStatusType_Value_InterimUpdate, rfc2866.AcctStatusType_Value_Stop}
-	for _, err := range []error{
-		rfc2866.AcctStatusType_Set(p, status[k]),
-		rfc2866.AcctSessionID_SetString(p, id),
-		rfc2865.UserName_SetString(p, fmt.Sprintf("user%d", (client*1000+session)%5000)),
-		rfc2865.NASIPAddress_Set(p, net.IPv4(192, 0, 2, 1)),
-		rfc2865.NASIdentifier_SetString(p, fmt.Sprintf("gw%d", client)),
-		rfc2865.NASPortType_Set(p, 19),
-		rfc2865.CalledStationID_SetString(p, "02-00-5E-00-00-01:guests"),
-		rfc2865.CallingStationID_SetString(p, fmt.Sprintf("02-00-5E-%02X-%02X-%02X", client&255, session>>8&255, session&255)),
-		rfc2865.FramedIPAddress_Set(p, net.IPv4(10, 0, 0, 7)),
-		rfc2866.AcctSessionTime_Set(p, rfc2866.AcctSessionTime(k*300)),
-		rfc2866.AcctInputOctets_Set(p, rfc2866.AcctInputOctets(k*1_000_000)),
-		rfc2866.AcctOutputOctets_Set(p, rfc2866.AcctOutputOctets(k*9_000_000)),
-		rfc2869.AcctInputGigawords_Set(p, 0),
-	} {
-		if err != nil {
-			panic(err) // all values are ours
-		}
+func accountingRequest(client, session, k int) ([]byte, error) {
+	took := time.Duration(k) * 5 * time.Minute
+	a := radius.Accounting{
+		StatusType: []string{radius.Start, radius.InterimUpdate, radius.Stop}[k], SessionID: fmt.Sprintf("%04x%08x", client, session),
+		Username: fmt.Sprintf("user%d", (client*1000+session)%5000), NASIPAddress: netip.MustParseAddr("192.0.2.1"),
+		NASIdentifier: fmt.Sprintf("gw%d", client), NASPortType: "Wireless-802.11", CalledStation: "02-00-5E-00-00-01:guests",
+		CallingStation:  fmt.Sprintf("02-00-5E-%02X-%02X-%02X", client&255, session>>8&255, session&255),
+		FramedIPAddress: netip.MustParseAddr("10.0.0.7"), SessionTime: &took,
+		InputOctets: uint64(k) * 1_000_000, OutputOctets: uint64(k) * 9_000_000,
 	}
-	return p
+	return a.Encode(byte(session*3+k), peerSecret)
 }
 
 // exchange sends a request until it is answered.
-func exchange(ctx context.Context, conn net.Conn, p *radius.Packet) error {
-	out, err := p.Encode()
-	if err != nil {
-		return err
-	}
+func exchange(ctx context.Context, conn net.Conn, out []byte) error {
 	var in [4096]byte
 	for ctx.Err() == nil {
 		if _, err := conn.Write(out); err != nil && !errors.Is(err, syscall.ECONNREFUSED) {
@@ -266,7 +251,7 @@ func exchange(ctx context.Context, conn net.Conn, p *radius.Packet) error {
 		switch {
 		case errors.Is(err, syscall.ECONNREFUSED): // it is just starting
 			time.Sleep(50 * time.Millisecond)
-		case err == nil && radius.IsAuthenticResponse(in[:n], out, []byte(peerSecret)):
+		case err == nil && radius.VerifyResponse(in[:n], out, peerSecret) == nil:
 			return nil
 		}
 	}
