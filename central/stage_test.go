@@ -88,6 +88,10 @@ func stageOf(c *centre, org, mark string) *stage {
 		s.want(http.StatusCreated, ask{who: s.who(), method: "POST", path: "/admin/v1/" + kind + "/", body: map[string]any{
 			"name": kind + mark, "short_name": "first" + mark, "latitude": "40.7", "longitude": "-74.0"}}, nil)
 	}
+	device := map[string]any{"generic_id": "device" + mark, "device_model": "model" + mark}
+	s.want(http.StatusCreated, ask{who: s.who(), method: "POST", path: "/api/v1/device_app_register/", body: device}, nil)
+	s.want(http.StatusCreated, ask{who: s.who(), method: "POST", path: "/api/v1/device_app_connection_log/", body: map[string]any{
+		"generic_id": "device" + mark, "network_name": "network" + mark, "network_type": "wi", "network_security": "wp2"}}, nil)
 	s.make("/user_extra/", map[string]any{"parent": s.user(org, s.ann, ""), "city": "city" + mark})
 	return s
 }
