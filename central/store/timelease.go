@@ -61,6 +61,9 @@ func (s *Store) spendTime(tx *dbTx, b *batch) (told bool, err error) {
 	if err := s.openLeases(tx, paying); err != nil {
 		return false, err
 	}
+	if err := s.keepLeases(tx, b, paying); err != nil {
+		return false, err
+	}
 	for _, user := range paying {
 		settled, err := s.settleLeases(tx, user)
 		if err != nil {
@@ -87,6 +90,21 @@ func (s *Store) openLeases(tx *dbTx, users []int64) error {
 		FROM aaa_accounting a JOIN gateways g ON g.organization_id = a.organization_id AND g.nas_identifier = a.nasidentifier
 		WHERE a.acctstoptime IS NULL AND a.acctstarttime >= ? AND a.acctupdatetime >= ? AND `+condition+`
 		ON CONFLICT (user_id, gateway_id) WHERE is_open DO NOTHING`, args...)
+	return err
+}
+
+// keepLeases lets the leases of gateways that a batch is from run on: they live.
+func (s *Store) keepLeases(tx *dbTx, b *batch, users []int64) error {
+	var names []string
+	for _, m := range b.sessions {
+		names = append(names, m.acct.NASIdentifier)
+	}
+	mine, args := among(tx.d, "l.user_id", users)
+	theirs, more := among(tx.d, "g.nas_identifier", distinct(names))
+	ends := s.now().Add(leaseLife)
+	args = append(append([]any{micros(ends), micros(ends.Add(-leaseLife / 2)), b.organization}, args...), more...)
+	_, err := tx.Exec(`UPDATE time_leases SET ends = ? WHERE is_open AND ends < ? AND id IN (SELECT l.id FROM time_leases l
+		JOIN gateways g ON g.id = l.gateway_id WHERE l.is_open AND g.organization_id = ? AND `+mine+" AND "+theirs+")", args...)
 	return err
 }
 
@@ -129,7 +147,6 @@ func accountChanged(tx *dbTx, user int64) error {
 // timeLease is an open one.
 type timeLease struct {
 	id, user, seconds, spent, grace int64
-	ends                            time.Time
 	slice, mostGrace                int64 // what the gateway's organisation lends at once, and lets be overdrawn
 }
 
@@ -137,14 +154,12 @@ type timeLease struct {
 // is more than half spent gets more where there is more. Gateways are told of what changes.
 func (s *Store) lendAnew(tx *dbTx, users []int64) (told bool, err error) {
 	condition, args := among(tx.d, "l.user_id", users)
-	rows, err := tx.Query(`SELECT l.id, l.user_id, l.seconds, l.grace, l.ends, o.lease_time, o.lease_grace,
+	rows, err := tx.Query(`SELECT l.id, l.user_id, l.seconds, l.grace, o.lease_time, o.lease_grace,
 			(SELECT coalesce(-sum(t.seconds), 0) FROM user_time t WHERE t.lease_id = l.id)
 		FROM time_leases l JOIN gateways g ON g.id = l.gateway_id JOIN organizations o ON o.id = g.organization_id
 		WHERE l.is_open AND `+condition+" ORDER BY l.user_id, l.id", args...)
 	open, err := collect(rows, err, func(row scanner) (l timeLease, err error) {
-		var ends int64
-		err = row.Scan(&l.id, &l.user, &l.seconds, &l.grace, &ends, &l.slice, &l.mostGrace, &l.spent)
-		l.ends = time.UnixMicro(ends)
+		err = row.Scan(&l.id, &l.user, &l.seconds, &l.grace, &l.slice, &l.mostGrace, &l.spent)
 		return l, err
 	})
 	if err != nil || len(open) == 0 {
@@ -187,14 +202,13 @@ func allot(left int64, open []timeLease) []timeLease {
 }
 
 func (s *Store) storeLeases(tx *dbTx, user int64, was, now []timeLease) (news bool, err error) {
-	ends := s.now().Add(leaseLife)
 	for i, l := range now {
 		graceNews := (l.grace == 0) != (was[i].grace == 0)
-		if l.seconds == was[i].seconds && !graceNews && ends.Sub(l.ends) < leaseLife/2 {
+		if l.seconds == was[i].seconds && !graceNews {
 			continue
 		}
 		news = true
-		_, err := tx.Exec("UPDATE time_leases SET seconds = ?, grace = ?, ends = ? WHERE id = ?", l.seconds, l.grace, micros(ends), l.id)
+		_, err := tx.Exec("UPDATE time_leases SET seconds = ?, grace = ? WHERE id = ?", l.seconds, l.grace, l.id)
 		if err != nil {
 			return false, err
 		}
