@@ -1,6 +1,7 @@
 package central
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -33,6 +34,9 @@ func (s *Server) authorize(a api, w http.ResponseWriter, r *http.Request) (store
 		return token, err
 	}
 	noteOf(r.Context()).of(token)
+	if live, err := s.cfg.Store.Live(r.Context(), token.Scope.Own()); err != nil || !live {
+		return token, cmp.Or(err, error(unauthorized("User inactive or deleted.")))
+	}
 	if !token.May(from) {
 		return token, &problem{status: http.StatusForbidden, gate: gateDetail("This token may not be used from this address.")}
 	}

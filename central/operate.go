@@ -24,6 +24,7 @@ func (s *Server) Operate(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.turns(ctx, "rollup", rollUpEvery, s.rollUp) })
 	g.Go(func() error { return s.turns(ctx, "connections", connectionsEvery, s.rollUpConnections) })
+	g.Go(func() error { return s.turns(ctx, "balances", balancesEvery, s.expireTime) })
 	g.Go(func() error { return s.turns(ctx, "retention", expireEvery, s.expire) })
 	g.Go(func() error { return s.turns(ctx, store.EraseJob, eraseEvery, s.erase) })
 	return g.Wait()

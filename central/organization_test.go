@@ -63,6 +63,26 @@ func TestOrganizationAboveIsHidden(t *testing.T) {
 	}
 }
 
+func TestSwitchedOffOrganizationsAreRefused(t *testing.T) {
+	t.Parallel()
+	c := newCentre(t)
+	get := func(want int, who string) {
+		t.Helper()
+		c.want(want, ask{who: who, method: "GET", path: "/api/v1/user/"}, nil)
+	}
+	get(200, "acme-west admin")
+	c.organization("acme", func(o *organization) { o.IsActive = false })
+	get(401, "acme admin")
+	get(401, "acme-west admin") // below it
+	get(200, "globex admin")
+	c.want(401, ask{who: "acme edge", method: "GET", path: "/edge/v1/changes"}, nil)
+	c.organization("acme", func(o *organization) { o.IsActive = true })
+	get(200, "acme-west admin")
+	c.organization("acme-west", func(o *organization) { o.Deleted = true })
+	get(200, "acme admin")
+	get(401, "acme-west admin")
+}
+
 func TestMyOrganizationIsTrue(t *testing.T) {
 	t.Parallel()
 	c := newCentre(t)

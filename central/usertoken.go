@@ -2,16 +2,20 @@ package central
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"mime"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"gatehouse/api/gate"
 	"gatehouse/central/store"
 )
+
+const balancesEvery = 30 * time.Second // how late time expires
 
 // maxProfileData is how many keys the profile data of a user may have.
 const maxProfileData = 50
@@ -94,6 +98,15 @@ func (s *Server) deleteTokenUser(c *call) (int, any, error) {
 		}
 	}
 	return http.StatusNoContent, nil, s.cfg.Store.DeleteUser(c.Context(), c.token.Scope, id)
+}
+
+// expireTime takes away time that has expired, and what was lent to gateways that say nothing any more.
+func (s *Server) expireTime(ctx context.Context, _ *store.Lease) error {
+	n, err := s.cfg.Store.ExpireTime(ctx)
+	if n > 0 {
+		s.cfg.Log.Info("time expired", "users", n)
+	}
+	return err
 }
 
 // inUse is a 409: the thing cannot go while something else needs it.

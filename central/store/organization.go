@@ -216,6 +216,16 @@ func (s *Store) Subtree(ctx context.Context, organization int64) (Scope, error) 
 	return s.subtree(ctx, organization)
 }
 
+// Live tells whether an organisation may be used: neither it nor one above it was switched off or deleted.
+func (s *Store) Live(ctx context.Context, id int64) (live bool, err error) {
+	const q = `WITH RECURSIVE above (id, parent_id, off) AS (
+			SELECT id, parent_id, deleted OR NOT is_active FROM organizations WHERE id = ?
+			UNION SELECT o.id, o.parent_id, o.deleted OR NOT o.is_active FROM organizations o JOIN above ON above.parent_id = o.id)
+		SELECT NOT EXISTS (SELECT 1 FROM above WHERE off)`
+	err = s.read().QueryRowContext(ctx, q, id).Scan(&live)
+	return live, s.err("reading organisation", err)
+}
+
 // CountUsers is how many users the scope has.
 func (s *Store) CountUsers(ctx context.Context, scope Scope) (n int64, err error) {
 	err = s.read().QueryRowContext(ctx, "SELECT count(*) FROM users WHERE "+scope.in("organization_id")).Scan(&n)

@@ -27,8 +27,11 @@ const usage = `usage:
   gatehouse-central migrate      --database URL
   gatehouse-central serve        --database URL --listen ADDR [--tls-cert FILE --tls-key FILE] [--metrics ADDR]
                                  [--drain TIME] [--trusted-proxies CIDR,CIDR] [--read-database URL] [--spool FILE]
-                                 [--secrets-key FILE] [--integer-ids] [--verbose]
+                                 [--secrets-key FILE] [--integer-ids] [--legacy-user-token] [--verbose]
   gatehouse-central org create   --database URL --short-name NAME --name TEXT [--parent NAME]
+  gatehouse-central org list     --database URL
+  gatehouse-central org update   --database URL --short-name NAME [--name TEXT] [--active true|false] [--max-users N] ...
+                                 (all settings: docs/centre.md)
   gatehouse-central token create --database URL --org NAME --role admin|staff|readonly|edge|portal [--name TEXT]
                                  [--description TEXT] [--expires TIME|DATE] [--networks CIDR,CIDR]
   gatehouse-central token list   --database URL [--org NAME]
@@ -105,6 +108,8 @@ func find(args []string) (verb, []string) {
 		"migrate":             migrate,
 		"serve":               serve,
 		"org create":          createOrganization,
+		"org list":            listOrganizations,
+		"org update":          updateOrganization,
 		"token create":        createToken,
 		"token list":          listTokens,
 		"token revoke":        revokeToken,

@@ -36,7 +36,7 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	readDatabase, spool := f.String("read-database", "", ""), f.String("spool", "", "")
 	metrics, drain := f.String("metrics", "", ""), f.Duration("drain", drainTime, "")
 	proxies := f.String("trusted-proxies", "", "")
-	secretsKey := f.String("secrets-key", "", "")
+	secretsKey, legacyUserToken := f.String("secrets-key", "", ""), f.Bool("legacy-user-token", false, "")
 	if err := f.parse(args, "listen"); err != nil {
 		return err
 	}
@@ -73,7 +73,8 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 		return err
 	}
 	centre, err := central.New(ctx, central.Config{Store: db, Spool: local, Log: log, Clock: clk, IntegerIDs: *integerIDs,
-		Metrics: registry, TrustedProxies: trusted, Secrets: secrets})
+		LegacyUserToken: *legacyUserToken,
+		Metrics:         registry, TrustedProxies: trusted, Secrets: secrets})
 	if err != nil {
 		return err
 	}
