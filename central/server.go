@@ -97,6 +97,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if s.metrics, err = newMetrics(cfg.Metrics); err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
+	if err = cfg.Metrics.Register(newFigures(cfg.Store, cfg.Log)); err != nil {
+		return nil, fmt.Errorf("registering metrics: %w", err)
+	}
 	if s.contracts, err = contracts(); err != nil {
 		return nil, err
 	}

@@ -92,10 +92,10 @@ func rawValues(row scanner, n int) ([]any, error) {
 
 // timeColumns hold microseconds, truthColumns what SQLite has as numbers.
 func timeColumns() []string {
-	return []string{"at", "created", "date_joined", "first_login", "last_login", "expiration", "datetime", "acctstarttime", "acctupdatetime", "acctstoptime"}
+	return []string{"at", "created", "date_joined", "first_login", "last_login", "expiration", "datetime", "acctstarttime", "acctupdatetime", "acctstoptime", "expires"}
 }
 
-func truthColumns() []string { return []string{"is_active", "failed", "roaming"} }
+func truthColumns() []string { return []string{"is_active", "failed", "roaming", "accept_terms"} }
 
 // shown are the values of columns with these names as they are shown to people.
 func shown(raw []any, names []string) []any {

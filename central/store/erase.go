@@ -89,11 +89,13 @@ func (s *Store) ErasePerson(ctx context.Context, scope Scope, user int64) (e Era
 	return e, err
 }
 
-// deletePerson deletes what is the user's alone. Logs of devices go with the devices.
+// deletePerson deletes what is the user's alone. Logs of devices go with the devices, user_extra with the user; the ledger of
+// time stays, under a number that is nobody's.
 func deletePerson(tx *dbTx, user, organization int64, name string) error {
 	for _, q := range []string{
 		"DELETE FROM devices WHERE user_id = ?",
 		"DELETE FROM pass_codes WHERE user_id = ?",
+		"DELETE FROM wallets WHERE user_id = ?",
 		"DELETE FROM users WHERE id = ?",
 	} {
 		if _, err := tx.Exec(q, user); err != nil {

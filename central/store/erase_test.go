@@ -191,3 +191,35 @@ func (s *Store) sessionsOf(t *testing.T, scope Scope, user int64) []gate.AcctRec
 	}
 	return list
 }
+
+// TestErasureKnowsEveryTable fails when a table with something that names a person is added, until it is said here what
+// erasure does about it.
+func TestErasureKnowsEveryTable(t *testing.T) {
+	s, _ := newStore(t)
+	q := `SELECT m.name, p.name FROM sqlite_schema m JOIN pragma_table_info(m.name) p WHERE m.type = 'table' ORDER BY 1, 2`
+	if s.d.postgres() {
+		q = `SELECT c.table_name, c.column_name FROM information_schema.columns c JOIN pg_class r ON r.oid = to_regclass(c.table_name)
+			WHERE c.table_schema = 'public' AND NOT r.relispartition ORDER BY 1, 2`
+	}
+	rows, err := s.read().QueryContext(t.Context(), q)
+	columns, err := collect(rows, err, func(row scanner) (c [2]string, err error) { err = row.Scan(&c[0], &c[1]); return c, err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	handled := map[string]string{
+		"aaa_accounting": "made nobody's", "txlog_portal": "made nobody's", "portal_logins": "made nobody's",
+		"users": "deleted", "pass_codes": "deleted", "devices": "deleted", "wallets": "deleted", "audit_persons": "deleted",
+		"user_extra": "goes with the user", "user_profiles": "goes with the user",
+		"user_time": "a ledger without names, under a number that is nobody's", "leases": "slices of that ledger",
+		"gateway_users": "how gateways hear of the deletion", "erasures": "this",
+		"voucher_sessions": "of vouchers, which are nobody's", "places": "no persons", "access_points": "no persons",
+	}
+	for _, c := range columns {
+		switch c[1] {
+		case "user_id", "username", "email", "parent", "mac", "mac_addr", "callingstationid", "station", "telephone", "uid":
+			if handled[c[0]] == "" {
+				t.Errorf("%s.%s: what does the erasure of a person do about it, and its export?", c[0], c[1])
+			}
+		}
+	}
+}
