@@ -21,5 +21,6 @@ func (s *Server) adminRoutes() []route {
 		s.adminDeviceRoutes(),
 		s.adminVoucherRoutes(),
 		s.operationsRoutes(),
+		s.adminRADIUSRoutes(),
 	)
 }

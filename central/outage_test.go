@@ -131,8 +131,9 @@ func (o *outage) open() {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	if o.server, err = central.New(o.t.Context(), central.Config{Store: o.store, Spool: o.spool, Clock: clk,
-		Log: testLog(o.log), RequestsPerSecond: 1e6}); err != nil {
+	cfg := central.Config{Store: o.store, Spool: o.spool, Clock: clk, Log: testLog(o.log), RequestsPerSecond: 1e6}
+	withSecrets(o.t)(&cfg)
+	if o.server, err = central.New(o.t.Context(), cfg); err != nil {
 		o.t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())

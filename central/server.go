@@ -84,14 +84,14 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		cfg.RequestsPerSecond = 500
 	}
 	cfg.DevicesPerUser, cfg.RegistrationsPerDay = cmp.Or(cfg.DevicesPerUser, 20), cmp.Or(cfg.RegistrationsPerDay, 10000)
+	if cfg.Metrics == nil {
+		cfg.Metrics = prometheus.NewRegistry()
+	}
 	s := &Server{
 		cfg:      cfg,
 		checks:   make(chan struct{}, runtime.NumCPU()),
 		limits:   newLimiter(),
 		draining: make(chan struct{}),
-	}
-	if cfg.Metrics == nil {
-		cfg.Metrics = prometheus.NewRegistry()
 	}
 	var err error
 	if s.metrics, err = newMetrics(cfg.Metrics); err != nil {

@@ -19,7 +19,7 @@ import (
 )
 
 // withSecrets gives the centre a key for secrets.
-func withSecrets(t *testing.T) func(*central.Config) {
+func withSecrets(t testing.TB) func(*central.Config) {
 	t.Helper()
 	key, err := seal.Parse("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
 	if err != nil {

@@ -200,15 +200,20 @@ func (s *Store) OrganizationNamed(ctx context.Context, shortName string) (id int
 
 // subtree is the scope of an organisation: it and all below it.
 func (s *Store) subtree(ctx context.Context, organization int64) (Scope, error) {
-	const q = `WITH RECURSIVE below (id) AS (
+	scope, err := subtree(ctx, s.read(), organization)
+	return scope, s.err("reading organisation", err)
+}
+
+func subtree(ctx context.Context, q querier, organization int64) (Scope, error) {
+	const find = `WITH RECURSIVE below (id) AS (
 			SELECT id FROM organizations WHERE id = ?1 UNION SELECT o.id FROM organizations o JOIN below ON o.parent_id = below.id)
 		SELECT id FROM below ORDER BY CASE WHEN id = ?1 THEN 0 ELSE 1 END, id`
-	rows, err := s.read().QueryContext(ctx, q, organization)
+	rows, err := q.QueryContext(ctx, find, organization)
 	ids, err := collect(rows, err, func(row scanner) (id int64, err error) { err = row.Scan(&id); return id, err })
 	if err == nil && len(ids) == 0 {
 		err = ErrNotFound
 	}
-	return ids, s.err("reading organisation", err)
+	return ids, err
 }
 
 // Subtree is the scope of an organisation: it and all below it.

@@ -55,20 +55,42 @@ func (p *Spool) Close() error { return p.db.Close() }
 // Add keeps valid records of a gateway whose token has this scope; they are on disk when it returns. It fails with
 // ErrUnavailable when the log is full too.
 func (p *Spool) Add(ctx context.Context, scope Scope, records []edge.Record) error {
+	texts := make([][]byte, len(records))
+	for i, r := range records {
+		r.Seq = 0 // the gateway's own affair
+		var err error
+		if texts[i], err = json.Marshal(r); err != nil {
+			return err
+		}
+	}
+	return p.add(ctx, scope.Own(), texts)
+}
+
+// ofNASes stands in for the organisation of RADIUS records, which say theirs themselves.
+const ofNASes = 0
+
+// AddRADIUS is Add for records of NASes. A NAS that was answered keeps no copy: these are as safe as the disk that the log is on.
+func (p *Spool) AddRADIUS(ctx context.Context, records []RADIUSRecord) error {
+	texts := make([][]byte, len(records))
+	for i := range records {
+		var err error
+		if texts[i], err = json.Marshal(&records[i]); err != nil {
+			return err
+		}
+	}
+	return p.add(ctx, ofNASes, texts)
+}
+
+func (p *Spool) add(ctx context.Context, organization int64, texts [][]byte) error {
 	err := p.db.Write(ctx, func(tx *sql.Tx) error {
 		var size, added int64
 		if err := tx.QueryRow("SELECT bytes FROM size").Scan(&size); err != nil {
 			return err
 		}
-		for _, r := range records {
-			r.Seq = 0 // the gateway's own affair
-			text, err := json.Marshal(r)
-			if err != nil {
-				return err
-			}
-			hash := sha256.Sum256(fmt.Appendf(nil, "%d %s", scope.Own(), text))
+		for _, text := range texts {
+			hash := sha256.Sum256(fmt.Appendf(nil, "%d %s", organization, text))
 			done, err := tx.Exec("INSERT INTO spool (hash, organization_id, record) VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING",
-				hash[:], scope.Own(), string(text))
+				hash[:], organization, string(text))
 			if err != nil {
 				return err
 			}
@@ -126,9 +148,11 @@ func (p *Spool) Drain(ctx context.Context, s *Store) (moved int, err error) {
 		if err != nil || len(list) == 0 {
 			return moved, p.wrap("reading", err)
 		}
-		scope, err := s.subtree(ctx, list[0].organization)
-		if err != nil {
-			return moved, err
+		var scope Scope
+		if organization := list[0].organization; organization != ofNASes {
+			if scope, err = s.subtree(ctx, organization); err != nil {
+				return moved, err
+			}
 		}
 		if err := p.move(ctx, s, scope, list); err != nil {
 			return moved, err
@@ -140,15 +164,17 @@ func (p *Spool) Drain(ctx context.Context, s *Store) (moved int, err error) {
 // move merges a page and takes it out of the log. A page that the database refuses as a whole is halved until the culprit
 // is alone; that is set aside.
 func (p *Spool) move(ctx context.Context, s *Store, scope Scope, list []spooled) error {
-	records := make([]edge.Record, len(list))
 	var err error
-	for i, r := range list {
-		if err = errors.Join(err, json.Unmarshal([]byte(r.text), &records[i])); err != nil {
-			break
+	if list[0].organization == ofNASes {
+		var records []RADIUSRecord
+		if records, err = spooledRecords[RADIUSRecord](list); err == nil {
+			err = s.IngestRADIUS(ctx, records)
 		}
-	}
-	if err == nil {
-		_, err = s.Ingest(ctx, scope, records)
+	} else {
+		var records []edge.Record
+		if records, err = spooledRecords[edge.Record](list); err == nil {
+			_, err = s.Ingest(ctx, scope, records)
+		}
 	}
 	switch {
 	case err == nil:
@@ -163,6 +189,16 @@ func (p *Spool) move(ctx context.Context, s *Store, scope Scope, list []spooled)
 		return err
 	}
 	return p.move(ctx, s, scope, list[half:])
+}
+
+func spooledRecords[T any](list []spooled) ([]T, error) {
+	records := make([]T, len(list))
+	for i, r := range list {
+		if err := json.Unmarshal([]byte(r.text), &records[i]); err != nil {
+			return nil, err
+		}
+	}
+	return records, nil
 }
 
 // remove takes records out of the log; with a reason they go among the refused.

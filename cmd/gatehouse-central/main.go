@@ -28,6 +28,8 @@ const usage = `usage:
   gatehouse-central serve        --database URL --listen ADDR [--tls-cert FILE --tls-key FILE] [--metrics ADDR]
                                  [--drain TIME] [--trusted-proxies CIDR,CIDR] [--read-database URL] [--spool FILE]
                                  [--secrets-key FILE] [--integer-ids] [--legacy-user-token] [--verbose]
+                                 [--secrets-key FILE] [--integer-ids] [--verbose]
+                                 [--radius ADDR] [--radsec ADDR --radsec-cert FILE --radsec-key FILE --radsec-ca FILE]
   gatehouse-central org create   --database URL --short-name NAME --name TEXT [--parent NAME]
   gatehouse-central org list     --database URL
   gatehouse-central org update   --database URL --short-name NAME [--name TEXT] [--active true|false] [--max-users N] ...
@@ -38,6 +40,10 @@ const usage = `usage:
   gatehouse-central token revoke --database URL --id N
   gatehouse-central token rotate --database URL --id N [--overlap TIME]
   gatehouse-central user role    --database URL --org NAME --username NAME --role admin|staff|readonly|user
+  gatehouse-central radius-client add    --database URL --org NAME --name TEXT [--network CIDR [--secret-file FILE]]
+                                 [--secrets-key FILE] [--certificate NAME] [--nas-identifier TEXT] [--quirks swap_octets,own_clock,session_id_only]
+  gatehouse-central radius-client list   --database URL [--org NAME]
+  gatehouse-central radius-client remove --database URL --org NAME --id N
   gatehouse-central audit verify --database URL [--org NAME]
   gatehouse-central audit list   --database URL [--org NAME] [--user ID] [--object KIND] [--object-id ID] [--limit N]
   gatehouse-central import users --database URL --org NAME [--continue] [--existing error|skip|update] [--dry-run]
@@ -126,6 +132,10 @@ func find(args []string) (verb, []string) {
 		"backup":              backup,
 		"restore":             restore,
 		"version":             printVersion,
+
+		"radius-client add":    addRADIUSClient,
+		"radius-client list":   listRADIUSClients,
+		"radius-client remove": removeRADIUSClient,
 	}
 	for words := 1; words <= min(2, len(args)); words++ {
 		if v := verbs[strings.Join(args[:words], " ")]; v != nil {

@@ -37,6 +37,7 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	metrics, drain := f.String("metrics", "", ""), f.Duration("drain", drainTime, "")
 	proxies := f.String("trusted-proxies", "", "")
 	secretsKey, legacyUserToken := f.String("secrets-key", "", ""), f.Bool("legacy-user-token", false, "")
+	nases := newRADIUSFlags(f)
 	if err := f.parse(args, "listen"); err != nil {
 		return err
 	}
@@ -98,6 +99,9 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 		p.metrics = newServer(metricsHandler(registry), log)
 		log.Info("serving metrics", "addr", p.metricsLn.Addr().String())
 	}
+	if p.nases, err = nases.listen(log); err != nil {
+		return errors.Join(err, ln.Close())
+	}
 	log.Info("serving", "addr", ln.Addr().String(), "tls", *cert != "")
 	return p.run(ctx)
 }
@@ -136,6 +140,7 @@ type process struct {
 	ln        net.Listener
 	metrics   *http.Server // nil: nobody reads them
 	metricsLn net.Listener
+	nases     central.RADIUSListeners
 	centre    *central.Server
 	db        *store.Store
 	log       *slog.Logger
@@ -154,6 +159,9 @@ func (p *process) run(ctx context.Context) error {
 		<-ctx.Done()
 		return p.stop(context.WithoutCancel(ctx))
 	})
+	if p.nases != (central.RADIUSListeners{}) {
+		g.Go(func() error { return p.centre.ServeRADIUS(ctx, p.nases) })
+	}
 	g.Go(func() error { return p.db.Watch(ctx) })
 	g.Go(func() error { return p.centre.Tidy(ctx) })
 	g.Go(func() error { return maintain(ctx, p.db, p.log) })
