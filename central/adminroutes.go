@@ -20,6 +20,7 @@ func (s *Server) adminRoutes() []route {
 		s.adminPlaceRoutes(),
 		s.adminDeviceRoutes(),
 		s.adminVoucherRoutes(),
+		s.adminAccountRoutes(),
 		s.operationsRoutes(),
 		s.adminRADIUSRoutes(),
 	)

@@ -29,10 +29,11 @@ func (m *Mirror) Account(ctx context.Context, username string) (sessions.Account
 func (m *Mirror) account(ctx context.Context, username string) (sessions.Account, error) {
 	a := sessions.Account{Source: sessions.SourceCentre, Username: username}
 	var expiration sql.NullString
-	var limits, lease []byte
+	var limits, lease, planBody []byte
 	err := m.db.Read().QueryRowContext(ctx,
-		"SELECT user_id, credential_version, active, expiration, class, limits, lease FROM accounts WHERE username = ?", username).
-		Scan(&a.UserID, &a.CredentialVersion, &a.Active, &expiration, &a.Class, &limits, &lease)
+		`SELECT a.user_id, a.credential_version, a.active, a.expiration, a.class, a.limits, a.lease, a.plan_id, p.body
+			FROM accounts a LEFT JOIN plans p ON p.id = a.plan_id WHERE a.username = ?`, username).
+		Scan(&a.UserID, &a.CredentialVersion, &a.Active, &expiration, &a.Class, &limits, &lease, &a.PlanID, &planBody)
 	if err != nil {
 		return a, err
 	}
@@ -46,7 +47,18 @@ func (m *Mirror) account(ctx context.Context, username string) (sessions.Account
 			return a, err
 		}
 	}
-	return a, json.Unmarshal(limits, &a.Limits)
+	if err := json.Unmarshal(limits, &a.Limits); err != nil {
+		return a, err
+	}
+	if planBody == nil {
+		return a, nil
+	}
+	var p sessions.Plan
+	if err := json.Unmarshal(planBody, &p); err != nil {
+		return a, err
+	}
+	a.Limits, a.Zones = a.Limits.Or(p.OfAccount()), p.Zones
+	return a, nil
 }
 
 func (m *Mirror) profilesOf(ctx context.Context, userID int64) ([]sessions.Profile, error) {
@@ -89,12 +101,13 @@ func (m *Mirror) PutAccount(ctx context.Context, a sessions.Account, profiles []
 		if _, err := tx.Exec("DELETE FROM accounts WHERE username = ? AND user_id <> ?", a.Username, a.UserID); err != nil {
 			return err
 		}
-		_, err := tx.Exec(`INSERT INTO accounts (user_id, username, credential_version, active, expiration, class, limits, lease)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		_, err := tx.Exec(`INSERT INTO accounts (user_id, username, credential_version, active, expiration, class, limits, lease, plan_id)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (user_id) DO UPDATE SET username = excluded.username, credential_version = excluded.credential_version,
 				active = excluded.active, expiration = excluded.expiration, class = excluded.class, limits = excluded.limits, lease = excluded.lease,
+				plan_id = excluded.plan_id,
 				stale = 0`,
-			a.UserID, a.Username, a.CredentialVersion, a.Active, expiration, a.Class, string(limits), lease)
+			a.UserID, a.Username, a.CredentialVersion, a.Active, expiration, a.Class, string(limits), lease, a.PlanID)
 		if err != nil {
 			return err
 		}

@@ -12,16 +12,21 @@ import (
 
 var _ sessions.Vouchers = (*Mirror)(nil)
 
-// PutPlan keeps a plan as the centre has it now.
-func (m *Mirror) PutPlan(ctx context.Context, p sessions.Plan) error {
+// PutPlan keeps a plan as the centre has it now, and returns the names of the accounts that have it.
+func (m *Mirror) PutPlan(ctx context.Context, p sessions.Plan) (users []string, err error) {
 	body, err := json.Marshal(p)
 	if err != nil {
-		return fmt.Errorf("mirroring plan: %w", err)
+		return nil, fmt.Errorf("mirroring plan: %w", err)
 	}
-	return m.write(ctx, "mirroring plan", func(tx *sql.Tx) error {
-		_, err := tx.Exec("INSERT INTO plans (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body, stale = 0", p.ID, string(body))
+	err = m.write(ctx, "mirroring plan", func(tx *sql.Tx) error {
+		const put = "INSERT INTO plans (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body, stale = 0"
+		if _, err := tx.Exec(put, p.ID, string(body)); err != nil {
+			return err
+		}
+		users, err = names(tx.Query("SELECT username FROM accounts WHERE plan_id = ? ORDER BY username", p.ID))
 		return err
 	})
+	return users, err
 }
 
 // DeletePlan forgets a plan. One that is not known is no error.

@@ -37,13 +37,19 @@ func TestVouchers(t *testing.T) {
 	}
 	known(false) // its plan is not there
 	v.Plan = sessions.Plan{ID: 3, Name: "Day", Time: time.Hour, Zones: []string{"lobby"}, Limits: limits(-1, time.Minute)}
-	must(t, m.PutPlan(t.Context(), v.Plan))
+	putPlan := func(want ...string) {
+		t.Helper()
+		users, err := m.PutPlan(t.Context(), v.Plan)
+		must(t, err)
+		equal(t, "users", want, users)
+	}
+	putPlan()
 	known(true)
 	must(t, m.Close())
 	m, _ = open(t, path)
 	known(true)
 	v.Plan.Name, v.Revoked = "Days", true
-	must(t, m.PutPlan(t.Context(), v.Plan))
+	putPlan()
 	must(t, m.PutVouchers(t.Context(), nil, []sessions.KnownVoucher{v}, []int64{8}))
 	known(true)
 	if _, err := m.VoucherByCode(t.Context(), other); !errors.Is(err, sessions.ErrNoVoucher) {
@@ -52,13 +58,22 @@ func TestVouchers(t *testing.T) {
 
 	must(t, m.Reset(t.Context()))
 	known(true)
-	must(t, m.PutPlan(t.Context(), v.Plan))
+	putPlan()
 	gone, err := m.Sweep(t.Context())
 	must(t, err)
 	equal(t, "swept", []string{sessions.AnyVoucher}, gone)
 	known(false)
 	must(t, m.PutVouchers(t.Context(), nil, []sessions.KnownVoucher{v}, nil))
 	known(true) // the plan was told again
+
+	anna := user(1, "anna")
+	anna.PlanID, anna.Limits = 3, limits(time.Minute, -1)
+	must(t, m.PutAccount(t.Context(), anna, nil))
+	v.Plan.Data = 9
+	putPlan("anna")
+	anna.Limits.IdleTimeout, anna.Zones = new(time.Minute), []string{"lobby"}
+	anna.Limits.Caps.Life.Total = new(sessions.Bytes(9))
+	equal(t, "account with a plan", anna, account(t, m, "anna"))
 	must(t, m.DeletePlan(t.Context(), 3))
 	known(false)
 }

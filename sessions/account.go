@@ -27,7 +27,9 @@ type Account struct {
 	PasswordHash string `json:"-"`
 	// CredentialVersion changes whenever the centre's password changes; a Verifier of another version is void.
 	CredentialVersion int64     `json:"credential_version,omitempty"`
+	PlanID            int64     `json:"plan_id,omitempty"` // the mirror's to join: Limits and Zones have it in
 	Active            bool      `json:"active"`
+	Zones             []string  `json:"zones,omitempty"`     // where it counts; none: everywhere
 	Expiration        time.Time `json:"expiration,omitzero"` // wall clock; zero: never
 	Class             string    `json:"class,omitempty"`     // RFC 2865 Class, GATE klass
 	Limits            Limits    `json:"limits"`              // the account's own

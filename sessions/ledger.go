@@ -178,7 +178,7 @@ func settledIn(s *Session, p Period, m Mark) (Spent, bool) {
 	d := Spent{Account: s.account(), Period: p, Start: m.Start, Up: int64(used.up), Down: int64(used.down)}
 	if p == Life {
 		d.Seconds = int64(s.Used.Round(time.Second) / time.Second)
-		return d, s.VoucherID != 0
+		return d, s.VoucherID != 0 || s.Limits.Caps.Life != Volume{}
 	}
 	return d, used != octets{} && s.counted()
 }
@@ -193,5 +193,5 @@ func (s *Session) account() string {
 
 // counted tells whether the session counts into a ledger: whether its account has a cap, or is a voucher.
 func (s *Session) counted() bool {
-	return s.VoucherID != 0 || s.Limits.Caps.Day != Volume{} || s.Limits.Caps.Week != Volume{} || s.Limits.Caps.Month != Volume{}
+	return s.VoucherID != 0 || s.Limits.Caps.Life != Volume{} || s.Limits.Caps.Day != Volume{} || s.Limits.Caps.Week != Volume{} || s.Limits.Caps.Month != Volume{}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -59,6 +60,9 @@ func (m *Manager) login(ctx context.Context, zone *Zone, req LoginRequest) (Sess
 	}
 	m.cfg.Step("login.begun")
 	account, err := m.authorize(ctx, zone, req)
+	if err == nil && len(account.Zones) > 0 && !slices.Contains(account.Zones, zone.Name) {
+		err = &Refusal{Reason: RefusedElsewhere}
+	}
 	// From here on the guest may leave; what was begun is brought to its end.
 	ctx = context.WithoutCancel(ctx)
 	if err != nil {
@@ -115,7 +119,7 @@ func (m *Manager) authorize(ctx context.Context, zone *Zone, req LoginRequest) (
 		}
 		return m.proven(ctx, req)
 	case req.Method == MethodVoucher:
-		return m.redeem(ctx, zone, req)
+		return m.redeem(ctx, req)
 	}
 	return Account{}, &Refusal{Reason: RefusedMethod}
 }

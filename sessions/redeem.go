@@ -27,7 +27,7 @@ type Vouchers interface {
 const AnyVoucher = voucherPrefix
 
 // redeem is the account of the voucher whose code was typed, within the guess limits.
-func (m *Manager) redeem(ctx context.Context, zone *Zone, req LoginRequest) (Account, error) {
+func (m *Manager) redeem(ctx context.Context, req LoginRequest) (Account, error) {
 	if m.cfg.Vouchers == nil {
 		return Account{}, &Refusal{Reason: RefusedMethod}
 	}
@@ -47,9 +47,6 @@ func (m *Manager) redeem(ctx context.Context, zone *Zone, req LoginRequest) (Acc
 	if err != nil {
 		return Account{}, fmt.Errorf("looking for a voucher: %w", err)
 	}
-	if !k.Plan.Offered(zone.Name) {
-		return Account{}, &Refusal{Reason: RefusedElsewhere}
-	}
 	a, state, err := m.voucherAccount(ctx, k, 1)
 	switch {
 	case err != nil:
@@ -67,7 +64,7 @@ func (m *Manager) redeem(ctx context.Context, zone *Zone, req LoginRequest) (Acc
 // voucherAccount is what sessions of a voucher may now, and how the voucher stands. joining is how many sessions are to begin
 // beside those that run: all share the time that is left.
 func (m *Manager) voucherAccount(ctx context.Context, k KnownVoucher, joining int) (Account, VoucherState, error) {
-	a := Account{Source: SourceVoucher, Username: VoucherName(k.ID), Active: !k.Revoked, VoucherID: k.ID, Limits: k.Plan.Limits}
+	a := Account{Source: SourceVoucher, Username: VoucherName(k.ID), Active: !k.Revoked, VoucherID: k.ID, Zones: k.Plan.Zones, Limits: k.Plan.Limits}
 	b, closed, err := m.bookOf(ctx, voucherBook(a.Username))
 	if err != nil {
 		return a, "", err

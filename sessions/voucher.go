@@ -1,7 +1,6 @@
 package sessions
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,8 +22,14 @@ type Plan struct {
 	Limits     Limits        `json:"limits"` // bandwidth, devices, idle timeout
 }
 
-// Offered tells whether the plan counts in a zone.
-func (p *Plan) Offered(zone string) bool { return len(p.Zones) == 0 || slices.Contains(p.Zones, zone) }
+// OfAccount are the limits of an account that has the plan. Its time is a balance, its end the account's expiration.
+func (p *Plan) OfAccount() Limits {
+	l := p.Limits
+	if p.Data > 0 {
+		l.Caps.Life.Total = new(p.Data)
+	}
+	return l
+}
 
 // VoucherUse is what sessions of a voucher have used.
 type VoucherUse struct {

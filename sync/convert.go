@@ -149,6 +149,7 @@ func account(a *edge.Account) sessions.Account {
 		UserID:            a.UserID,
 		Username:          a.Username,
 		CredentialVersion: a.CredentialVersion,
+		PlanID:            a.PlanID,
 		Active:            a.Active,
 		Class:             a.Class,
 	}

@@ -148,11 +148,11 @@ func (m *memMirror) PutAccount(_ context.Context, a sessions.Account, profiles [
 	return m.broken
 }
 
-func (m *memMirror) PutPlan(_ context.Context, p sessions.Plan) error {
+func (m *memMirror) PutPlan(_ context.Context, p sessions.Plan) ([]string, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.plans[p.ID] = p
-	return nil
+	return nil, nil
 }
 
 func (m *memMirror) DeletePlan(_ context.Context, id int64) error {

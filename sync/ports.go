@@ -64,8 +64,8 @@ type Feed interface {
 
 // VoucherWriter takes what the centre says about plans and vouchers.
 type VoucherWriter interface {
-	// PutPlan adds or replaces the plan with p's ID.
-	PutPlan(ctx context.Context, p sessions.Plan) error
+	// PutPlan adds or replaces the plan with p's ID, and returns the names of the accounts that have it.
+	PutPlan(ctx context.Context, p sessions.Plan) (users []string, err error)
 	// DeletePlan is no error when there is no such plan.
 	DeletePlan(ctx context.Context, id int64) error
 	// PutVouchers adds or replaces vouchers, of whose plan only the ID counts, and forgets others. key is that of their hashes;

@@ -167,7 +167,9 @@ func (p *Puller) applyChange(ctx context.Context, c edge.Change) error {
 		return p.putProfile(ctx, c.Profile)
 	case c.Plan != nil:
 		p.owe(sessions.AnyVoucher)
-		return p.mirror.PutPlan(ctx, plan(c.Plan))
+		users, err := p.mirror.PutPlan(ctx, plan(c.Plan))
+		p.owe(users...)
+		return err
 	case c.DeletedPlan != 0:
 		return p.mirror.DeletePlan(ctx, c.DeletedPlan)
 	case c.DeletedUserID != 0:

@@ -156,6 +156,7 @@ type Account struct {
 	Profiles          []string   `json:"profile"` // short names of AAA profiles, in order
 	// ProfileIDs are the ids of the same profiles. Two organisations may use one short name; an id is one profile's.
 	ProfileIDs []int64 `json:"profile_ids"`
+	PlanID     int64   `json:"plan_id,omitempty"` // 0: none
 	// TimeBalance is there when the user pays with time; without it no balance bounds the sessions.
 	TimeBalance *TimeBalance `json:"time_balance,omitempty"`
 }

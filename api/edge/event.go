@@ -40,7 +40,7 @@ type Rate struct {
 // Admit lets a station in: the verdict of a portal elsewhere that the centre trusts.
 type Admit struct {
 	MAC            string `json:"mac"`
-	Username       string `json:"username"`                  // to account under
+	Username       string `json:"username"` // to account under
 	UserID         int64  `json:"user_id,omitempty"`
 	SessionTimeout *int64 `json:"session_timeout,omitempty"` // seconds; before the account's own
 	IdleTimeout    *int64 `json:"idle_timeout,omitempty"`    // seconds

@@ -218,9 +218,9 @@ func account(ctx context.Context, q querier, g Gateway, id int64) (edge.Account,
 		a.Expiration = &u.Expiration.Time
 	}
 	var profileIDs string
-	rest := "SELECT credential_version, (SELECT " + q.speaks().jsonArray("profile_id", "position") + ` FROM user_profiles WHERE user_id = ?1)
+	rest := "SELECT coalesce(plan_id, 0), credential_version, (SELECT " + q.speaks().jsonArray("profile_id", "position") + ` FROM user_profiles WHERE user_id = ?1)
 		FROM users WHERE id = ?1`
-	if err := q.QueryRowContext(ctx, rest, id).Scan(&a.CredentialVersion, &profileIDs); err != nil {
+	if err := q.QueryRowContext(ctx, rest, id).Scan(&a.PlanID, &a.CredentialVersion, &profileIDs); err != nil {
 		return a, err
 	}
 	if err := json.Unmarshal([]byte(profileIDs), &a.ProfileIDs); err != nil {

@@ -16,5 +16,6 @@ CREATE TABLE voucher_key (
     id  INTEGER PRIMARY KEY CHECK (id = 1),
     key BLOB NOT NULL
 ) STRICT;
+ALTER TABLE accounts ADD COLUMN plan_id INTEGER NOT NULL DEFAULT 0;
 -- A program that knew no vouchers left them out: the next reading tells all anew.
 DELETE FROM feed;

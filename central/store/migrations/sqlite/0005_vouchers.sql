@@ -71,6 +71,7 @@ CREATE TABLE voucher_sessions (
 ) STRICT, WITHOUT ROWID;
 
 ALTER TABLE users ADD COLUMN plan_id INTEGER REFERENCES plans (id);
+CREATE INDEX users_joined ON users (organization_id, date_joined DESC, id DESC);
 CREATE INDEX users_plan ON users (plan_id) WHERE plan_id IS NOT NULL;
 
 -- Mail, SMS and OpenID Connect of an organisation. What is secret in it is encrypted apart.
