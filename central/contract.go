@@ -21,34 +21,43 @@ type operation struct {
 	invalid     int              // status for values of the right type that are not allowed
 }
 
+// contractSet is what the documents say.
+type contractSet struct {
+	operations map[string]*operation // by endpoint
+	json       map[string][]byte     // the documents, by file name
+}
+
 // contracts reads the documents once: they are part of the program and do not change.
-var contracts = sync.OnceValues(func() (map[string]*operation, error) {
-	all := make(map[string]*operation)
+var contracts = sync.OnceValues(func() (contractSet, error) {
+	set := contractSet{make(map[string]*operation), make(map[string][]byte)}
 	names, err := fs.Glob(openapi.Files(), "*.yaml")
 	if err != nil {
-		return nil, err
+		return set, err
 	}
 	for _, name := range names {
 		text, err := fs.ReadFile(openapi.Files(), name)
 		if err != nil {
-			return nil, err
+			return set, err
 		}
 		doc, err := openapi3.NewLoader().LoadFromData(text)
 		if err != nil {
-			return nil, fmt.Errorf("reading contract %s: %w", name, err)
+			return set, fmt.Errorf("reading contract %s: %w", name, err)
+		}
+		if set.json[strings.TrimSuffix(name, ".yaml")+".json"], err = doc.MarshalJSON(); err != nil {
+			return set, fmt.Errorf("reading contract %s: %w", name, err)
 		}
 		base := strings.TrimSuffix(doc.Servers[0].URL, "/")
 		for path, item := range doc.Paths.Map() {
 			for method, op := range item.Operations() {
 				o := newOperation(item.Parameters, op)
-				all[endpoint(method, base+path)] = o
+				set.operations[endpoint(method, base+path)] = o
 				if alias, ok := item.Extensions["x-alias"].(string); ok {
-					all[endpoint(method, base+alias)] = o
+					set.operations[endpoint(method, base+alias)] = o
 				}
 			}
 		}
 	}
-	return all, nil
+	return set, nil
 })
 
 // endpoint names an operation; a slash at the end makes no difference.

@@ -24,7 +24,7 @@ func held(t *testing.T, name, query, contentType, body string) (*call, *problem)
 	r.Header.Set("Content-Type", contentType)
 	c := &call{Request: r}
 	var refused *problem
-	if err := all[name].validate(c); err != nil && !errors.As(err, &refused) {
+	if err := all.operations[name].validate(c); err != nil && !errors.As(err, &refused) {
 		t.Fatal(err)
 	}
 	return c, refused

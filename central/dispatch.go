@@ -55,7 +55,7 @@ var (
 func (s *Server) register(mux *http.ServeMux, a api, routes []route) {
 	byPath := make(map[string][]contracted)
 	for _, r := range routes {
-		byPath[r.path] = append(byPath[r.path], contracted{r, s.contracts[endpoint(r.method, a.base+r.path)]})
+		byPath[r.path] = append(byPath[r.path], contracted{r, s.contracts.operations[endpoint(r.method, a.base+r.path)]})
 	}
 	for path, group := range byPath {
 		h := s.resource(a, group)

@@ -122,7 +122,7 @@ func ImportUsers(ctx context.Context, db *store.Store, in io.Reader, o ImportOpt
 	if !slices.Contains(t.header, "username") {
 		return result, errors.New("no column is username: rename one, or say --map COLUMN=username")
 	}
-	rows := t.userRows(o, all[endpoint("POST", gate.BasePath+"/user/")])
+	rows := t.userRows(o, all.operations[endpoint("POST", gate.BasePath+"/user/")])
 	result.table, result.Faults = t, t.faults()
 	if len(result.Faults) > 0 && !o.Continue {
 		return result, nil

@@ -64,7 +64,7 @@ type Server struct {
 	codeKey []byte // of the hashes of voucher codes
 	nobody  string // the hash that the password of an unknown user is checked against
 
-	contracts map[string]*operation // by endpoint
+	contracts contractSet
 
 	checks chan struct{} // how many passwords are checked at once: each costs memory and a core
 	limits *limiter
@@ -146,6 +146,7 @@ func (s *Server) Handler() http.Handler {
 	s.register(mux, edgeAPI, s.edgeRoutes())
 	s.register(mux, waldurAPI, s.waldurRoutes())
 	s.register(mux, sonatypeAPI, s.sonatypeRoutes())
+	s.serveDocs(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.refuse(w, r, apiOf(r), notFound()) })
 	return s.wrap(mux)
 }
