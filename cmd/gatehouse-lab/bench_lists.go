@@ -196,14 +196,14 @@ const fillAccounting = `INSERT INTO aaa_accounting (radacctid, organization_id, 
 	acctinputpackets, acctoutputpackets, callingstationid, acctterminatecause, location_id, access_point_id, ssid)
 SELECT ((t / 1000000 - 1577836800) << 22) + n %% 4194304, 2 + n * 7919::bigint %% 50, md5((n + %[4]d)::text), t, md5(n::text), 'user' || n * 104729::bigint %% 100000,
 	1 + n * 104729::bigint %% 100000, '192.0.2.1', 'gw' || n %% 5000, t + 300000000, CASE WHEN n %% 1000 = 0 THEN NULL ELSE t + 600000000 END, 300, 600,
-	n %% 1000000, n %% 9000000, 1000, 9000, '02-00-5E-00-00-01', 'User-Request', 2 + n * 7919::bigint %% 500, 2 + n * 7919::bigint %% 5000, 'guests'
+	n %% 1000000, n %% 9000000, 1000, 9000, '02-00-5E-00-00-01', 'User-Request', 1 + n * 7919::bigint %% 500, 1 + n * 7919::bigint %% 5000, 'guests'
 FROM (SELECT n, %[1]d + n * %[2]d::bigint AS t FROM generate_series(1, %[3]d) n) x`
 
 const fillTransactions = `INSERT INTO txlog_portal (id, organization_id, edge_id, datetime, type, status, message, user_id, username, location_id,
 	access_point_id, ssid, remote_ip, mac)
 SELECT ((t / 1000000 - 1577836800) << 22) + n %% 4194304, 2 + n * 7919::bigint %% 50, md5((n + %[4]d)::text), t,
 	(ARRAY['ui', 'uo', 'st', 'di'])[1 + n %% 4], 'h200', 'Login', 1 + n * 104729::bigint %% 100000, 'user' || n * 104729::bigint %% 100000,
-	2 + n * 7919::bigint %% 500, 2 + n * 7919::bigint %% 5000, 'guests', '10.0.0.7', '02:00:5e:00:00:01'
+	1 + n * 7919::bigint %% 500, 1 + n * 7919::bigint %% 5000, 'guests', '10.0.0.7', '02:00:5e:00:00:01'
 FROM (SELECT n, %[1]d + n * %[2]d::bigint AS t FROM generate_series(1, %[3]d) n) x`
 
 // asker asks for pages.
