@@ -37,6 +37,11 @@ func benchCentre(ctx context.Context, p programs, r *report) error {
 	}
 	r.print(figure{"FreeRADIUS + PostgreSQL, 128 clients: merged records/s", fmt.Sprintf("%.0f/s", peer),
 		fmt.Sprintf("≥ %d/s, or the run does not count", enoughPeer), peer >= enoughPeer})
+	own, err := listenerRate(ctx, p)
+	if err != nil {
+		return err
+	}
+	r.print(figure{what: "our RADIUS listener + PostgreSQL, 128 clients: merged records/s", got: fmt.Sprintf("%.0f/s, %.1f ×", own, own/peer)})
 	for _, store := range []string{"PostgreSQL", "SQLite"} {
 		if err := benchIngest(ctx, p, r, store, peer); err != nil {
 			return err

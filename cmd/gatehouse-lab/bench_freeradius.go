@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -129,6 +130,12 @@ func freeradiusRate(ctx context.Context) (perSecond float64, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
+	merged, perSecond, err := accountingRate(ctx, port)
+	return perSecond, errors.Join(err, wroteAll(ctx, db, merged))
+}
+
+// accountingRate lets 128 clients send, each the next record when the last was answered.
+func accountingRate(ctx context.Context, port int) (records int64, perSecond float64, err error) {
 	var merged atomic.Int64
 	var wg sync.WaitGroup
 	failed := make(chan error, peerClients)
@@ -142,7 +149,54 @@ func freeradiusRate(ctx context.Context) (perSecond float64, err error) {
 	for e := range failed {
 		err = errors.Join(err, e)
 	}
-	return float64(merged.Load()) / took.Seconds(), errors.Join(err, wroteAll(ctx, db, merged.Load()))
+	return merged.Load(), float64(merged.Load()) / took.Seconds(), err
+}
+
+// listenerRate is how many records a second the centre's own listener writes into PostgreSQL.
+func listenerRate(ctx context.Context, p programs) (perSecond float64, err error) {
+	url, done, err := database("PostgreSQL", settings()...)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	dir, err := os.MkdirTemp("", "gatehouse-radius-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	secret, key := filepath.Join(dir, "secret"), filepath.Join(dir, "key")
+	for name, text := range map[string]string{secret: peerSecret, key: base64.StdEncoding.EncodeToString(make([]byte, 32))} {
+		if err := os.WriteFile(name, []byte(text+"\n"), 0o600); err != nil {
+			return 0, err
+		}
+	}
+	port, err := freePort()
+	if err != nil {
+		return 0, err
+	}
+	c, err := startCentre(ctx, p, url, "--secrets-key", key, "--radius", "127.0.0.1:"+strconv.Itoa(port))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, c.stop()) }()
+	if _, err := c.tenant(ctx, "acme"); err != nil {
+		return 0, err
+	}
+	if _, err := c.verb(ctx, "radius-client", "add", "--org", "acme", "--name", "lab", "--network", "127.0.0.0/8", "--secret-file", secret,
+		"--secrets-key", key); err != nil {
+		return 0, err
+	}
+	_, perSecond, err = accountingRate(ctx, port)
+	return perSecond, err
+}
+
+// freePort is a UDP port that nobody uses.
+func freePort() (int, error) {
+	free, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	return free.LocalAddr().(*net.UDPAddr).Port, free.Close()
 }
 
 // wroteAll looks that of three records each became one session, which has begun and ended.
@@ -168,12 +222,7 @@ func startFreeradius(ctx context.Context, db *postgres.Server) (port int, stop f
 	if err != nil {
 		return 0, nil, err
 	}
-	free, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		return 0, nil, err
-	}
-	port = free.LocalAddr().(*net.UDPAddr).Port
-	if err := free.Close(); err != nil {
+	if port, err = freePort(); err != nil {
 		return 0, nil, err
 	}
 	text := fmt.Sprintf(peerConfig, dir, raddb, port, db.Dir())

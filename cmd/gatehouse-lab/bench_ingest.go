@@ -28,13 +28,13 @@ type centre struct {
 
 var servingAt = regexp.MustCompile(`msg=serving addr=(\S+)`)
 
-// startCentre makes the tables and serves.
-func startCentre(ctx context.Context, p programs, database string) (*centre, error) {
+// startCentre makes the tables and serves, with flags beside those that it needs.
+func startCentre(ctx context.Context, p programs, database string, flags ...string) (*centre, error) {
 	c := &centre{program: p.central, database: database}
 	if _, err := c.verb(ctx, "migrate"); err != nil {
 		return nil, err
 	}
-	c.cmd = exec.CommandContext(ctx, p.central, "serve", "--database", database, "--listen", "127.0.0.1:0")
+	c.cmd = exec.CommandContext(ctx, p.central, append([]string{"serve", "--database", database, "--listen", "127.0.0.1:0"}, flags...)...)
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	stderr, err := c.cmd.StderrPipe()
 	if err != nil {
