@@ -160,3 +160,44 @@ func TestImportExisting(t *testing.T) {
 		t.Error("ann cannot log in with the password of the file")
 	}
 }
+
+func TestImportVouchers(t *testing.T) {
+	c := newCentre(t)
+	c.want(http.StatusCreated, ask{who: "acme admin", method: "POST", path: "/admin/v1/plans/", body: map[string]any{"name": "Day"}}, nil)
+	codes, _ := central.NewVouchers(4, nil, nil)
+	read := func(text string, o central.ImportOptions) string {
+		t.Helper()
+		o.Organization = 1
+		result, err := central.VoucherImport{Plan: "Day", Note: "moved"}.ImportVouchers(t.Context(), c.store, strings.NewReader(text), o)
+		if err != nil {
+			return "error: " + err.Error()
+		}
+		got := fmt.Sprintf("%d made, %d left", result.Created, result.Skipped)
+		for _, f := range result.Faults {
+			got += "\n" + f.Error()
+		}
+		return got
+	}
+	wrong := "code;plan\n" + codes[0] + ";x\n" + strings.ToLower(codes[0]) + ";x\n12345678;x\n"
+	plan := map[string]string{"plan": ""}
+	for _, step := range []struct {
+		text string
+		o    central.ImportOptions
+		want string
+	}{
+		{wrong, central.ImportOptions{Existing: "error"}, "error: column 2 is \"plan\""},
+		{wrong, central.ImportOptions{Existing: "error", Columns: plan}, "0 made, 0 left\nline 3, column 1 (code): the code of line 2 once more\nline 4, column 1 (code): not a voucher code"},
+		{wrong, central.ImportOptions{Existing: "error", Columns: plan, Continue: true, DryRun: true}, "1 made, 0 left\nline 3"},
+		{wrong, central.ImportOptions{Existing: "error", Columns: plan, Continue: true}, "1 made, 0 left\nline 3"},
+		{"code\n" + strings.Join(codes, "\n"), central.ImportOptions{Existing: "error"}, "0 made, 0 left\nline 2, column 1 (code): there is a voucher with this code"},
+		{"code\n" + strings.Join(codes, "\n"), central.ImportOptions{Existing: "skip"}, "3 made, 1 left"},
+	} {
+		if got := read(step.text, step.o); !strings.HasPrefix(got, step.want) {
+			t.Errorf("got %s, want %s", got, step.want)
+		}
+	}
+	list := c.want(http.StatusOK, ask{who: "acme admin", method: "GET", path: "/admin/v1/voucher_batches/"}, nil).text
+	if !strings.Contains(list, `"quantity":3`) || !strings.Contains(list, `"note":"moved"`) {
+		t.Errorf("batches %s", list)
+	}
+}

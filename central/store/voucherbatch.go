@@ -96,6 +96,12 @@ func (s *Store) CreateVouchers(ctx context.Context, b admin.VoucherBatch, codes 
 	return made, err
 }
 
+// HasVoucher tells whether any organisation has a voucher with the code of this hash.
+func (s *Store) HasVoucher(ctx context.Context, hash sessions.VoucherHash) (there bool, err error) {
+	err = s.read().QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM vouchers WHERE hash = ?)", hash[:]).Scan(&there)
+	return there, s.err("looking for voucher", err)
+}
+
 // changedBatch moves all vouchers of a batch to the end of the feed.
 func changedBatch(tx *dbTx, batch int64) error {
 	return changedSome(tx, voucherKind, "vouchers WHERE batch_id = ?", batch)

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"gatehouse/central"
+	"gatehouse/central/seal"
 	"gatehouse/central/store"
 )
 
@@ -40,18 +41,32 @@ func (c columns) Set(v string) error {
 type importer func(context.Context, *store.Store, io.Reader, central.ImportOptions) (central.ImportResult, error)
 
 func importUsers(ctx context.Context, args []string, out io.Writer) error {
-	return importFile(ctx, "import users", args, out, central.ImportUsers)
+	return importFile(ctx, newFlags("import users"), args, out, central.ImportUsers, "org")
 }
 
-func importFile(ctx context.Context, name string, args []string, out io.Writer, read importer) error {
-	f := newFlags(name)
+func importVouchers(ctx context.Context, args []string, out io.Writer) error {
+	f := newFlags("import vouchers")
+	var v central.VoucherImport
+	f.StringVar(&v.Plan, "plan", "", "")
+	f.StringVar(&v.Note, "note", "", "")
+	secrets := f.String("secrets-key", "", "")
+	read := func(ctx context.Context, db *store.Store, in io.Reader, o central.ImportOptions) (result central.ImportResult, err error) {
+		if v.Secrets, err = seal.Load(*secrets, os.Getenv(seal.Variable)); err != nil {
+			return result, err
+		}
+		return v.ImportVouchers(ctx, db, in, o)
+	}
+	return importFile(ctx, f, args, out, read, "org", "plan")
+}
+
+func importFile(ctx context.Context, f flags, args []string, out io.Writer, read importer, needed ...string) error {
 	o := central.ImportOptions{Columns: make(columns)}
 	org, report := f.String("org", "", ""), f.String("report", "", "")
 	f.StringVar(&o.Existing, "existing", central.ExistingError, "")
 	f.BoolVar(&o.Continue, "continue", false, "")
 	f.BoolVar(&o.DryRun, "dry-run", false, "")
 	f.Var(columns(o.Columns), "map", "")
-	if err := f.parseWith(args, 1, "org"); err != nil {
+	if err := f.parseWith(args, 1, needed...); err != nil {
 		return err
 	}
 	if !slices.Contains([]string{central.ExistingError, central.ExistingSkip, central.ExistingUpdate}, o.Existing) {

@@ -48,6 +48,7 @@ const usage = `usage:
   gatehouse-central audit list   --database URL [--org NAME] [--user ID] [--object KIND] [--object-id ID] [--limit N]
   gatehouse-central import users --database URL --org NAME [--continue] [--existing error|skip|update] [--dry-run]
                                  [--map COLUMN=FIELD]... [--report FILE] FILE
+  gatehouse-central import vouchers --database URL --org NAME --plan NAME [--note TEXT] [--secrets-key FILE] [as import users] FILE
   gatehouse-central export users|accounting|transactions --database URL --org NAME [--from DAY] [--until DAY]
                                  [--format csv|ndjson] [--to FILE]
   gatehouse-central person export|erase --database URL --org NAME --user NAME|NUMBER
@@ -124,6 +125,7 @@ func find(args []string) (verb, []string) {
 		"audit verify":        verifyAudit,
 		"audit list":          listAudit,
 		"import users":        importUsers,
+		"import vouchers":     importVouchers,
 		"export users":        exportRows("users"),
 		"export accounting":   exportRows("accounting"),
 		"export transactions": exportRows("transactions"),
