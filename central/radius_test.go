@@ -94,6 +94,7 @@ NAS-Identifier = "gw1"
 NAS-Port = 7
 NAS-Port-Type = Wireless-802.11
 Service-Type = Login-User
+Framed-Protocol = PPP
 Acct-Authentic = RADIUS
 Called-Station-Id = "02-00-5E-00-00-01:guests"
 Calling-Station-Id = "02:00:5e:10:00:01"
@@ -106,9 +107,9 @@ func TestRADIUSReachesTheList(t *testing.T) {
 	c := newCentre(t, withSecrets(t))
 	user := c.user("acme", "guest", "")
 	addr := c.listens()
-	if !radclient(t, addr, lobbyPacket+"Acct-Status-Type = Start\nEvent-Timestamp = \"Mar 01 2026 11:00:00 UTC\"") ||
+	if !radclient(t, addr, lobbyPacket+"Acct-Status-Type = Start\nConnect-Info = \"CONNECT 54Mbps\"\nEvent-Timestamp = \"Mar 01 2026 11:00:00 UTC\"") ||
 		!radclient(t, addr, lobbyPacket+"Acct-Status-Type = Stop\nEvent-Timestamp = \"Mar 01 2026 11:01:00 UTC\"\nAcct-Session-Time = 60\n"+
-			"Acct-Input-Octets = 5\nAcct-Input-Gigawords = 1\nAcct-Output-Octets = 7\nAcct-Terminate-Cause = User-Request") {
+			"Connect-Info = \"CONNECT 11Mbps\"\nAcct-Input-Octets = 5\nAcct-Input-Gigawords = 1\nAcct-Output-Octets = 7\nAcct-Terminate-Cause = User-Request") {
 		t.Fatal("not answered")
 	}
 	list := c.accounting()
@@ -121,7 +122,8 @@ func TestRADIUSReachesTheList(t *testing.T) {
 		NASIPAddress: "10.0.0.1", NASPortID: new("7"), NASPortType: new("Wireless-802.11"), AcctStartTime: *at(0), AcctUpdateTime: at(1),
 		AcctStopTime: at(1), AcctSessionTime: 60, AcctAuthentic: new("RADIUS"), AcctInputOctets: 1<<32 + 5, AcctOutputOctets: 7,
 		CalledStationID: new("02-00-5E-00-00-01:guests"), CallingStationID: new("02-00-5E-10-00-01"), AcctTerminateCause: new("User-Request"),
-		ServiceType: new("Login-User"), FramedIPAddress: new("10.1.0.9"), OrganizationID: gate.ID{Prefix: gate.OrganizationPrefix, N: 1},
+		ServiceType: new("Login-User"), FramedProtocol: new("PPP"), ConnectInfoStart: new("CONNECT 54Mbps"),
+		ConnectInfoStop: new("CONNECT 11Mbps"), FramedIPAddress: new("10.1.0.9"), OrganizationID: gate.ID{Prefix: gate.OrganizationPrefix, N: 1},
 		UserID: &gate.ID{Prefix: gate.UserPrefix, N: user}, LocationName: new("Lobby"), NASIdentifier: new("gw1"), Klass: new("0x00ff"),
 		AccessPointMACAddr: new("02-00-5E-00-00-01"), SSID: new("guests")}
 	if diff := cmp.Diff(want, got); diff != "" {

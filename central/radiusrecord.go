@@ -48,7 +48,7 @@ func accounting(r radius.Request) edge.Accounting {
 	e := edge.Accounting{
 		AcctStatusType: a.StatusType, AcctUniqueID: uniqueID(r), AcctSessionID: readable(a.SessionID), AcctMultiSessionID: readable(a.MultiSessionID),
 		Username: readable(a.Username), NASIPAddress: a.NASIPAddress.String(), NASIdentifier: readable(a.NASIdentifier), NASPortID: readable(a.PortText()),
-		NASPortType: a.NASPortType, AcctAuthentic: a.Authentic, ServiceType: a.ServiceType, AcctTerminateCause: a.TerminateCause,
+		NASPortType: a.NASPortType, AcctAuthentic: a.Authentic, ServiceType: a.ServiceType, FramedProtocol: a.FramedProtocol, AcctTerminateCause: a.TerminateCause,
 		AcctInputOctets: min(a.InputOctets, math.MaxInt64), AcctOutputOctets: min(a.OutputOctets, math.MaxInt64),
 		AcctInputPackets: a.InputPackets, AcctOutputPackets: a.OutputPackets,
 		CalledStationID: readable(a.CalledStation), CallingStationID: station(a.CallingStation), AccessPointMAC: mac, SSID: readable(ssid),
@@ -56,6 +56,9 @@ func accounting(r radius.Request) edge.Accounting {
 	}
 	if e.NASIdentifier == "" {
 		e.NASIdentifier = r.Client.NASIdentifier
+	}
+	if e.ConnectInfoStart = readable(a.ConnectInfo); e.AcctStatusType == "Stop" {
+		e.ConnectInfoStart, e.ConnectInfoStop = "", e.ConnectInfoStart
 	}
 	if e.LocationName == "" {
 		e.LocationName = readable(a.LocationID)

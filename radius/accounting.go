@@ -39,11 +39,13 @@ type Accounting struct {
 	NASPortID       string
 	NASPortType     string // names, as all of the following that FreeRADIUS has names for
 	ServiceType     string
+	FramedProtocol  string
 	Authentic       string
 	TerminateCause  string
 	CalledStation   string
 	CallingStation  string
 	FramedIPAddress netip.Addr // of Framed-IP-Address, else of Framed-IPv6-Address
+	ConnectInfo     string
 	Class           []string
 	EventTime       time.Time     // of the event, by the NAS's clock
 	Delay           time.Duration // for which the NAS had been trying
@@ -94,6 +96,7 @@ func decode(p *radius.Packet) (Accounting, error) {
 		NASIPAddress:   address(p, rfc3162.NASIPv6Address_Type, rfc2865.NASIPAddress_Type),
 		NASIdentifier:  rfc2865.NASIdentifier_GetString(p),
 		NASPortID:      rfc2869.NASPortID_GetString(p),
+		ConnectInfo:    rfc2869.ConnectInfo_GetString(p),
 		CalledStation:  rfc2865.CalledStationID_GetString(p), CallingStation: rfc2865.CallingStationID_GetString(p),
 		FramedIPAddress: address(p, rfc2865.FramedIPAddress_Type, rfc6911.FramedIPv6Address_Type),
 		Delay:           time.Duration(rfc2866.AcctDelayTime_Get(p)) * time.Second,
@@ -128,6 +131,9 @@ func (a *Accounting) names(p *radius.Packet) {
 	}
 	if v, err := rfc2865.ServiceType_Lookup(p); err == nil {
 		a.ServiceType = named(rfc2865.ServiceType_Strings, v)
+	}
+	if v, err := rfc2865.FramedProtocol_Lookup(p); err == nil {
+		a.FramedProtocol = named(rfc2865.FramedProtocol_Strings, v)
 	}
 	if v, err := rfc2866.AcctAuthentic_Lookup(p); err == nil {
 		a.Authentic = named(rfc2866.AcctAuthentic_Strings, v)

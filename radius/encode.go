@@ -29,6 +29,8 @@ func (a *Accounting) Encode(identifier byte, secret Secret) ([]byte, error) {
 	e.text(rfc2869.NASPortID_Type, a.NASPortID)
 	e.number(rfc2865.NASPortType_Type, code(rfc2865.NASPortType_Strings, a.NASPortType))
 	e.number(rfc2865.ServiceType_Type, code(rfc2865.ServiceType_Strings, a.ServiceType))
+	e.number(rfc2865.FramedProtocol_Type, code(rfc2865.FramedProtocol_Strings, a.FramedProtocol))
+	e.text(rfc2869.ConnectInfo_Type, a.ConnectInfo)
 	e.number(rfc2866.AcctAuthentic_Type, code(rfc2866.AcctAuthentic_Strings, a.Authentic))
 	e.number(rfc2866.AcctTerminateCause_Type, code(rfc2866.AcctTerminateCause_Strings, a.TerminateCause))
 	e.text(rfc2865.CalledStationID_Type, a.CalledStation)

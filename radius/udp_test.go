@@ -41,6 +41,8 @@ NAS-Port-Id = "br-lan"
 NAS-Port = 7
 NAS-Port-Type = Wireless-802.11
 Service-Type = Login-User
+Framed-Protocol = PPP
+Connect-Info = "CONNECT 54Mbps 802.11g"
 Acct-Authentic = RADIUS
 Called-Station-Id = "02-00-5E-00-00-01:guests"
 Calling-Station-Id = "02-00-5E-10-00-01"
@@ -74,6 +76,7 @@ func TestRadclientIsUnderstood(t *testing.T) {
 	want := radius.Accounting{
 		StatusType: radius.InterimUpdate, SessionID: "S1", MultiSessionID: "M1", Username: "bob", NASIPAddress: netip.MustParseAddr("10.0.0.1"),
 		NASIdentifier: "gw1", NASPort: &port, NASPortID: "br-lan", NASPortType: "Wireless-802.11", ServiceType: "Login-User",
+		FramedProtocol: "PPP", ConnectInfo: "CONNECT 54Mbps 802.11g",
 		Authentic: "RADIUS", CalledStation: "02-00-5E-00-00-01:guests", CallingStation: "02-00-5E-10-00-01",
 		FramedIPAddress: netip.MustParseAddr("10.1.0.9"), Class: []string{"ai:01", "two"}, EventTime: noon.Add(-time.Minute),
 		Delay: 3 * time.Second, SessionTime: &lasted, InputOctets: 2<<32 | 5, OutputOctets: 1<<32 | 4294967295, InputPackets: 8,
