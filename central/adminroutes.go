@@ -21,6 +21,7 @@ func (s *Server) adminRoutes() []route {
 		s.adminDeviceRoutes(),
 		s.adminVoucherRoutes(),
 		s.adminAccountRoutes(),
+		s.adminTimeRoutes(),
 		s.operationsRoutes(),
 		s.adminRADIUSRoutes(),
 	)

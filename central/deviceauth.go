@@ -55,7 +55,18 @@ func (s *Server) verdict(c *call, device store.DeviceRef, username string, p ses
 	if errors.Is(err, store.ErrNotFound) { // deleted meanwhile
 		return u, false, nil
 	}
-	return u, err == nil && s.mayLogIn(u), err
+	if err != nil || !s.mayLogIn(u) {
+		return u, false, err
+	}
+	profiles, err := s.cfg.Store.ProfilesOf(c.Context(), u.ID)
+	return u, err == nil && !sessions.Evaluate(convert(profiles, sessionsProfile), sessions.AskedBy(u.Username)).Rejected, err
+}
+
+func sessionsProfile(p gate.AaaProfile) sessions.Profile {
+	attribute := func(a gate.Attr) sessions.Attribute {
+		return sessions.Attribute{Name: a.Attribute, Op: a.Op, Value: a.Value}
+	}
+	return sessions.Profile{ShortName: p.ShortName, Check: convert(p.CheckAttribute, attribute), Reply: convert(p.ReplyAttribute, attribute)}
 }
 
 // deviceKey is what a device's guesses are counted by; empty when it does not say which it is.

@@ -59,7 +59,11 @@ func (s *Server) rehash(ctx context.Context, cred store.Credential, p sessions.P
 
 // mayLogIn tells whether the account is good at the moment.
 func (s *Server) mayLogIn(u gate.User) bool {
-	return u.IsActive && (u.Expiration == nil || s.cfg.Clock.Now().Before(u.Expiration.Time))
+	a := sessions.Account{Active: u.IsActive}
+	if u.Expiration != nil {
+		a.Expiration = u.Expiration.Time
+	}
+	return a.Usable(s.cfg.Clock.Now()) == nil
 }
 
 // begin waits for a turn to do the costly work of a password hash. The turn is given back by receiving from checks.

@@ -7,7 +7,6 @@ import (
 
 	"gatehouse/api/gate"
 	"gatehouse/central/store"
-	"gatehouse/sessions"
 )
 
 func (s *Server) listProfiles(c *call) (int, any, error) {
@@ -105,7 +104,7 @@ func setProfile(f *fields, p *gate.AaaProfile) {
 		}
 	}
 	for i, a := range p.CheckAttribute {
-		check := sessions.Profile{Check: []sessions.Attribute{{Name: a.Attribute, Op: a.Op, Value: a.Value}}}
+		check := sessionsProfile(gate.AaaProfile{CheckAttribute: []gate.Attr{a}})
 		for _, fault := range check.Faults() {
 			f.wrong("check_attribute", fmt.Sprintf("Item %d: %v.", i, fault))
 		}

@@ -28,6 +28,11 @@ type Profile struct {
 // was given, but never its text.
 type Asked map[string]string
 
+// AskedBy is what a login with user name and password says of itself where nothing else is known.
+func AskedBy(username string) Asked {
+	return Asked{"user-name": username, "user-password": hiddenPassword}
+}
+
 // hiddenPassword stands for the password that was given. Profiles can ask whether there was one, or compare it with itself as
 // GATE's own example does, and nothing else.
 const hiddenPassword = "\x00"

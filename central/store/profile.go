@@ -72,6 +72,14 @@ func profile(ctx context.Context, q querier, scope Scope, id int64) (gate.AaaPro
 	return scanProfile(q.QueryRowContext(ctx, "SELECT "+profileColumns+" FROM profiles p WHERE p.id = ? AND "+scope.in("p.organization_id"), id))
 }
 
+// ProfilesOf are the AAA profiles of a user, in their order.
+func (s *Store) ProfilesOf(ctx context.Context, user int64) ([]gate.AaaProfile, error) {
+	rows, err := s.read().QueryContext(ctx, "SELECT "+profileColumns+` FROM user_profiles a JOIN profiles p ON p.id = a.profile_id
+		WHERE a.user_id = ? ORDER BY a.position`, user)
+	list, err := collect(rows, err, scanProfile)
+	return list, s.err("reading a user's profiles", err)
+}
+
 // UpdateProfile changes a profile of the scope as change says, which must not use the store, and returns it. It returns a
 // *DuplicateError when the organisation has another one of its short name.
 func (s *Store) UpdateProfile(ctx context.Context, scope Scope, id int64, change func(*gate.AaaProfile)) (p gate.AaaProfile, err error) {
