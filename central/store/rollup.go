@@ -40,30 +40,39 @@ func (b bucket) span() (from, to int64) { return b.day * dayLength, (b.day + 1) 
 // RollUp makes the figures anew of one day of one organisation whose sessions have changed. It returns false when there is
 // none. The figures are read after the marks, so what commits later has a mark that stays.
 func (s *Store) RollUp(ctx context.Context, lease *Lease) (more bool, err error) {
-	type mark struct {
-		id int64
-		bucket
-	}
-	rows, err := s.read().QueryContext(ctx, "SELECT id, organization_id, day FROM rollup_dirty ORDER BY id LIMIT ?", dirtyPage)
-	marks, err := collect(rows, err, func(row scanner) (m mark, err error) {
-		err = row.Scan(&m.id, &m.organization, &m.day)
-		return m, err
-	})
+	b, marks, err := s.dirtyDay(ctx)
 	if err != nil || len(marks) == 0 {
 		return false, s.err("looking for what has changed", err)
-	}
-	b := marks[0].bucket
-	var done []int64
-	for _, m := range marks {
-		if m.bucket == b {
-			done = append(done, m.id)
-		}
 	}
 	f, err := s.countDay(ctx, b)
 	if err != nil {
 		return false, s.err("counting sessions", err)
 	}
-	return true, s.write(ctx, "keeping figures", func(tx *dbTx) error {
+	return true, s.keepDay(ctx, lease, b, marks, f)
+}
+
+// dirtyDay is the day that has waited longest, and its marks that are there now.
+func (s *Store) dirtyDay(ctx context.Context) (b bucket, marks []int64, err error) {
+	type mark struct {
+		id int64
+		bucket
+	}
+	rows, err := s.read().QueryContext(ctx, "SELECT id, organization_id, day FROM rollup_dirty ORDER BY id LIMIT ?", dirtyPage)
+	list, err := collect(rows, err, func(row scanner) (m mark, err error) {
+		err = row.Scan(&m.id, &m.organization, &m.day)
+		return m, err
+	})
+	for _, m := range list {
+		if m.bucket == list[0].bucket {
+			b, marks = m.bucket, append(marks, m.id)
+		}
+	}
+	return b, marks, err
+}
+
+// keepDay puts the figures in place of those that were, where there are any, and takes the marks away.
+func (s *Store) keepDay(ctx context.Context, lease *Lease, b bucket, marks []int64, f *figures) error {
+	return s.write(ctx, "keeping figures", func(tx *dbTx) error {
 		if err := lease.hold(tx); err != nil {
 			return err
 		}
@@ -72,7 +81,7 @@ func (s *Store) RollUp(ctx context.Context, lease *Lease) (more bool, err error)
 				return err
 			}
 		}
-		condition, args := among(tx.d, "id", done)
+		condition, args := among(tx.d, "id", marks)
 		_, err := tx.Exec("DELETE FROM rollup_dirty WHERE "+condition, args...)
 		return err
 	})

@@ -141,3 +141,34 @@ func TestRolledUpIsRaw(t *testing.T) {
 		t.Error("nobody has made the figures anew")
 	}
 }
+
+// TestRecordsWhileFiguresAreMade has a batch commit between the counting of a day and the keeping of its figures.
+func TestRecordsWhileFiguresAreMade(t *testing.T) {
+	s, acme := newStore(t)
+	start := func(id string) {
+		t.Helper()
+		r := edge.Record{Accounting: &edge.Accounting{AcctStatusType: "Start", AcctUniqueID: id, AcctSessionID: id, NASIPAddress: "192.0.2.1",
+			AcctStartTime: day, AcctUpdateTime: day}}
+		if _, err := s.Ingest(t.Context(), acme, []edge.Record{r}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start("one")
+	b, marks, err := s.dirtyDay(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := s.countDay(t.Context(), b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start("two")
+	lease := s.Lease("rollup")
+	if err := s.keepDay(t.Context(), lease, b, marks, f); err != nil {
+		t.Fatal(err)
+	}
+	s.rollUpAll(t, lease)
+	if diff := cmp.Diff(s.statistics(t, acme, true), s.statistics(t, acme, false)); diff != "" {
+		t.Errorf("(-counted +kept):\n%s", diff)
+	}
+}
