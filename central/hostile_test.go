@@ -20,7 +20,7 @@ import (
 
 // hostileValues are values of fields that somebody will send.
 func hostileValues() []any {
-	return []any{nil, true, "", " ", "\x00", "a\x00b", strings.Repeat("x", 256), strings.Repeat("é", 5000), -1, 0, 1.5, 1e300, -0.0,
+	return []any{nil, true, "", " ", "\x00", "a\x00b", strings.Repeat("x", 256), strings.Repeat("é", 5000), -1, 0, 1.5, 1e300,
 		json.Number("99999999999999999999"), json.Number("9223372036854775808"), json.Number("1e400"), "-1", "1e5", "NaN", "Infinity", "0x10",
 		"2026-02-30", "2026-01-01", "0000-00-00T00:00:00Z", "9999-12-31T23:59:59Z", "2026-01-01T00:00:00+99:99", "1969-12-31T23:59:59Z",
 		[]any{}, []any{nil}, []any{[]any{[]any{}}}, map[string]any{}, map[string]any{"a": nil}, "null", "[", `{"a":1}`, "\u202e\ufeff\U0010ffff",

@@ -77,7 +77,7 @@ func (a *Authority) undecided(ctx context.Context, err error) error {
 	if ctx.Err() != nil { // whoever asked is gone
 		return ctx.Err()
 	}
-	var answer *AnswerError
+	var answer *edge.AnswerError
 	switch stateOf(err) {
 	case up:
 		if errors.As(err, &answer) && answer.Status == http.StatusTooManyRequests {

@@ -78,7 +78,7 @@ func TestCentreThatDoesNotDecide(t *testing.T) {
 		"silent": silence,
 		"endless": func(w http.ResponseWriter, _ *http.Request, _ []edge.Record) bool {
 			w.Header().Set("Content-Type", "application/json")
-			_, _ = w.Write([]byte(strings.Repeat(" ", 2*maxAuthAnswer) + `{"authenticated":false}`))
+			_, _ = w.Write([]byte(strings.Repeat(" ", 2*1<<20) + `{"authenticated":false}`))
 			return true
 		},
 	} {
@@ -113,7 +113,7 @@ func TestRequestOfOurs(t *testing.T) {
 			fail(w, http.StatusBadRequest, "invalid")
 			return true
 		}
-		var a *AnswerError
+		var a *edge.AnswerError
 		if _, err := r.login(secret); !errors.As(err, &a) || errors.Is(err, sessions.ErrUnreachable) {
 			t.Errorf("got %v", err)
 		}
@@ -268,7 +268,7 @@ func TestOverTLS(t *testing.T) {
 	if r.Sync, err = New(cfg); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { r.Pusher.client.http.CloseIdleConnections() }()
+	defer func() { r.Pusher.client.edge.HTTP.CloseIdleConnections() }()
 	if _, err := r.login(secret); !errors.Is(err, sessions.ErrUnreachable) || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("without a token: %v", err)
 	}

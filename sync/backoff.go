@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"time"
+
+	"gatehouse/api/edge"
 )
 
 const (
@@ -28,7 +30,7 @@ func (b *backoff) after(err error) (wait, firm time.Duration) {
 		return jitter(maxBackoff), maxBackoff / 2
 	}
 	wait, firm = jitter(step), minBackoff
-	var a *AnswerError
+	var a *edge.AnswerError
 	if errors.As(err, &a) && a.RetryAfter > 0 {
 		firm = max(minBackoff, min(a.RetryAfter, maxRetryAfter))
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"gatehouse/api/edge"
 	"gatehouse/internal/clock"
 )
 
@@ -21,7 +22,7 @@ const (
 
 // stateOf says what the outcome of a request tells about the centre.
 func stateOf(err error) linkState {
-	var a *AnswerError
+	var a *edge.AnswerError
 	switch {
 	case err == nil:
 		return up

@@ -159,7 +159,7 @@ func (p *Pusher) push(ctx context.Context, lines []line) (done int, err error) {
 
 type culprit struct {
 	seq int64
-	err *AnswerError
+	err *edge.AnswerError
 }
 
 func (p *Pusher) send(ctx context.Context, lines []line, culprits *[]culprit) (done int, err error) {
@@ -168,7 +168,7 @@ func (p *Pusher) send(ctx context.Context, lines []line, culprits *[]culprit) (d
 		return 0, err
 	}
 	answer, err := p.client.ingest(ctx, body)
-	var a *AnswerError
+	var a *edge.AnswerError
 	switch {
 	case err == nil:
 		return p.settle(ctx, lines, answer)
@@ -190,7 +190,7 @@ func (p *Pusher) send(ctx context.Context, lines []line, culprits *[]culprit) (d
 }
 
 // atFault tells whether the answer blames what was sent.
-func atFault(a *AnswerError) bool {
+func atFault(a *edge.AnswerError) bool {
 	switch a.Status {
 	case http.StatusRequestEntityTooLarge:
 		return true

@@ -333,7 +333,7 @@ func bubble(t *testing.T, test func(t *testing.T, r *rig)) {
 		wg.Go(func() { _ = server.Serve(r.net) })
 		r.restart()
 		t.Cleanup(func() {
-			r.Pusher.client.http.CloseIdleConnections()
+			r.Pusher.client.edge.HTTP.CloseIdleConnections()
 			server.Close()
 			wg.Wait()
 		})
@@ -345,7 +345,7 @@ func bubble(t *testing.T, test func(t *testing.T, r *rig)) {
 func (r *rig) restart() {
 	r.t.Helper()
 	if r.Sync != nil {
-		r.Pusher.client.http.CloseIdleConnections()
+		r.Pusher.client.edge.HTTP.CloseIdleConnections()
 	}
 	s, err := New(Config{
 		BaseURL: "http://centre.example/sub/", Token: func() (string, error) { return testToken, nil }, NASID: "gw1", Version: "1.0",
@@ -362,7 +362,7 @@ func (r *rig) restart() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	s.Pusher.client.http.Transport.(*http.Transport).DialContext = r.net.dial
+	s.Pusher.client.edge.HTTP.Transport.(*http.Transport).DialContext = r.net.dial
 	r.Sync = s
 }
 
