@@ -27,34 +27,47 @@ func (s *Server) listExtras(c *call) (int, any, error) {
 		return 0, nil, err
 	}
 	for i := range list {
-		s.complete(&list[i])
+		if err := s.complete(c, &list[i]); err != nil {
+			return 0, nil, err
+		}
 	}
 	return http.StatusOK, offsetPage(c, list, count), nil
 }
 
 func (s *Server) getExtra(c *call) (int, any, error) {
 	e, err := s.cfg.Store.UserExtra(c.Context(), c.token.Scope, c.gateID())
-	s.complete(&e)
+	if err == nil {
+		err = s.complete(c, &e)
+	}
 	return http.StatusOK, e, err
 }
 
-// complete works out the age where only the birthday is known.
-func (s *Server) complete(e *gate.UserExtra) {
-	if e.Age != nil || e.Birthday == nil {
-		return
+// complete works out the age where only the birthday is known, and adds the person's devices where they are asked for.
+func (s *Server) complete(c *call, e *gate.UserExtra) error {
+	if e.Age == nil && e.Birthday != nil {
+		e.Age = ageOf(*e.Birthday, s.cfg.Clock.Now().UTC())
 	}
-	born, err := time.Parse(time.DateOnly, *e.Birthday)
+	if !truth(c.FormQuery("device_info")) {
+		return nil
+	}
+	devices, err := s.cfg.Store.UserDevices(c.Context(), e.Parent)
+	e.DeviceInfo = new(convert(devices, func(d store.Device) gate.DeviceReg { return d.DeviceReg }))
+	return err
+}
+
+func ageOf(birthday string, now time.Time) *int64 {
+	born, err := time.Parse(time.DateOnly, birthday)
 	if err != nil {
-		return
+		return nil
 	}
-	now := s.cfg.Clock.Now().UTC()
 	age := now.Year() - born.Year()
 	if now.Month() < born.Month() || now.Month() == born.Month() && now.Day() < born.Day() {
 		age--
 	}
-	if age >= 0 {
-		e.Age = new(int64(age))
+	if age < 0 {
+		return nil
 	}
+	return new(int64(age))
 }
 
 func (s *Server) createExtra(c *call) (int, any, error) {

@@ -88,6 +88,12 @@ func TestUserExtraLists(t *testing.T) {
 		}
 	}
 	c.want(404, ask{who: "acme admin", method: "GET", path: extras + "4"}, nil)
+	c.want(201, ask{who: "acme-west admin", method: "POST", path: "/api/v1/device_app_register/", body: `{"username":"bob","mac_addr":"02:00:5e:10:00:07"}`}, nil)
+	var e gate.UserExtra
+	c.want(200, ask{who: "acme admin", method: "GET", path: extras + "2?device_info=true"}, &e)
+	if e.DeviceInfo == nil || len(*e.DeviceInfo) != 1 || *(*e.DeviceInfo)[0].MACAddr != "02:00:5e:10:00:07" {
+		t.Errorf("devices: %+v", e.DeviceInfo)
+	}
 	c.want(204, ask{who: "acme admin", method: "DELETE", path: fmt.Sprint("/api/v1/user/", bob)}, nil)
 	c.want(404, ask{who: "acme admin", method: "GET", path: extras + "2"}, nil)
 }

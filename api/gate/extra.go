@@ -33,7 +33,7 @@ type UserExtra struct {
 	CustomField7   *string `json:"custom_field_7"`
 	CustomField8   *string `json:"custom_field_8"`
 	// DeviceInfo are the person's devices, where they were asked for.
-	DeviceInfo *[]any `json:"device_info,omitempty"`
+	DeviceInfo *[]DeviceReg `json:"device_info,omitempty"`
 }
 
 // Texts are the fields that are text, in the order of UserExtraTexts.
