@@ -222,7 +222,7 @@ func TestReplica(t *testing.T) {
 	if _, err := other.Ingest(t.Context(), scope, life(1)); err != nil {
 		t.Fatal(err)
 	}
-	both := &Store{db: &postgresEngine{db: s.db.reader(), lists: other.db.reader()}, d: s.d, now: s.now}
+	both := &Store{db: &postgresEngine{db: s.db.reader(), lists: other.db.reader(), reports: other.db.reader()}, d: s.d, now: s.now}
 	list, _, err := both.Accounting(t.Context(), scope, AcctFilter{}, Page{Limit: 10})
 	if err != nil || len(list) != 1 {
 		t.Errorf("%d sessions, %v, want the replica's one", len(list), err)

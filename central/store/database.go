@@ -13,9 +13,11 @@ import (
 // written once, in what both understand; a dialect has what they do not share.
 type engine interface {
 	dialect
-	// reader reads what was written last; replica may be a little behind, and serves lists.
+	// reader reads what was written last. The others may be a little behind: lister is for pages of lists in the order of an
+	// index, counter for figures over very many rows.
 	reader() *sql.DB
-	replica() *sql.DB
+	lister() *sql.DB
+	counter() *sql.DB
 	// write runs fn in a transaction and returns once that is on disk. fn may run more than once.
 	write(ctx context.Context, fn func(tx *dbTx) error) error
 	// meaning makes a database's error one of ours where it is one: ErrUnavailable, above all.
@@ -117,8 +119,11 @@ func (t *dbTx) affected(query string, args ...any) (int64, error) {
 // read is for readings that must see what was written last.
 func (s *Store) read() bound { return bound{s.db.reader(), s.db} }
 
-// lists is for lists, which may come from a replica that is a little behind.
-func (s *Store) lists() bound { return bound{s.db.replica(), s.db} }
+// lists is for pages of lists in the order of an index. They may come from a replica that is a little behind.
+func (s *Store) lists() bound { return bound{s.db.lister(), s.db} }
+
+// figures is for sums over very many rows, from where lists come.
+func (s *Store) figures() bound { return bound{s.db.counter(), s.db} }
 
 // snapshot runs fn on one state of the database.
 func (s *Store) snapshot(ctx context.Context, fn func(q querier) error) error {

@@ -32,8 +32,10 @@ func (s *Store) Health(ctx context.Context) (h Health, err error) {
 // Pools are the connections to the database, by what they are for.
 func (s *Store) Pools() map[string]sql.DBStats {
 	pools := map[string]sql.DBStats{"main": s.db.reader().Stats()}
-	if s.db.replica() != s.db.reader() {
-		pools["replica"] = s.db.replica().Stats()
+	for name, db := range map[string]*sql.DB{"lists": s.db.lister(), "figures": s.db.counter()} {
+		if db != s.db.reader() {
+			pools[name] = db.Stats()
+		}
 	}
 	return pools
 }

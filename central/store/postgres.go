@@ -44,7 +44,9 @@ const (
 // postgresEngine is a database server that any number of processes may share.
 type postgresEngine struct {
 	postgresDialect
-	db, lists *sql.DB
+	db      *sql.DB
+	lists   *sql.DB // of the replica, where there is one, as is reports
+	reports *sql.DB // may be db
 
 	mu     sync.Mutex
 	months map[month]bool // whose partitions are known to be there
@@ -59,6 +61,12 @@ func openPostgres(ctx context.Context, address, replicaAddress string, create bo
 	e := &postgresEngine{db: db, months: make(map[month]bool)}
 	if e.lists, err = postgresPool(cmp.Or(replicaAddress, address), listParams()); err != nil {
 		return nil, errors.Join(err, db.Close())
+	}
+	e.reports = db
+	if replicaAddress != "" {
+		if e.reports, err = postgresPool(replicaAddress, nil); err != nil {
+			return nil, errors.Join(err, db.Close(), e.lists.Close())
+		}
 	}
 	if err := e.migrate(ctx, create); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening database: %w", e.meaning(err)), e.close())
@@ -86,6 +94,8 @@ func postgresPool(address string, params map[string]string) (*sql.DB, error) {
 		"timezone":         "UTC",
 		// Each list has its own filters and place: a plan for all of them would be one for none.
 		"plan_cache_mode": "force_custom_plan",
+		// Compiling a query takes longer than any of ours.
+		"jit": "off",
 	}
 	maps.Copy(all, params)
 	maps.Copy(all, cfg.RuntimeParams)
@@ -110,9 +120,12 @@ func hideSecret(address string, err error) error {
 }
 
 func (e *postgresEngine) reader() *sql.DB  { return e.db }
-func (e *postgresEngine) replica() *sql.DB { return e.lists }
+func (e *postgresEngine) lister() *sql.DB  { return e.lists }
+func (e *postgresEngine) counter() *sql.DB { return e.reports }
 
-func (e *postgresEngine) close() error { return errors.Join(e.db.Close(), e.lists.Close()) }
+func (e *postgresEngine) close() error { // closing one twice does nothing
+	return errors.Join(e.db.Close(), e.lists.Close(), e.reports.Close())
+}
 
 // write tries again what failed for somebody else's sake: what could not be serialised, a deadlock, a row that another
 // made in the same moment.

@@ -80,7 +80,8 @@ func lock(path string) (unlock func(), err error) {
 }
 
 func (e *sqliteEngine) reader() *sql.DB  { return e.db.Read() }
-func (e *sqliteEngine) replica() *sql.DB { return e.db.Read() }
+func (e *sqliteEngine) lister() *sql.DB  { return e.db.Read() }
+func (e *sqliteEngine) counter() *sql.DB { return e.db.Read() }
 func (e *sqliteEngine) close() error     { return e.db.Close() }
 
 func (e *sqliteEngine) write(ctx context.Context, fn func(tx *dbTx) error) error {

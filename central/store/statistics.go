@@ -37,7 +37,7 @@ type StatisticsFilter struct {
 // Stale tells whether sessions of the scope have changed whose figures are not made anew yet.
 func (s *Store) Stale(ctx context.Context, scope Scope, f StatisticsFilter) (stale bool, err error) {
 	q := "SELECT EXISTS (SELECT 1 FROM rollup_dirty WHERE " + scope.in("organization_id") + " AND day >= ? AND day < ?)"
-	err = s.lists().QueryRowContext(ctx, q, micros(f.From)/dayLength, micros(f.To)/dayLength).Scan(&stale)
+	err = s.figures().QueryRowContext(ctx, q, micros(f.From)/dayLength, micros(f.To)/dayLength).Scan(&stale)
 	return stale, s.err("looking for what has changed", err)
 }
 
@@ -48,11 +48,11 @@ func (s *Store) SessionFigures(ctx context.Context, scope Scope, f StatisticsFil
 		length, hours = dayLength, 24
 	}
 	if f.Exact {
-		list, err = countHours(ctx, s.lists(), s.d, scope, micros(f.From), micros(f.To), length)
+		list, err = countHours(ctx, s.figures(), s.d, scope, micros(f.From), micros(f.To), length)
 		return list, s.err("counting sessions", err)
 	}
 	at := fmt.Sprintf("hour / %d", hours)
-	rows, err := s.lists().QueryContext(ctx, "SELECT "+at+", CAST(sum(sessions) AS BIGINT) FROM rollup_hours WHERE "+
+	rows, err := s.figures().QueryContext(ctx, "SELECT "+at+", CAST(sum(sessions) AS BIGINT) FROM rollup_hours WHERE "+
 		scope.in("organization_id")+" AND hour >= ? AND hour < ? GROUP BY "+at+" ORDER BY "+at,
 		micros(f.From)/hourLength, micros(f.To)/hourLength)
 	list, err = collect(rows, err, func(row scanner) (h HourFigure, err error) {
@@ -67,11 +67,11 @@ func (s *Store) SessionFigures(ctx context.Context, scope Scope, f StatisticsFil
 // TrafficFigures are sessions and octets by day and place.
 func (s *Store) TrafficFigures(ctx context.Context, scope Scope, f StatisticsFilter) (list []DayFigure, err error) {
 	if f.Exact {
-		list, err = countDays(ctx, s.lists(), s.d, scope, micros(f.From), micros(f.To))
+		list, err = countDays(ctx, s.figures(), s.d, scope, micros(f.From), micros(f.To))
 		return list, s.err("counting octets", err)
 	}
 	// Places belong to one organisation; what was nowhere may be several's, and is added up by the reader.
-	rows, err := s.lists().QueryContext(ctx, "SELECT day, location_id, sessions, input_octets, output_octets FROM rollup_days WHERE "+
+	rows, err := s.figures().QueryContext(ctx, "SELECT day, location_id, sessions, input_octets, output_octets FROM rollup_days WHERE "+
 		scope.in("organization_id")+" AND day >= ? AND day < ? ORDER BY day, location_id, organization_id",
 		micros(f.From)/dayLength, micros(f.To)/dayLength)
 	list, err = collect(rows, err, func(row scanner) (d DayFigure, err error) {
@@ -124,7 +124,7 @@ func (s *Store) UserFigures(ctx context.Context, scope Scope, f StatisticsFilter
 			"GROUP BY "+day+", organization_id")
 		query, args = "SELECT day, CAST(sum(users) AS BIGINT) FROM ("+inner+") AS u GROUP BY day ORDER BY day", []any{micros(f.From), micros(f.To)}
 	}
-	rows, err := s.lists().QueryContext(ctx, query, args...)
+	rows, err := s.figures().QueryContext(ctx, query, args...)
 	list, err = collect(rows, err, func(row scanner) (u UserFigure, err error) {
 		var n int64
 		err = row.Scan(&n, &u.Users)

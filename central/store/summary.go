@@ -62,7 +62,7 @@ func (s *Store) Summary(ctx context.Context, scope Scope, f SummaryFilter) (list
 		join += " JOIN device_apps a ON a.id = c.app_id"
 		q.and("a.network_type = ?", f.NetworkType)
 	}
-	rows, err := s.lists().QueryContext(ctx, `SELECT c.device_id, c.app_id, CAST(sum(c.total) AS BIGINT), CAST(sum(c.failed) AS BIGINT),
+	rows, err := s.figures().QueryContext(ctx, `SELECT c.device_id, c.app_id, CAST(sum(c.total) AS BIGINT), CAST(sum(c.failed) AS BIGINT),
 			CAST(sum(c.octets) AS BIGINT), max(c.last_at), max(CASE WHEN c.last_failed THEN c.last_at ELSE 0 END)
 		FROM connection_days c`+join+" WHERE "+strings.Join(q.where, " AND ")+" GROUP BY c.device_id, c.app_id", q.args...)
 	list, err = collect(rows, err, func(row scanner) (u Usage, err error) {
@@ -148,7 +148,7 @@ func (s *Store) SummaryDevices(ctx context.Context, scope Scope, f SummaryFilter
 func (s *Store) addDays(ctx context.Context, scope Scope, days int, devices []int64, add func(device, app int64, ago int, total, seconds, timed int64)) error {
 	today := dayOf(micros(s.now()))
 	condition, args := among(s.d, "device_id", devices)
-	rows, err := s.lists().QueryContext(ctx, "SELECT device_id, app_id, day, total, seconds, timed FROM connection_days WHERE "+
+	rows, err := s.figures().QueryContext(ctx, "SELECT device_id, app_id, day, total, seconds, timed FROM connection_days WHERE "+
 		scope.in("organization_id")+" AND "+condition+" AND day >= ?", append(args, today-2*int64(days))...)
 	_, err = collect(rows, err, func(row scanner) (none struct{}, err error) {
 		var device, app, day, total, seconds, timed int64
@@ -162,7 +162,7 @@ func (s *Store) addDays(ctx context.Context, scope Scope, days int, devices []in
 
 func (s *Store) describeDevices(ctx context.Context, ids []int64, to func(id int64) *SummaryDevice) error {
 	condition, args := among(s.d, "d.id", ids)
-	rows, err := s.lists().QueryContext(ctx, `SELECT d.id, o.name, coalesce(d.device_type, ''), d.device_model, d.device_family,
+	rows, err := s.figures().QueryContext(ctx, `SELECT d.id, o.name, coalesce(d.device_type, ''), d.device_model, d.device_family,
 			coalesce(d.username, d.number, d.generic_id, d.implied)
 		FROM devices d JOIN organizations o ON o.id = d.organization_id WHERE `+condition, args...)
 	_, err = collect(rows, err, func(row scanner) (none struct{}, err error) {
@@ -181,7 +181,7 @@ func (s *Store) describeDevices(ctx context.Context, ids []int64, to func(id int
 
 // OrganizationsNamed are the organisations of the scope with this name; there may be none.
 func (s *Store) OrganizationsNamed(ctx context.Context, scope Scope, name string) (Scope, error) {
-	rows, err := s.lists().QueryContext(ctx, "SELECT id FROM organizations WHERE name = ? AND "+scope.in("id")+" ORDER BY id", name)
+	rows, err := s.figures().QueryContext(ctx, "SELECT id FROM organizations WHERE name = ? AND "+scope.in("id")+" ORDER BY id", name)
 	ids, err := collect(rows, err, scanID)
 	return ids, s.err("looking for organisations", err)
 }
@@ -194,7 +194,7 @@ func (s *Store) Apps(ctx context.Context, used []Usage) (map[int64]App, error) {
 	}
 	names := make(map[int64]App)
 	condition, args := among(s.d, "id", distinct(ids))
-	rows, err := s.lists().QueryContext(ctx, "SELECT id, network_name, network_type FROM device_apps WHERE "+condition, args...)
+	rows, err := s.figures().QueryContext(ctx, "SELECT id, network_name, network_type FROM device_apps WHERE "+condition, args...)
 	_, err = collect(rows, err, func(row scanner) (a App, err error) {
 		var id int64
 		err = row.Scan(&id, &a.Name, &a.Category)
