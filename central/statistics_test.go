@@ -84,13 +84,13 @@ func TestRetentionIsKept(t *testing.T) {
 		t.Helper()
 		return c.want(status, ask{who: who, method: "PATCH", path: path, body: body}, nil).text
 	}
-	const defaults = `{"accounting":{"days":732,"inherited":true},"device_logs":{"days":93,"inherited":true},"transactions":{"days":366,"inherited":true}}`
+	const defaults = `{"accounting":{"days":732,"inherited":true},"device_logs":{"days":93,"inherited":true},"tokens":{"days":93,"inherited":true},"transactions":{"days":366,"inherited":true}}`
 	if got := c.want(http.StatusOK, ask{who: "acme readonly", method: "GET", path: path}, nil).text; got != defaults {
 		t.Errorf("defaults %s", got)
 	}
 	patch("acme admin", "/admin/v1/retention/acme/", `{"transactions":30}`, http.StatusOK)
 	if got, want := patch("acme admin", path, `{"accounting":0}`, http.StatusOK), `{"accounting":{"days":0,"inherited":false},`+
-		`"device_logs":{"days":93,"inherited":true},"transactions":{"days":30,"inherited":true}}`; got != want {
+		`"device_logs":{"days":93,"inherited":true},"tokens":{"days":93,"inherited":true},"transactions":{"days":30,"inherited":true}}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	patch("acme staff", path, `{"accounting":1}`, http.StatusForbidden)

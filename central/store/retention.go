@@ -14,6 +14,7 @@ const (
 	KeepAccounting   = "accounting"
 	KeepTransactions = "transactions"
 	KeepDeviceLogs   = "device_logs"
+	KeepTokens       = "tokens" // that are good no more
 )
 
 const expireBatch = 1000 // rows of one transaction
@@ -41,12 +42,13 @@ func expiringTables() []expiring {
 		{KeepTransactions, "portal_logins", "id", "created", own},
 		{KeepDeviceLogs, "connection_logs", "id", "at", byDevice},
 		{KeepDeviceLogs, "test_reports", "id", "at", byDevice},
+		{KeepTokens, "tokens", "id", "coalesce(revoked, expires)", own},
 	}
 }
 
 // defaultRetention is in days.
 func defaultRetention() map[string]int64 {
-	return map[string]int64{KeepAccounting: 732, KeepTransactions: 366, KeepDeviceLogs: 93}
+	return map[string]int64{KeepAccounting: 732, KeepTransactions: 366, KeepDeviceLogs: 93, KeepTokens: 93}
 }
 
 // RetentionClasses are the names of all classes, in order.

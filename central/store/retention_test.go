@@ -60,7 +60,7 @@ func TestRetention(t *testing.T) {
 		}
 	}
 	kept, err := s.Retention(t.Context(), Scope{acme.Own(), west}, west)
-	want := []Retention{{KeepAccounting, 40, true}, {KeepDeviceLogs, 93, true}, {KeepTransactions, 40, true}}
+	want := []Retention{{KeepAccounting, 40, true}, {KeepDeviceLogs, 93, true}, {KeepTokens, 93, true}, {KeepTransactions, 40, true}}
 	if diff := cmp.Diff(want, kept); diff != "" || err != nil {
 		t.Errorf("west keeps (-want +got): %v\n%s", err, diff)
 	}
@@ -102,10 +102,24 @@ func TestRetention(t *testing.T) {
 		t.Errorf("with figures still to be made: %s; want sessions to wait for them", got)
 	}
 	s.rollUpAll(t, counting)
+	for _, days := range []int{92, 94} {
+		err := s.write(t.Context(), "revoking token", func(tx *dbTx) error {
+			_, err := tx.Exec("INSERT INTO tokens (organization_id, role, hash, created, revoked) VALUES (?, 'edge', ?, ?, ?)",
+				globex, []byte{byte(days)}, micros(at(200)), micros(at(days)))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 	before := figures()
 	steps := s.expireAll(t, lease)
 	if got := s.counts(t); got != "[1a1 1t1 2a1 2t1 3a3 3t3]" {
 		t.Errorf("rows that are left: %s after %v", got, steps)
+	}
+	var tokens int
+	if err := s.read().QueryRowContext(t.Context(), "SELECT count(*) FROM tokens").Scan(&tokens); err != nil || tokens != 1 {
+		t.Errorf("%d tokens are left, want the one that was revoked last: %v", tokens, err)
 	}
 	if s.d.postgres() {
 		months, err := s.db.(*postgresEngine).partitions(t.Context(), "aaa_accounting")
