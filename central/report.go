@@ -38,8 +38,8 @@ func macKey(text *string) *string {
 }
 
 // report is who reports with this call.
-func (c *call) report(f *fields) store.Report {
-	r := store.Report{Organization: c.token.Scope.Own(), Device: deviceRef(f), Owner: c.token.Key(), Seconds: value[int64](f, "duration")}
+func (c *call) report(f *fields) store.DeviceReport {
+	r := store.DeviceReport{Organization: c.token.Scope.Own(), Device: deviceRef(f), Owner: c.token.Key(), Seconds: value[int64](f, "duration")}
 	if c.token.UserID != 0 {
 		r.UserID = &c.token.UserID
 	}

@@ -11,8 +11,8 @@ import (
 	"gatehouse/api/gate"
 )
 
-// Report is who tells of a connection, and how it went.
-type Report struct {
+// DeviceReport is who tells of a connection, and how it went.
+type DeviceReport struct {
 	Organization int64
 	Device       DeviceRef
 	Owner        string // who reports, as in "token 5": stands for the device when nothing else names one
@@ -22,7 +22,7 @@ type Report struct {
 }
 
 // LogConnection keeps a device's connection.
-func (s *Store) LogConnection(ctx context.Context, r Report, l gate.ConnLog) error {
+func (s *Store) LogConnection(ctx context.Context, r DeviceReport, l gate.ConnLog) error {
 	return s.write(ctx, "logging connection", func(tx *dbTx) error {
 		network := cmp.Or(deref(l.NetworkName), deref(l.NetworkMCCMNC), l.NetworkType)
 		device, app, at, err := s.report(tx, r, l.NetworkType, network)
@@ -41,7 +41,7 @@ func (s *Store) LogConnection(ctx context.Context, r Report, l gate.ConnLog) err
 }
 
 // ReportTest keeps a test of a network and returns it with its id and time.
-func (s *Store) ReportTest(ctx context.Context, r Report, t gate.TestReport) (gate.TestReport, error) {
+func (s *Store) ReportTest(ctx context.Context, r DeviceReport, t gate.TestReport) (gate.TestReport, error) {
 	err := s.write(ctx, "keeping test report", func(tx *dbTx) error {
 		device, app, at, err := s.report(tx, r, t.NetworkType, cmp.Or(deref(t.NetworkName), t.NetworkType))
 		if err != nil {
@@ -63,7 +63,7 @@ func deref(s *string) string {
 }
 
 // report finds the device and the app of a report, and marks the day of the device.
-func (s *Store) report(tx *dbTx, r Report, networkType, network string) (device, app, at int64, err error) {
+func (s *Store) report(tx *dbTx, r DeviceReport, networkType, network string) (device, app, at int64, err error) {
 	at = micros(s.now())
 	if device, err = s.reporter(tx, r); err != nil {
 		return 0, 0, 0, err
@@ -82,7 +82,7 @@ func (s *Store) report(tx *dbTx, r Report, networkType, network string) (device,
 }
 
 // reporter is the device that reports: the one named, else the only one of the user, else the one implied by who reports.
-func (s *Store) reporter(tx *dbTx, r Report) (int64, error) {
+func (s *Store) reporter(tx *dbTx, r DeviceReport) (int64, error) {
 	d, err := findDevice(tx.ctx, tx, r.Organization, r.Device)
 	if err != sql.ErrNoRows {
 		return d.ID, err
