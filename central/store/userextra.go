@@ -79,14 +79,16 @@ func userExtra(ctx context.Context, q querier, scope Scope, id int64) (gate.User
 func (s *Store) SaveUserExtra(ctx context.Context, scope Scope, id int64, change func(*gate.UserExtra)) (saved gate.UserExtra, err error) {
 	err = s.write(ctx, "saving user extra", func(tx *dbTx) error {
 		var e gate.UserExtra
+		var before any
 		if id != 0 {
 			if e, err = userExtra(tx.ctx, tx, scope, id); err != nil {
 				return err
 			}
+			before = e
 		}
 		change(&e)
-		var parent int64
-		err := tx.QueryRow("SELECT id FROM users WHERE id = ? AND "+scope.in("organization_id"), e.Parent).Scan(&parent)
+		var organization int64
+		err := tx.QueryRow("SELECT organization_id FROM users WHERE id = ? AND "+scope.in("organization_id"), e.Parent).Scan(&organization)
 		if err != nil {
 			return err
 		}
@@ -101,8 +103,10 @@ func (s *Store) SaveUserExtra(ctx context.Context, scope Scope, id int64, change
 		if err != nil {
 			return err
 		}
-		saved, err = userExtra(tx.ctx, tx, scope, e.ID)
-		return err
+		if saved, err = userExtra(tx.ctx, tx, scope, e.ID); err != nil {
+			return err
+		}
+		return tx.auditPerson("user_extra", e.Parent, organization, before, saved)
 	})
 	return saved, err
 }
@@ -110,10 +114,17 @@ func (s *Store) SaveUserExtra(ctx context.Context, scope Scope, id int64, change
 // DeleteUserExtra removes one of the scope.
 func (s *Store) DeleteUserExtra(ctx context.Context, scope Scope, id int64) error {
 	return s.write(ctx, "deleting user extra", func(tx *dbTx) error {
-		if _, err := userExtra(tx.ctx, tx, scope, id); err != nil {
+		e, err := userExtra(tx.ctx, tx, scope, id)
+		if err != nil {
 			return err
 		}
-		_, err := tx.Exec("DELETE FROM user_extra WHERE id = ?", id)
-		return err
+		var organization int64
+		if err := tx.QueryRow("SELECT organization_id FROM users WHERE id = ?", e.Parent).Scan(&organization); err != nil {
+			return err
+		}
+		if _, err := tx.Exec("DELETE FROM user_extra WHERE id = ?", id); err != nil {
+			return err
+		}
+		return tx.auditPerson("user_extra", e.Parent, organization, e, nil)
 	})
 }

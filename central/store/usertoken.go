@@ -144,7 +144,15 @@ func (s *Store) SaveTokenUser(ctx context.Context, scope Scope, id int64, change
 			}
 		}
 		if more.Seconds != nil {
+			had, err := ledgerSum(tx.ctx, tx, u.ID)
+			if err != nil {
+				return err
+			}
 			if err := s.setBalance(tx, u.ID, *more.Seconds, more.Actor); err != nil {
+				return err
+			}
+			err = tx.auditPerson("user_time", u.ID, *u.Organization, map[string]any{"user_time": max(0, had)}, map[string]any{"user_time": *more.Seconds})
+			if err != nil {
 				return err
 			}
 		}

@@ -37,9 +37,9 @@ type TimeEntry struct {
 // stored. Gateways where the user is online are told.
 func (s *Store) AddTime(ctx context.Context, scope Scope, e TimeEntry) (TimeEntry, error) {
 	err := s.write(ctx, "granting time", func(tx *dbTx) error {
-		var found int64
-		q := "SELECT id FROM users WHERE id = ? AND " + scope.in("organization_id")
-		if err := tx.QueryRow(q, e.UserID).Scan(&found); err != nil {
+		var organization int64
+		q := "SELECT organization_id FROM users WHERE id = ? AND " + scope.in("organization_id")
+		if err := tx.QueryRow(q, e.UserID).Scan(&organization); err != nil {
 			return err
 		}
 		if err := s.openWallet(tx, e.UserID); err != nil {
@@ -50,8 +50,11 @@ func (s *Store) AddTime(ctx context.Context, scope Scope, e TimeEntry) (TimeEntr
 		if e.ID, err = addTime(tx, e); err != nil {
 			return err
 		}
-		_, err = s.lendAnew(tx, []int64{e.UserID})
-		return err
+		if _, err := s.lendAnew(tx, []int64{e.UserID}); err != nil {
+			return err
+		}
+		return tx.auditPerson("user_time", e.UserID, organization, nil,
+			map[string]any{"status": e.Kind, "seconds": e.Seconds, "expiration": e.Expires})
 	})
 	s.wake(err)
 	return e, err
