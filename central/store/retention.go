@@ -202,7 +202,7 @@ func (s *Store) expireTable(ctx context.Context, lease *Lease, t expiring, organ
 	}
 	find := "SELECT " + t.id + " FROM " + t.table + " WHERE " + t.of + " AND " + t.at + " < ? LIMIT "
 	for {
-		var first int64 // looked for without a transaction: mostly there is nothing
+		var first any // looked for without a transaction: mostly there is nothing
 		err := s.read().QueryRowContext(ctx, find+"1", organization, micros(end)).Scan(&first)
 		if err == sql.ErrNoRows {
 			return nil
