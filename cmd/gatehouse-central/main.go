@@ -46,6 +46,14 @@ const usage = `usage:
   gatehouse-central radius-client remove --database URL --org NAME --id N
   gatehouse-central audit verify --database URL [--org NAME]
   gatehouse-central audit list   --database URL [--org NAME] [--user ID] [--object KIND] [--object-id ID] [--limit N]
+  gatehouse-central plan create  --database URL --org NAME --name TEXT [--time TIME [--elapsed]] [--data AMOUNT] [--rate-up RATE]
+                                 [--rate-down RATE] [--devices N] [--idle TIME] [--valid TIME] [--until DATE] [--price TEXT]
+                                 [--zones NAME,NAME] [--extendable]
+  gatehouse-central plan list    --database URL --org NAME
+  gatehouse-central voucher create --database URL --org NAME --plan NAME [--quantity N] [--note TEXT] [--secrets-key FILE]
+  gatehouse-central voucher list   --database URL --org NAME [--state STATE] [--batch N]
+  gatehouse-central voucher revoke --database URL --org NAME --code CODE | --batch N
+  gatehouse-central voucher export --database URL --org NAME --batch N [--format csv|pdf] [--link URL] [--to FILE] [--secrets-key FILE]
   gatehouse-central import users --database URL --org NAME [--continue] [--existing error|skip|update] [--dry-run]
                                  [--map COLUMN=FIELD]... [--report FILE] FILE
   gatehouse-central import vouchers --database URL --org NAME --plan NAME [--note TEXT] [--secrets-key FILE] [as import users] FILE
@@ -124,6 +132,12 @@ func find(args []string) (verb, []string) {
 		"user role":           setUserRole,
 		"audit verify":        verifyAudit,
 		"audit list":          listAudit,
+		"plan create":         createPlan,
+		"plan list":           listPlans,
+		"voucher create":      createVouchers,
+		"voucher list":        listVouchers,
+		"voucher revoke":      revokeVouchers,
+		"voucher export":      exportVouchers,
 		"import users":        importUsers,
 		"import vouchers":     importVouchers,
 		"export users":        exportRows("users"),
