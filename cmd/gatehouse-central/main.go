@@ -28,7 +28,6 @@ const usage = `usage:
   gatehouse-central serve        --database URL --listen ADDR [--tls-cert FILE --tls-key FILE] [--metrics ADDR]
                                  [--drain TIME] [--trusted-proxies CIDR,CIDR] [--read-database URL] [--spool FILE]
                                  [--secrets-key FILE] [--integer-ids] [--legacy-user-token] [--verbose]
-                                 [--secrets-key FILE] [--integer-ids] [--verbose]
                                  [--radius ADDR] [--radsec ADDR --radsec-cert FILE --radsec-key FILE --radsec-ca FILE]
   gatehouse-central org create   --database URL --short-name NAME --name TEXT [--parent NAME]
   gatehouse-central org list     --database URL
