@@ -22,7 +22,7 @@ const (
 // of what has been kept for its time, and the erasure of persons. Errors go to the log; the work is tried again.
 func (s *Server) Operate(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.turns(ctx, "rollup", rollUpEvery, s.rollUp) })
+	g.Go(func() error { return s.turns(ctx, "rollup", rollUpEvery, s.cfg.Store.RollUp) })
 	g.Go(func() error { return s.turns(ctx, "connections", connectionsEvery, s.rollUpConnections) })
 	g.Go(func() error { return s.turns(ctx, "balances", balancesEvery, s.expireTime) })
 	g.Go(func() error { return s.turns(ctx, "retention", expireEvery, s.expire) })
@@ -64,15 +64,6 @@ func pause(ctx context.Context, d time.Duration) bool {
 		return true
 	case <-ctx.Done():
 		return false
-	}
-}
-
-func (s *Server) rollUp(ctx context.Context, lease *store.Lease) error {
-	for {
-		more, err := s.cfg.Store.RollUp(ctx, lease)
-		if err != nil || !more {
-			return err
-		}
 	}
 }
 

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -11,7 +13,7 @@ import (
 const (
 	hourLength = 3600 * 1000000 // microseconds
 	dayLength  = 24 * hourLength
-	dirtyPage  = 1000 // marks that are looked at together
+	dirtyPage  = 20000 // marks that are looked at together; SQLite takes 32,766 values in one statement
 )
 
 // markDirty notes the days whose figures the batch's new sessions change.
@@ -37,36 +39,40 @@ type bucket struct{ organization, day int64 }
 
 func (b bucket) span() (from, to int64) { return b.day * dayLength, (b.day + 1) * dayLength }
 
-// RollUp makes the figures anew of one day of one organisation whose sessions have changed. It returns false when there is
-// none. The figures are read after the marks, so what commits later has a mark that stays.
-func (s *Store) RollUp(ctx context.Context, lease *Lease) (more bool, err error) {
-	b, marks, err := s.dirtyDay(ctx)
-	if err != nil || len(marks) == 0 {
-		return false, s.err("looking for what has changed", err)
+// RollUp makes the figures anew of all days whose sessions have changed until now, each day of an organisation for itself.
+func (s *Store) RollUp(ctx context.Context, lease *Lease) error {
+	var last int64 // what comes meanwhile is for the next time, or there would be no end of today's figures
+	if err := s.read().QueryRowContext(ctx, "SELECT coalesce(max(id), 0) FROM rollup_dirty").Scan(&last); err != nil {
+		return s.err("looking for what has changed", err)
 	}
-	f, err := s.countDay(ctx, b)
-	if err != nil {
-		return false, s.err("counting sessions", err)
-	}
-	return true, s.keepDay(ctx, lease, b, marks, f)
-}
-
-// dirtyDay is the day that has waited longest, and its marks that are there now.
-func (s *Store) dirtyDay(ctx context.Context) (b bucket, marks []int64, err error) {
-	type mark struct {
-		id int64
-		bucket
-	}
-	rows, err := s.read().QueryContext(ctx, "SELECT id, organization_id, day FROM rollup_dirty ORDER BY id LIMIT ?", dirtyPage)
-	list, err := collect(rows, err, func(row scanner) (m mark, err error) {
-		err = row.Scan(&m.id, &m.organization, &m.day)
-		return m, err
-	})
-	for _, m := range list {
-		if m.bucket == list[0].bucket {
-			b, marks = m.bucket, append(marks, m.id)
+	for {
+		b, marks, err := s.dirtyDay(ctx, last)
+		if err != nil || len(marks) == 0 {
+			return s.err("looking for what has changed", err)
+		}
+		f, err := s.countDay(ctx, b)
+		if err != nil {
+			return s.err("counting sessions", err)
+		}
+		if err := s.keepDay(ctx, lease, b, marks, f); err != nil {
+			return err
 		}
 	}
+}
+
+// dirtyDay is the day that has waited longest, of marks up to the last, and its marks that are there now. The figures are read
+// after them, so what commits later has a mark that stays.
+func (s *Store) dirtyDay(ctx context.Context, last int64) (b bucket, marks []int64, err error) {
+	first := "SELECT organization_id, day FROM rollup_dirty WHERE id <= ? ORDER BY id LIMIT 1"
+	if err := s.read().QueryRowContext(ctx, first, last).Scan(&b.organization, &b.day); err != nil {
+		if errors.Is(err, sql.ErrNoRows) {
+			err = nil
+		}
+		return b, nil, err
+	}
+	rows, err := s.read().QueryContext(ctx, "SELECT id FROM rollup_dirty WHERE organization_id = ? AND day = ? ORDER BY id LIMIT ?",
+		b.organization, b.day, dirtyPage)
+	marks, err = collect(rows, err, func(row scanner) (id int64, err error) { err = row.Scan(&id); return id, err })
 	return b, marks, err
 }
 

@@ -38,12 +38,8 @@ func (s *Store) statistics(t *testing.T, scope Scope, exact bool) (all statistic
 
 func (s *Store) rollUpAll(t *testing.T, lease *Lease) {
 	t.Helper()
-	for {
-		if more, err := s.RollUp(t.Context(), lease); err != nil {
-			t.Fatal(err)
-		} else if !more {
-			return
-		}
+	if err := s.RollUp(t.Context(), lease); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -99,7 +95,7 @@ func TestRolledUpIsRaw(t *testing.T) {
 		case <-ended:
 			running = false
 		default:
-			if _, err := s.RollUp(t.Context(), lease); err != nil {
+			if err := s.RollUp(t.Context(), lease); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -127,7 +123,7 @@ func TestRolledUpIsRaw(t *testing.T) {
 	if stale, err := s.Stale(t.Context(), all, StatisticsFilter{From: day.AddDate(0, 0, -9), To: day.AddDate(0, 0, 9)}); err != nil || !stale {
 		t.Errorf("stale %v, %v after a new session", stale, err)
 	}
-	if _, err := s.RollUp(t.Context(), s.Lease("rollup")); !errors.Is(err, ErrNotOurs) {
+	if err := s.RollUp(t.Context(), s.Lease("rollup")); !errors.Is(err, ErrNotOurs) {
 		t.Errorf("another process, while one does it: %v", err)
 	}
 	if diff := cmp.Diff(before, s.statistics(t, all, false)); diff != "" {
@@ -154,7 +150,7 @@ func TestRecordsWhileFiguresAreMade(t *testing.T) {
 		}
 	}
 	start("one")
-	b, marks, err := s.dirtyDay(t.Context())
+	b, marks, err := s.dirtyDay(t.Context(), math.MaxInt64)
 	if err != nil {
 		t.Fatal(err)
 	}
