@@ -43,12 +43,13 @@ func (s *Store) spendTime(tx *dbTx, b *batch) (told bool, err error) {
 	}
 	among2, args := among(tx.d, "a.acctuniqueid", unique)
 	args = append([]any{micros(s.now()), b.organization, micros(first), micros(last)}, args...)
-	_, err = tx.Exec(`INSERT INTO user_time (user_id, kind, seconds, at, actor, session_id, counted, lease_id)
-		SELECT x.user_id, 'spend', x.had - x.used, CAST(? AS BIGINT), x.actor, x.radacctid, x.used, x.lease_id FROM (
-			SELECT a.user_id, a.radacctid, l.id AS lease_id,
+	_, err = tx.Exec(`INSERT INTO user_time (user_id, kind, seconds, at, actor, session_id, session, began, counted, lease_id)
+		SELECT x.user_id, 'spend', x.had - x.used, CAST(? AS BIGINT), x.actor, x.radacctid, x.acctuniqueid, x.acctstarttime, x.used, x.lease_id FROM (
+			SELECT a.user_id, a.radacctid, a.acctuniqueid, a.acctstarttime, l.id AS lease_id,
 				CASE WHEN g.id IS NULL THEN 'nas ' || coalesce(a.nasidentifier, a.nasipaddress) ELSE 'gateway ' || CAST(g.id AS TEXT) END AS actor,
 				a.acctsessiontime - CASE WHEN w.since > a.acctstarttime THEN (w.since - a.acctstarttime) / 1000000 ELSE 0 END AS used,
-				coalesce((SELECT max(t.counted) FROM user_time t WHERE t.session_id = a.radacctid), 0) AS had
+				coalesce((SELECT max(t.counted) FROM user_time t
+					WHERE t.session = a.acctuniqueid AND t.began = a.acctstarttime AND t.user_id = a.user_id), 0) AS had
 			FROM aaa_accounting a
 			JOIN wallets w ON w.user_id = a.user_id
 			LEFT JOIN gateways g ON g.organization_id = a.organization_id AND g.nas_identifier = a.nasidentifier

@@ -166,6 +166,24 @@ func TestTimeIsSpentOnce(t *testing.T) {
 	}
 }
 
+// TestReplayAfterRetentionSpendsNothing: the row of a session is gone, its records come once more.
+func TestReplayAfterRetentionSpendsNothing(t *testing.T) {
+	t.Parallel()
+	p := newPurse(t)
+	ann := p.user("ann")
+	p.give(ann, 1000, 0)
+	stop := used("gw1", "s", ann, p.at, 400, true)
+	p.ingest(stop)
+	if err := p.write(t.Context(), "forgetting", func(tx *dbTx) error { _, err := tx.Exec("DELETE FROM aaa_accounting"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	p.ingest(used("gw2", "other", ann, p.at, 0, false)) // takes the id that was free
+	p.ingest(stop)
+	if got := p.sum(ann); got != 600 {
+		t.Errorf("balance %d, want 600", got)
+	}
+}
+
 func TestLedgerIsOnlyAddedTo(t *testing.T) {
 	t.Parallel()
 	p := newPurse(t)

@@ -46,12 +46,14 @@ CREATE TABLE user_time (
     reason     TEXT,
     reference  TEXT,
     actor      TEXT   NOT NULL, -- who: token 7, gateway 3, centre
-    session_id INTEGER,          -- aaa_accounting.radacctid, of a spend
+    session_id INTEGER,          -- aaa_accounting.radacctid, of a spend; the next two are its key, which outlives the row
+    session    TEXT,            -- acctuniqueid
+    began      INTEGER,          -- acctstarttime
     counted    INTEGER,
     lease_id   INTEGER
 ) STRICT;
 CREATE INDEX user_time_user ON user_time (user_id, id, seconds);
-CREATE INDEX user_time_session ON user_time (session_id, counted) WHERE session_id IS NOT NULL;
+CREATE INDEX user_time_session ON user_time (session, began, user_id, counted) WHERE session IS NOT NULL;
 CREATE INDEX user_time_lease ON user_time (lease_id, seconds) WHERE lease_id IS NOT NULL;
 
 CREATE TRIGGER user_time_unchanged BEFORE UPDATE ON user_time BEGIN
