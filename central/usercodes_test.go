@@ -284,3 +284,35 @@ func TestUsersAtTheAPI(t *testing.T) {
 	c.want(http.StatusOK, ask{who: "acme admin", method: "PATCH", path: path, body: map[string]any{"is_active": false}}, nil)
 	c.want(http.StatusUnauthorized, ask{method: "GET", path: tokens, header: basic("acme/twin", cheapPassword)}, nil)
 }
+
+// A right password that is kept in another form, or a weak one, is kept as ours after the login; gateways need not hear of it.
+func TestPasswordIsKeptInABetterForm(t *testing.T) {
+	t.Parallel()
+	c := newCentre(t)
+	c.member("acme", "ann", "")
+	credential := func() store.Credential {
+		cred, err := c.store.Credential(t.Context(), store.Scope{1}, "ann")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cred
+	}
+	login := func(password string, want int) {
+		c.want(want, ask{who: "acme portal", method: "POST", path: "/api/v1/device_app_user_authenticate/",
+			body: map[string]string{"username": "ann", "password": password}}, nil)
+	}
+	before := credential()
+	login("wrong", http.StatusUnprocessableEntity)
+	if got := credential(); got != before {
+		t.Errorf("a wrong password changed %+v to %+v", before, got)
+	}
+	login(cheapPassword, http.StatusCreated)
+	after := credential()
+	if !strings.HasPrefix(after.Hash, "$argon2id$v=19$m=8192,") || after.Version != before.Version {
+		t.Errorf("after the login %+v, before %+v", after, before)
+	}
+	login(cheapPassword, http.StatusCreated)
+	if got := credential(); got != after {
+		t.Errorf("a second login changed %+v to %+v", after, got)
+	}
+}
