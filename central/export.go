@@ -2,6 +2,7 @@ package central
 
 import (
 	"bytes"
+	"context"
 	"encoding/csv"
 	"fmt"
 	"image"
@@ -85,7 +86,7 @@ const (
 
 // PDF is a sheet of the vouchers that can still be used, with a QR code each: of the code or, where link is given, of that with the
 // code in the place of {code} or at its end. Texts outside Latin-1 are shown as far as the fonts of every printer go.
-func (x *Export) PDF(link string) ([]byte, error) {
+func (x *Export) PDF(ctx context.Context, link string) ([]byte, error) {
 	doc := fpdf.New("P", "mm", "A4", "")
 	doc.SetAutoPageBreak(false, 0)
 	doc.SetTitle(fmt.Sprintf("Vouchers %d", x.batch.ID), true)
@@ -97,6 +98,9 @@ func (x *Export) PDF(link string) ([]byte, error) {
 			continue
 		}
 		if n%(cardsAcross*cardsDown) == 0 {
+			if ctx.Err() != nil { // a full batch takes seconds
+				return nil, ctx.Err()
+			}
 			doc.AddPage()
 		}
 		place := n % (cardsAcross * cardsDown)

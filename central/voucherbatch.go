@@ -110,6 +110,6 @@ func (s *Server) exportBatch(c *call) (int, any, error) {
 	if format == "csv" {
 		return http.StatusOK, file{"text/csv; charset=utf-8", fmt.Sprintf("vouchers-%d.csv", id), x.CSV()}, nil
 	}
-	sheet, err := x.PDF(link)
+	sheet, err := x.PDF(c.Context(), link)
 	return http.StatusOK, file{"application/pdf", fmt.Sprintf("vouchers-%d.pdf", id), sheet}, err
 }

@@ -18,7 +18,7 @@ type LoginRequest struct {
 	Station       Station
 	Addr          netip.Addr
 	Method        Method
-	Code          Password    // what was typed for MethodVoucher
+	Code          Password    // what was typed for MethodVoucher; for MethodPassword the same in both fields does
 	Credentials   Credentials // for MethodPassword; for MethodAdmin only the user name to account under
 	AcceptedTerms string      // version of the terms that the guest accepted, for MethodClick
 	Secure        bool        // the request came over TLS
@@ -52,6 +52,7 @@ func (m *Manager) Login(ctx context.Context, req LoginRequest) (Session, error) 
 
 // login is Login for whoever holds the station.
 func (m *Manager) login(ctx context.Context, zone *Zone, req LoginRequest) (Session, error) {
+	m.takeCode(&req)
 	if m.rule(req.Station).Kind == AccessBlocked {
 		return Session{}, m.refused(context.WithoutCancel(ctx), zone, req, &Refusal{Reason: RefusedBlocked})
 	}
@@ -116,6 +117,9 @@ func (m *Manager) authorize(ctx context.Context, zone *Zone, req LoginRequest) (
 	case req.Method == MethodPassword:
 		if !req.Secure && !zone.AllowCleartext {
 			return Account{}, &Refusal{Reason: RefusedCleartext}
+		}
+		if req.Code != "" {
+			return m.redeem(ctx, req)
 		}
 		return m.proven(ctx, req)
 	case req.Method == MethodVoucher:

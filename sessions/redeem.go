@@ -26,6 +26,21 @@ type Vouchers interface {
 // AnyVoucher stands for all vouchers in AccountChanged: a plan has changed.
 const AnyVoucher = voucherPrefix
 
+// takeCode makes a code of user name and password that both are it, for a page without a field for codes. No log may have it as a
+// user name.
+func (m *Manager) takeCode(req *LoginRequest) {
+	if req.Method != MethodPassword || m.cfg.Vouchers == nil {
+		return
+	}
+	name, err := ParseVoucherCode(req.Credentials.Username)
+	if err != nil {
+		return
+	}
+	if same, err := ParseVoucherCode(string(req.Credentials.Password)); err == nil && same == name {
+		req.Code, req.Credentials = Password(name), Credentials{}
+	}
+}
+
 // redeem is the account of the voucher whose code was typed, within the guess limits.
 func (m *Manager) redeem(ctx context.Context, req LoginRequest) (Account, error) {
 	if m.cfg.Vouchers == nil {

@@ -327,6 +327,30 @@ func TestGuessedCodes(t *testing.T) {
 	})
 }
 
+// TestCodeAsUserAndPassword: a page that asks for both takes a code in both, and no log tells it.
+func TestCodeAsUserAndPassword(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newVoucherRig(t, sessions.Plan{ID: 3})
+		defer r.stop()
+		unknown := sessions.NewVoucherCode()
+		if _, reason := r.password(t, stationB, unknown.Text(), sessions.Password(unknown)); reason != sessions.RefusedCode {
+			t.Errorf("an unknown code: %q", reason)
+		}
+		if _, reason := r.password(t, stationB, string(r.code), "another"); reason != sessions.RefusedCredentials {
+			t.Errorf("another password: %q", reason)
+		}
+		s, reason := r.password(t, stationA, strings.ToLower(r.code.Text()), sessions.Password(r.code))
+		if reason != "" || s.VoucherID != 7 || s.Username != "voucher#7" {
+			t.Errorf("session %+v, %q", s, reason)
+		}
+		for _, tx := range r.disk.txs {
+			if text := tx.Message + tx.Username; strings.Contains(text, string(unknown)) || strings.Contains(text, unknown.Text()) {
+				t.Errorf("the log has %q", text)
+			}
+		}
+	})
+}
+
 func TestVoucherInTheRecords(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newVoucherRig(t, sessions.Plan{ID: 3, Time: time.Hour})

@@ -52,5 +52,5 @@ var problemsInOrder = []sessions.Reason{
 	sessions.RefusedCredentials, sessions.RefusedInactive, sessions.RefusedExpired, sessions.RefusedTooMany,
 	sessions.RefusedTerms, sessions.RefusedMethod, sessions.RefusedCleartext, sessions.RefusedCentreAway,
 	sessions.RefusedTooOften, sessions.RefusedUnknownZone, sessions.RefusedNotLoggedIn, sessions.RefusedNothingLeft, sessions.RefusedCap,
-	sessions.RefusedTooManyOnline, sessions.RefusedBlocked, sessions.RefusedNoAccount, Internal, FormExpired,
+	sessions.RefusedTooManyOnline, sessions.RefusedBlocked, sessions.RefusedCode, sessions.RefusedElsewhere, sessions.RefusedNoAccount, Internal, FormExpired,
 }

@@ -80,6 +80,8 @@ var german = texts{
 		sessions.RefusedCap:           "Das Datenvolumen ist vorerst aufgebraucht. Neues gibt es am nächsten Tag, in der nächsten Woche oder im nächsten Monat; das Personal kann Ihnen mehr geben.",
 		sessions.RefusedTooManyOnline: "Das Gästenetz ist gerade voll. Bitte versuchen Sie es in einigen Minuten noch einmal.",
 		sessions.RefusedBlocked:       "Dieses Gerät kann hier nicht online gehen. Bitte wenden Sie sich an das Personal.",
+		sessions.RefusedCode:          "Dieser Gutscheincode stimmt nicht. Bitte prüfen Sie ihn und versuchen Sie es noch einmal; Groß- und Kleinschreibung ist egal.",
+		sessions.RefusedElsewhere:     "Dieser Gutschein gilt nicht für dieses Netz. Bitte wenden Sie sich an das Personal.",
 		sessions.RefusedNoAccount:     "Dieses Konto ist hier nicht bekannt. Bitte wenden Sie sich an das Personal.",
 		Internal:                      "Bei uns ist etwas schiefgegangen. Bitte versuchen Sie es noch einmal; sonst wenden Sie sich an das Personal.",
 		FormExpired:                   "Diese Seite war eine Weile offen. Bitte versuchen Sie es noch einmal.",

@@ -80,6 +80,8 @@ var english = texts{
 		sessions.RefusedCap:           "The data allowance is used up for now. It comes back with the next day, week or month; the staff can give you more.",
 		sessions.RefusedTooManyOnline: "The guest network is full at the moment. Please try again in a few minutes.",
 		sessions.RefusedBlocked:       "This device cannot go online here. Please ask the staff.",
+		sessions.RefusedCode:          "This voucher code is not right. Please check it and try again; capital and small letters do not matter.",
+		sessions.RefusedElsewhere:     "This voucher is not for this network. Please ask the staff.",
 		sessions.RefusedNoAccount:     "This account is not known here. Please ask the staff.",
 		Internal:                      "Something went wrong on our side. Please try again; if it happens again, ask the staff.",
 		FormExpired:                   "This page was open for a while. Please try again.",

@@ -308,7 +308,7 @@ func exportVouchers(ctx context.Context, args []string, out io.Writer) error {
 	}
 	content := x.CSV()
 	if *format == "pdf" {
-		if content, err = x.PDF(*link); err != nil {
+		if content, err = x.PDF(ctx, *link); err != nil {
 			return err
 		}
 	}
