@@ -22,8 +22,8 @@ func (s *Server) adminRoutes() []route {
 		s.adminVoucherRoutes(),
 		s.adminAccountRoutes(),
 		s.adminTimeRoutes(),
-		s.adminSettingRoutes(),
 		s.operationsRoutes(),
 		s.adminRADIUSRoutes(),
+		s.adminWebhookRoutes(),
 	)
 }

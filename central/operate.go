@@ -27,6 +27,7 @@ func (s *Server) Operate(ctx context.Context) error {
 	g.Go(func() error { return s.turns(ctx, "balances", balancesEvery, s.expireTime) })
 	g.Go(func() error { return s.turns(ctx, "retention", expireEvery, s.expire) })
 	g.Go(func() error { return s.turns(ctx, store.EraseJob, eraseEvery, s.erase) })
+	g.Go(func() error { return s.turns(ctx, "webhooks", expireEvery, s.forgetDeliveries) })
 	return g.Wait()
 }
 
@@ -95,6 +96,15 @@ func (s *Server) erase(ctx context.Context, lease *store.Lease) error {
 		begun := time.Now()
 		more, err := s.cfg.Store.EraseMore(ctx, lease)
 		if err != nil || !more || !pause(ctx, 9*time.Since(begun)) {
+			return err
+		}
+	}
+}
+
+func (s *Server) forgetDeliveries(ctx context.Context, lease *store.Lease) error {
+	for {
+		more, err := s.cfg.Store.ForgetDeliveries(ctx, lease)
+		if err != nil || !more {
 			return err
 		}
 	}

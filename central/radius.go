@@ -41,10 +41,10 @@ func (s *Server) ServeRADIUS(ctx context.Context, l RADIUSListeners) error {
 	if err != nil {
 		return err
 	}
-	written, toTheEnd := make(chan struct{}), context.WithoutCancel(ctx)
+	written := make(chan struct{})
 	go func() {
 		defer close(written)
-		a.write(toTheEnd)
+		a.write(context.WithoutCancel(ctx))
 	}()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.watchRADIUSClients(ctx, server, revision) })

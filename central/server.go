@@ -52,6 +52,8 @@ type Config struct {
 	DevicesPerUser int
 	// RegistrationsPerDay is how many devices may be registered with one token in 24 hours. Default 10000.
 	RegistrationsPerDay int
+	// WebhookNetworks are networks that webhooks may lead to although they are not public, and also without TLS.
+	WebhookNetworks []netip.Prefix
 	// Metrics is where what is counted can be read. Default: nowhere.
 	Metrics prometheus.Registerer
 }
@@ -179,10 +181,6 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
 	defer cancel()
 	if reason, err := s.unready(ctx); reason != "" {
-		if s.cfg.Spool != nil && r.URL.Query().Has("records") {
-			writeText(w, http.StatusOK, "records only: "+reason+"\n")
-			return
-		}
 		s.cfg.Log.Error("not ready", "request", requestID(r), "reason", reason, "err", err)
 		writeText(w, http.StatusServiceUnavailable, reason+"\n")
 		return

@@ -79,6 +79,9 @@ func (s *Store) ErasePerson(ctx context.Context, scope Scope, user int64) (e Era
 		if err := deletePerson(tx, user, organization, name); err != nil {
 			return err
 		}
+		if err := s.tellDeleted(tx, user, organization); err != nil {
+			return err
+		}
 		if err := tx.audit("erasure", id, organization, nil, map[string]any{"status": "requested"}); err != nil {
 			return err
 		}
@@ -96,6 +99,7 @@ func deletePerson(tx *dbTx, user, organization int64, name string) error {
 		"DELETE FROM devices WHERE user_id = ?",
 		"DELETE FROM pass_codes WHERE user_id = ?",
 		"DELETE FROM wallets WHERE user_id = ?",
+		"DELETE FROM webhook_events WHERE user_id = ?",
 		"DELETE FROM users WHERE id = ?",
 	} {
 		if _, err := tx.Exec(q, user); err != nil {

@@ -102,5 +102,8 @@ func (s *Store) importUser(tx *dbTx, organization int64, in *UserImport, mode Im
 	if err := changed(tx, userKind, u.ID, organization); err != nil {
 		return out, err
 	}
+	if err := s.tellUser(tx, u, there); err != nil {
+		return out, err
+	}
 	return out, tx.auditPerson("user", u.ID, organization, before, u, secretSet("password", in.Hash)...)
 }

@@ -49,7 +49,7 @@ func (s *Store) Ingest(ctx context.Context, scope Scope, records []edge.Record) 
 }
 
 func (s *Store) merge(ctx context.Context, scope Scope, records []edge.Record) (news []bool, err error) {
-	var vouchers, balances bool // whether gateways must hear of some
+	var told bool // whether gateways have something to hear
 	err = s.write(ctx, "merging records", func(tx *dbTx) error {
 		b, err := newBatch(tx, scope, records)
 		if err != nil {
@@ -61,22 +61,42 @@ func (s *Store) merge(ctx context.Context, scope Scope, records []edge.Record) (
 		if err := noteLogins(tx, b); err != nil {
 			return err
 		}
-		if err := s.db.mergeSessions(tx, b); err != nil {
-			return err
-		}
 		news = b.news
-		if vouchers, err = settleVouchers(tx, scope, b.sessions); err != nil {
-			return err
-		}
-		if balances, err = s.spendTime(tx, b); err != nil {
-			return err
-		}
-		return markDirty(tx, b)
+		told, err = s.mergeSessions(tx, scope, b)
+		return err
 	})
-	if vouchers || balances {
+	if told {
 		s.wake(err)
 	}
 	return news, err
+}
+
+// mergeSessions merges the sessions of a batch, with all that follows from them. told is whether gateways have something to
+// hear.
+func (s *Store) mergeSessions(tx *dbTx, scope Scope, b *batch) (told bool, err error) {
+	list, err := subscribers(tx, b.organization)
+	if err != nil {
+		return false, err
+	}
+	events, err := sessionEvents(tx, b, list)
+	if err != nil {
+		return false, err
+	}
+	if err := s.db.mergeSessions(tx, b); err != nil {
+		return false, err
+	}
+	if err := s.tellAll(tx, list, events); err != nil {
+		return false, err
+	}
+	vouchers, err := s.settleVouchers(tx, scope, b.sessions)
+	if err != nil {
+		return false, err
+	}
+	balances, err := s.spendTime(tx, b)
+	if err != nil {
+		return false, err
+	}
+	return vouchers || balances, markDirty(tx, b)
 }
 
 // batch is what one request brings, made ready for the tables.

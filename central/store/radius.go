@@ -2,10 +2,13 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
 
+	"gatehouse/api/admin"
 	"gatehouse/api/edge"
 )
 
@@ -16,24 +19,40 @@ func (s *Store) IngestRADIUS(ctx context.Context, records []RADIUSRecord) error 
 	for i := range records {
 		times[i] = records[i].begin()
 	}
-	if err := s.db.prepare(ctx, times); err != nil {
-		return s.err("making room for records", err)
+	for {
+		if err := s.db.prepare(ctx, times); err != nil {
+			return s.err("making room for records", err)
+		}
+		if err := s.mergeRADIUS(ctx, records); err == nil || !s.db.unprepared(err) {
+			return err
+		}
 	}
+}
+
+func (s *Store) mergeRADIUS(ctx context.Context, records []RADIUSRecord) error {
 	byOrganization := make(map[int64][]*RADIUSRecord)
 	for i := range records {
 		byOrganization[records[i].Organization] = append(byOrganization[records[i].Organization], &records[i])
 	}
-	return s.write(ctx, "merging RADIUS records", func(tx *dbTx) error {
+	var told bool
+	err := s.write(ctx, "merging RADIUS records", func(tx *dbTx) error {
+		told = false
 		if err := lockClients(tx, records); err != nil {
 			return err
 		}
-		for organization, list := range byOrganization {
-			if err := s.ingestRADIUS(tx, organization, list); err != nil {
+		for _, organization := range slices.Sorted(maps.Keys(byOrganization)) {
+			some, err := s.ingestRADIUS(tx, organization, byOrganization[organization])
+			if err != nil {
 				return err
 			}
+			told = told || some
 		}
 		return nil
 	})
+	if told {
+		s.wake(err)
+	}
+	return err
 }
 
 // lockClients makes processes take turns with the records of one client: each must see the sessions that the other has made.
@@ -50,14 +69,14 @@ func lockClients(tx *dbTx, records []RADIUSRecord) error {
 	return err
 }
 
-func (s *Store) ingestRADIUS(tx *dbTx, organization int64, records []*RADIUSRecord) error {
+func (s *Store) ingestRADIUS(tx *dbTx, organization int64, records []*RADIUSRecord) (told bool, err error) {
 	boots, news, err := noteBoots(tx, organization, records)
 	if err != nil {
-		return err
+		return false, err
 	}
 	known, err := readStays(tx, organization, records, boots)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var touched []*stay
 	for _, r := range records {
@@ -75,7 +94,7 @@ func (s *Store) ingestRADIUS(tx *dbTx, organization int64, records []*RADIUSReco
 		all.conclude(y)
 		if y.inTable && y.wasConcluded && (!y.concluded || *was != *y.stop) {
 			if err := reopen(tx, organization, y); err != nil {
-				return err
+				return false, err
 			}
 		}
 		for _, a := range y.records {
@@ -85,16 +104,16 @@ func (s *Store) ingestRADIUS(tx *dbTx, organization int64, records []*RADIUSReco
 	}
 	scope, err := subtree(tx.ctx, tx, organization)
 	if err != nil {
-		return err
+		return false, err
 	}
 	b, err := newBatch(tx, scope, merged)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if err := s.db.mergeSessions(tx, b); err != nil {
-		return err
+	if told, err = s.mergeSessions(tx, scope, b); err != nil {
+		return false, err
 	}
-	return closeBooted(tx, organization, news, boots)
+	return told, s.closeBooted(tx, organization, news, boots)
 }
 
 // noteBoots keeps the boots among the records. It returns all that are known of the records' NASes, and those that were not.
@@ -187,7 +206,7 @@ func reopen(tx *dbTx, organization int64, y *stay) error {
 
 // closeBooted ends the sessions that NASes had when they booted. How long those had lasted is left as it was last reported:
 // when they really ended nobody knows. A boot that is told late takes over what was put down to the one after it.
-func closeBooted(tx *dbTx, organization int64, news []*RADIUSRecord, boots map[string][]int64) error {
+func (s *Store) closeBooted(tx *dbTx, organization int64, news []*RADIUSRecord, boots map[string][]int64) error {
 	slices.SortFunc(news, func(a, b *RADIUSRecord) int { return b.At.Compare(a.At) }) // the last first, each finds the next one's work
 	for _, r := range news {
 		const end = `UPDATE aaa_accounting SET acctstoptime = ?1, acctterminatecause = '` + nasReboot + `'
@@ -195,7 +214,13 @@ func closeBooted(tx *dbTx, organization int64, news []*RADIUSRecord, boots map[s
 				AND acctstarttime < ?1 AND acctupdatetime <= ?1 AND `
 		at, all := micros(r.At), boots[r.nas()]
 		args := []any{at, organization, r.Session.NASIPAddress, r.Session.NASIdentifier}
-		if _, err := tx.Exec(end+"acctstoptime IS NULL", args...); err != nil {
+		rows, err := tx.Query(end+`acctstoptime IS NULL RETURNING acctuniqueid, acctsessionid, acctstarttime, username, coalesce(user_id, 0),
+			coalesce(callingstationid, ''), acctsessiontime, acctinputoctets, acctoutputoctets`, args...)
+		ended, err := collect(rows, err, func(row scanner) (event, error) { return r.ended(row, organization) })
+		if err != nil {
+			return err
+		}
+		if err := s.tellEnded(tx, organization, ended); err != nil {
 			return err
 		}
 		i, _ := slices.BinarySearch(all, at+1)
@@ -208,4 +233,26 @@ func closeBooted(tx *dbTx, organization int64, news []*RADIUSRecord, boots map[s
 		}
 	}
 	return nil
+}
+
+func (s *Store) tellEnded(tx *dbTx, organization int64, ended []event) error {
+	if len(ended) == 0 {
+		return nil
+	}
+	list, err := subscribers(tx, organization)
+	if err != nil {
+		return err
+	}
+	return s.tellAll(tx, list, ended)
+}
+
+// ended is the event that a session has ended by the boot.
+func (r *RADIUSRecord) ended(row scanner, organization int64) (event, error) {
+	a := admin.Session{NASIdentifier: r.Session.NASIdentifier, NASIPAddress: r.Session.NASIPAddress, AcctTerminateCause: nasReboot,
+		AcctStopTime: new(r.At.UTC())}
+	var start int64
+	err := row.Scan(&a.AcctUniqueID, &a.AcctSessionID, &start, &a.Username, &a.UserID, &a.CallingStationID, &a.AcctSessionTime,
+		&a.AcctInputOctets, &a.AcctOutputOctets)
+	a.AcctStartTime = time.UnixMicro(start).UTC()
+	return event{kind: admin.SessionStopped, organization: organization, user: a.UserID, once: fmt.Sprintf("%s %d", a.AcctUniqueID, start), data: a}, err
 }

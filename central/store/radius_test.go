@@ -216,8 +216,8 @@ func modelStay(records []RADIUSRecord, boots bool, next int) seenStay {
 	return y
 }
 
-// told is one record of session "s": its event by the NAS's clock, seconds since the session began (below zero: not said), octets.
-func told(kind string, at, lasted int, octets uint64) RADIUSRecord {
+// heard is one record of session "s": its event by the NAS's clock, seconds since the session began (below zero: not said), octets.
+func heard(kind string, at, lasted int, octets uint64) RADIUSRecord {
 	r := nasRecord(kind, "s", at)
 	if r.Timed = lasted >= 0; r.Timed {
 		r.Session.AcctSessionTime = int64(lasted)
@@ -237,23 +237,23 @@ func TestRADIUSSessions(t *testing.T) {
 		records []RADIUSRecord
 		want    []seenStay
 	}{
-		"Stop alone":                 {[]RADIUSRecord{told("Stop", 100, 60, 5)}, []seenStay{{40, 100, idle, 60, 5, 0}}},
-		"Stop, then Start":           {[]RADIUSRecord{told("Stop", 100, 60, 5), told("Start", 41, -1, 0)}, []seenStay{{40, 100, idle, 60, 5, 0}}},
-		"Stop without session time":  {[]RADIUSRecord{told("Start", 10, -1, 0), told("Stop", 100, -1, 5)}, []seenStay{{10, 100, idle, 90, 5, 0}}},
-		"counted from the log-in":    {[]RADIUSRecord{told("Start", 30, -1, 0), told("Interim-Update", 70, 60, 5)}, []seenStay{{30, 0, "", 60, 5, 0}}},
-		"clock set forward":          {[]RADIUSRecord{told("Start", 10, -1, 0), told("Interim-Update", 3670, 60, 5), told("Stop", 3730, 120, 9)}, []seenStay{{10, 130, idle, 120, 9, 0}}},
-		"clock set back":             {[]RADIUSRecord{told("Start", 3600, -1, 0), told("Interim-Update", 70, 60, 5), told("Stop", 130, 120, 9)}, []seenStay{{3600, 3720, idle, 120, 9, 0}}},
-		"clock set, then replayed":   {[]RADIUSRecord{told("Start", 10, -1, 0), told("Stop", 3730, 120, 9), told("Interim-Update", 3670, 60, 5), told("Stop", 3730, 120, 9), told("Start", 10, -1, 0)}, []seenStay{{10, 130, idle, 120, 9, 0}}},
-		"id used again":              {[]RADIUSRecord{told("Start", 10, -1, 0), told("Stop", 70, 60, 5), told("Start", 200, -1, 0), told("Stop", 230, 30, 2)}, []seenStay{{10, 70, idle, 60, 5, 0}, {200, 230, idle, 30, 2, 0}}},
-		"id used again after crash":  {[]RADIUSRecord{told("Interim-Update", 70, 60, 5), told("Start", 200, -1, 0), told("Interim-Update", 260, 60, 7)}, []seenStay{{10, 0, "", 60, 5, 0}, {200, 0, "", 60, 7, 0}}},
-		"rebooted":                   {[]RADIUSRecord{told("Interim-Update", 70, 60, 5), nasBoot(300), told("Interim-Update", 70, 60, 5)}, []seenStay{{10, 300, nasReboot, 60, 5, 0}}},
-		"Stop after the reboot":      {[]RADIUSRecord{told("Start", 10, -1, 0), nasBoot(300), told("Stop", 290, 280, 5)}, []seenStay{{10, 290, idle, 280, 5, 0}}},
-		"alive after all":            {[]RADIUSRecord{told("Start", 10, -1, 0), nasBoot(300), told("Interim-Update", 310, 300, 5)}, []seenStay{{10, 0, "", 300, 5, 0}}},
-		"Start told after the boot":  {[]RADIUSRecord{nasBoot(300), told("Start", 10, -1, 0)}, []seenStay{{10, 300, nasReboot, 0, 0, 0}}},
-		"begun after the boot":       {[]RADIUSRecord{nasBoot(300), told("Start", 300, -1, 0), nasBoot(300), told("Start", 300, -1, 0)}, []seenStay{{300, 0, "", 0, 0, 0}}},
-		"a session time of an age":   {[]RADIUSRecord{told("Stop", 100, 1<<32-1, 5)}, []seenStay{{100, 100, idle, 1<<32 - 1, 5, 0}}},
-		"no time stamps":             {[]RADIUSRecord{unstamped(told("Start", 10, -1, 0)), unstamped(told("Interim-Update", 73, 60, 5)), unstamped(told("Stop", 131, 120, 9)), unstamped(told("Interim-Update", 140, 60, 5)), unstamped(told("Start", 150, -1, 0))}, []seenStay{{10, 131, idle, 120, 9, 0}}},
-		"no time stamps, and reboot": {[]RADIUSRecord{unstamped(told("Start", 10, -1, 0)), unstamped(nasBoot(60)), unstamped(told("Start", 70, -1, 0))}, []seenStay{{10, 60, nasReboot, 0, 0, 0}, {70, 0, "", 0, 0, 0}}},
+		"Stop alone":                 {[]RADIUSRecord{heard("Stop", 100, 60, 5)}, []seenStay{{40, 100, idle, 60, 5, 0}}},
+		"Stop, then Start":           {[]RADIUSRecord{heard("Stop", 100, 60, 5), heard("Start", 41, -1, 0)}, []seenStay{{40, 100, idle, 60, 5, 0}}},
+		"Stop without session time":  {[]RADIUSRecord{heard("Start", 10, -1, 0), heard("Stop", 100, -1, 5)}, []seenStay{{10, 100, idle, 90, 5, 0}}},
+		"counted from the log-in":    {[]RADIUSRecord{heard("Start", 30, -1, 0), heard("Interim-Update", 70, 60, 5)}, []seenStay{{30, 0, "", 60, 5, 0}}},
+		"clock set forward":          {[]RADIUSRecord{heard("Start", 10, -1, 0), heard("Interim-Update", 3670, 60, 5), heard("Stop", 3730, 120, 9)}, []seenStay{{10, 130, idle, 120, 9, 0}}},
+		"clock set back":             {[]RADIUSRecord{heard("Start", 3600, -1, 0), heard("Interim-Update", 70, 60, 5), heard("Stop", 130, 120, 9)}, []seenStay{{3600, 3720, idle, 120, 9, 0}}},
+		"clock set, then replayed":   {[]RADIUSRecord{heard("Start", 10, -1, 0), heard("Stop", 3730, 120, 9), heard("Interim-Update", 3670, 60, 5), heard("Stop", 3730, 120, 9), heard("Start", 10, -1, 0)}, []seenStay{{10, 130, idle, 120, 9, 0}}},
+		"id used again":              {[]RADIUSRecord{heard("Start", 10, -1, 0), heard("Stop", 70, 60, 5), heard("Start", 200, -1, 0), heard("Stop", 230, 30, 2)}, []seenStay{{10, 70, idle, 60, 5, 0}, {200, 230, idle, 30, 2, 0}}},
+		"id used again after crash":  {[]RADIUSRecord{heard("Interim-Update", 70, 60, 5), heard("Start", 200, -1, 0), heard("Interim-Update", 260, 60, 7)}, []seenStay{{10, 0, "", 60, 5, 0}, {200, 0, "", 60, 7, 0}}},
+		"rebooted":                   {[]RADIUSRecord{heard("Interim-Update", 70, 60, 5), nasBoot(300), heard("Interim-Update", 70, 60, 5)}, []seenStay{{10, 300, nasReboot, 60, 5, 0}}},
+		"Stop after the reboot":      {[]RADIUSRecord{heard("Start", 10, -1, 0), nasBoot(300), heard("Stop", 290, 280, 5)}, []seenStay{{10, 290, idle, 280, 5, 0}}},
+		"alive after all":            {[]RADIUSRecord{heard("Start", 10, -1, 0), nasBoot(300), heard("Interim-Update", 310, 300, 5)}, []seenStay{{10, 0, "", 300, 5, 0}}},
+		"Start told after the boot":  {[]RADIUSRecord{nasBoot(300), heard("Start", 10, -1, 0)}, []seenStay{{10, 300, nasReboot, 0, 0, 0}}},
+		"begun after the boot":       {[]RADIUSRecord{nasBoot(300), heard("Start", 300, -1, 0), nasBoot(300), heard("Start", 300, -1, 0)}, []seenStay{{300, 0, "", 0, 0, 0}}},
+		"a session time of an age":   {[]RADIUSRecord{heard("Stop", 100, 1<<32-1, 5)}, []seenStay{{100, 100, idle, 1<<32 - 1, 5, 0}}},
+		"no time stamps":             {[]RADIUSRecord{unstamped(heard("Start", 10, -1, 0)), unstamped(heard("Interim-Update", 73, 60, 5)), unstamped(heard("Stop", 131, 120, 9)), unstamped(heard("Interim-Update", 140, 60, 5)), unstamped(heard("Start", 150, -1, 0))}, []seenStay{{10, 131, idle, 120, 9, 0}}},
+		"no time stamps, and reboot": {[]RADIUSRecord{unstamped(heard("Start", 10, -1, 0)), unstamped(nasBoot(60)), unstamped(heard("Start", 70, -1, 0))}, []seenStay{{10, 60, nasReboot, 0, 0, 0}, {70, 0, "", 0, 0, 0}}},
 	} {
 		for _, batch := range []int{1, len(c.records)} {
 			s := newRADIUSStore(t)

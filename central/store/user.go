@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"gatehouse/api/admin"
 	"gatehouse/api/gate"
 )
 
@@ -156,6 +157,9 @@ func (s *Store) saveUser(tx *dbTx, scope Scope, id int64, change func(*gate.User
 	if u, err = scanUser(tx.QueryRow("SELECT "+userColumns(s.d)+" FROM users u WHERE u.id = ?", u.ID)); err != nil {
 		return u, err
 	}
+	if err := s.tellUser(tx, u, before != nil); err != nil {
+		return u, err
+	}
 	return u, tx.auditPerson("user", u.ID, *u.Organization, before, u, secretSet("password", hash)...)
 }
 
@@ -239,6 +243,9 @@ func (s *Store) DeleteUser(ctx context.Context, scope Scope, id int64) error {
 		if err := changed(tx, userKind, id, organization); err != nil {
 			return err
 		}
+		if err := s.tellDeleted(tx, id, organization); err != nil {
+			return err
+		}
 		return tx.auditPerson("user", id, organization, map[string]any{"organization": organization}, nil)
 	})
 	s.wake(err)
@@ -255,4 +262,18 @@ func noteLogin(tx *dbTx, id, first, last int64) error {
 		", last_login = " + tx.d.greatest("coalesce(last_login, ?3)", "?3") + " WHERE id = ?1"
 	_, err := tx.Exec(note, id, first, last)
 	return err
+}
+
+// tellUser tells webhooks that a user was made or, when it was there before, changed.
+func (s *Store) tellUser(tx *dbTx, u gate.User, there bool) error {
+	kind := admin.UserCreated
+	if there {
+		kind = admin.UserChanged
+	}
+	return s.tell(tx, event{kind: kind, organization: *u.Organization, user: u.ID, data: u})
+}
+
+// tellDeleted tells webhooks that a user is gone.
+func (s *Store) tellDeleted(tx *dbTx, id, organization int64) error {
+	return s.tell(tx, event{kind: admin.UserDeleted, organization: organization, user: id, data: map[string]int64{"id": id}})
 }

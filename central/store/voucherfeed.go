@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"gatehouse/api/admin"
 	"gatehouse/api/edge"
 )
 
@@ -74,7 +75,7 @@ func scanEdgeVoucher(row scanner) (v edgeVoucher, err error) {
 
 // settleVouchers takes what the sessions of a batch have used into their vouchers. Whatever comes again, in any order, changes
 // nothing: a voucher's use is the sum of its sessions' greatest. Gateways are told of a first use and of ends: told says so.
-func settleVouchers(tx *dbTx, scope Scope, batch []*session) (told bool, err error) {
+func (s *Store) settleVouchers(tx *dbTx, scope Scope, batch []*session) (told bool, err error) {
 	list := slices.DeleteFunc(slices.Clone(batch), func(m *session) bool { return m.acct.VoucherID == 0 })
 	slices.SortStableFunc(list, func(a, b *session) int { return cmp.Compare(a.acct.VoucherID, b.acct.VoucherID) }) // as all do
 	for len(list) > 0 {
@@ -82,7 +83,7 @@ func settleVouchers(tx *dbTx, scope Scope, batch []*session) (told bool, err err
 		if n < 0 {
 			n = len(list)
 		}
-		news, err := settleVoucher(tx, scope, list[:n])
+		news, err := s.settleVoucher(tx, scope, list[:n])
 		if err != nil {
 			return false, err
 		}
@@ -99,7 +100,7 @@ type voucherUse struct {
 }
 
 // settleVoucher takes in sessions of one voucher. One that is unknown, or of other organisations, is no voucher of ours.
-func settleVoucher(tx *dbTx, scope Scope, list []*session) (told bool, err error) {
+func (s *Store) settleVoucher(tx *dbTx, scope Scope, list []*session) (told bool, err error) {
 	var organization int64
 	var before, after voucherUse
 	id := list[0].acct.VoucherID
@@ -132,7 +133,19 @@ func settleVoucher(tx *dbTx, scope Scope, list []*session) (told bool, err error
 	if before.first != nil && *before.first == *after.first && before.doubled == after.doubled && !(ended && used) {
 		return false, nil
 	}
+	if before.first == nil {
+		if err := s.tellRedeemed(tx, organization, id, list); err != nil {
+			return false, err
+		}
+	}
 	return true, changed(tx, voucherKind, id, organization)
+}
+
+// tellRedeemed tells webhooks of a voucher's first session.
+func (s *Store) tellRedeemed(tx *dbTx, organization, id int64, list []*session) error {
+	first := slices.MinFunc(list, func(a, b *session) int { return a.acct.AcctStartTime.Compare(b.acct.AcctStartTime) })
+	return s.tell(tx, event{kind: admin.VoucherRedeemed, organization: organization, once: strconv.FormatInt(id, 10),
+		data: admin.Redeemed{ID: id, Session: sessionOf(first)}})
 }
 
 func putVoucherSession(tx *dbTx, scope Scope, a *edge.Accounting) error {

@@ -29,6 +29,7 @@ const usage = `usage:
                                  [--drain TIME] [--trusted-proxies CIDR,CIDR] [--read-database URL] [--spool FILE]
                                  [--secrets-key FILE] [--integer-ids] [--legacy-user-token] [--verbose]
                                  [--radius ADDR] [--radsec ADDR --radsec-cert FILE --radsec-key FILE --radsec-ca FILE]
+                                 [--webhook-networks CIDR,CIDR]
   gatehouse-central org create   --database URL --short-name NAME --name TEXT [--parent NAME]
   gatehouse-central org list     --database URL
   gatehouse-central org update   --database URL --short-name NAME [--name TEXT] [--active true|false] [--max-users N] ...

@@ -37,7 +37,7 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	metrics, drain := f.String("metrics", "", ""), f.Duration("drain", drainTime, "")
 	proxies := f.String("trusted-proxies", "", "")
 	secretsKey, legacyUserToken := f.String("secrets-key", "", ""), f.Bool("legacy-user-token", false, "")
-	nases := newRADIUSFlags(f)
+	nases, webhooks := newRADIUSFlags(f), f.String("webhook-networks", "", "")
 	if err := f.parse(args, "listen"); err != nil {
 		return err
 	}
@@ -47,6 +47,10 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	trusted, err := store.ParseNetworks(*proxies)
 	if err != nil {
 		return fmt.Errorf("%w: --trusted-proxies: %w", errUsage, err)
+	}
+	private, err := store.ParseNetworks(*webhooks)
+	if err != nil {
+		return fmt.Errorf("%w: --webhook-networks: %w", errUsage, err)
 	}
 	secrets, err := seal.Load(*secretsKey, os.Getenv(seal.Variable))
 	if err != nil {
@@ -75,7 +79,7 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	}
 	centre, err := central.New(ctx, central.Config{Store: db, Spool: local, Log: log, Clock: clk, IntegerIDs: *integerIDs,
 		LegacyUserToken: *legacyUserToken,
-		Metrics:         registry, TrustedProxies: trusted, Secrets: secrets})
+		Metrics:         registry, TrustedProxies: trusted, Secrets: secrets, WebhookNetworks: private})
 	if err != nil {
 		return err
 	}
@@ -162,6 +166,7 @@ func (p *process) run(ctx context.Context) error {
 	if p.nases != (central.RADIUSListeners{}) {
 		g.Go(func() error { return p.centre.ServeRADIUS(ctx, p.nases) })
 	}
+	g.Go(func() error { return p.centre.SendWebhooks(ctx) })
 	g.Go(func() error { return p.db.Watch(ctx) })
 	g.Go(func() error { return p.centre.Tidy(ctx) })
 	g.Go(func() error { return maintain(ctx, p.db, p.log) })
