@@ -1,6 +1,8 @@
 package store
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"gatehouse/sessions"
@@ -94,27 +96,39 @@ type knownPlaces struct {
 	byName map[string]*placed // nil when several have the name
 }
 
+// findPlaces looks each kind of name up by its own index.
 func findPlaces(tx *dbTx, scope Scope, ids []int64, macs, names []string) (knownPlaces, error) {
 	k := knownPlaces{make(map[int64]*placed), make(map[string]*placed), make(map[string]*placed)}
-	id, args := among(tx.d, "p.id", ids)
-	mac, more := among(tx.d, "p.mac_addr", macs)
-	args = append(args, more...)
-	name, more := among(tx.d, "p.name", names)
-	args = append(args, more...)
-	shortName, more := among(tx.d, "p.short_name", names)
-	args = append(args, more...)
-	rows, err := tx.Query(`SELECT p.id, p.organization_id, p.kind, p.name, p.short_name, p.mac_addr, l.id, l.name
-		FROM places p LEFT JOIN places l ON l.id = p.location_id
-		WHERE `+scope.in("p.organization_id")+" AND NOT p.deleted AND ("+id+" OR "+mac+
-		" OR p.kind = 'access_point' AND ("+name+" OR "+shortName+"))"+
-		" ORDER BY CASE WHEN p.organization_id = ? THEN 0 ELSE 1 END, p.id", append(args, scope.Own())...)
+	var parts []string
+	var args []any
+	look := func(n int, condition string, values []any) {
+		if n > 0 {
+			parts, args = append(parts, `SELECT p.id, p.organization_id, p.kind, p.name, p.short_name, p.mac_addr, l.id, l.name
+				FROM places p LEFT JOIN places l ON l.id = p.location_id
+				WHERE `+scope.in("p.organization_id")+" AND NOT p.deleted AND "+condition), append(args, values...)
+		}
+	}
+	condition, values := among(tx.d, "p.id", ids)
+	look(len(ids), condition, values)
+	condition, values = among(tx.d, "p.mac_addr", macs)
+	look(len(macs), "p.mac_addr IS NOT NULL AND "+condition, values)
+	for _, column := range []string{"p.name", "p.short_name"} {
+		condition, values = among(tx.d, column, names)
+		look(len(names), "p.kind = 'access_point' AND "+condition, values)
+	}
+	rows, err := tx.Query(strings.Join(parts, " UNION ALL "), args...)
 	list, err := collect(rows, err, func(row scanner) (*placed, error) {
 		var p placed
 		err := row.Scan(&p.id, &p.organization, &p.kind, &p.name, &p.shortName, &p.mac, &p.location, &p.locationName)
 		return &p, err
 	})
-	for _, p := range list {
-		k.add(p)
+	slices.SortFunc(list, func(x, y *placed) int { return cmp.Compare(x.id, y.id) })
+	for _, own := range []bool{true, false} {
+		for _, p := range list {
+			if own == (p.organization == scope.Own()) && k.byID[p.id] == nil {
+				k.add(p)
+			}
+		}
 	}
 	return k, err
 }
