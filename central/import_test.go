@@ -201,3 +201,12 @@ func TestImportVouchers(t *testing.T) {
 		t.Errorf("batches %s", list)
 	}
 }
+
+func TestImportIntoAFullOrganization(t *testing.T) {
+	c := newCentre(t)
+	c.organization("acme", func(o *organization) { o.MaxUsers = new(int64(1)) })
+	want := "0 made, 0 changed, 0 left\nline 3, column 1 (username): The organisation has reached its limit of 1 users."
+	if _, got := c.importFile("username\nann\nbob\n"); !strings.HasPrefix(got, want) {
+		t.Errorf("got\n%s want\n%s", got, want)
+	}
+}

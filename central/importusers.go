@@ -310,12 +310,15 @@ func writeUsers(ctx context.Context, db *store.Store, t *table, rows []*userRow,
 func (r *ImportResult) count(t *table, u *userRow, out store.ImportOutcome) {
 	var unknown *store.UnknownProfileError
 	var taken *store.DuplicateError
+	var full *store.FullError
 	fault := Fault{Line: u.line}
 	switch {
 	case errors.As(out.Err, &unknown):
 		fault.Field, fault.Problem = "profile", fmt.Sprintf("Object with short_name=%s does not exist.", unknown.ShortName)
 	case errors.As(out.Err, &taken):
 		fault.Field, fault.Problem = "username", u.username+" is there already: say --existing skip or --existing update"
+	case errors.As(out.Err, &full):
+		fault.Field, fault.Problem = "username", fmt.Sprintf("The organisation has reached its limit of %d users.", full.Max)
 	case out.Created:
 		r.Created++
 		return

@@ -26,6 +26,9 @@ type LeaseMark struct {
 // leastTime is what must be left for a session to begin.
 const leastTime = time.Second
 
+// maxLeased is of how many leases is remembered what ended sessions spent; the store knows of all.
+const maxLeased = 4096
+
 // leaseLeft is what may yet be spent of a lease, grace included, and how many running sessions do.
 func (m *Manager) leaseLeft(ctx context.Context, l *Lease) (left time.Duration, running int, err error) {
 	for {
@@ -48,6 +51,9 @@ func (m *Manager) leaseLeft(ctx context.Context, l *Lease) (left time.Duration, 
 		}
 		m.mu.Lock()
 		if m.leaseEnds == ends { // else what was read may be old already
+			if len(m.leased) >= maxLeased {
+				clear(m.leased)
+			}
 			m.leased[l.ID] = used
 		}
 		m.mu.Unlock()
