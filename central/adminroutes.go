@@ -22,6 +22,7 @@ func (s *Server) adminRoutes() []route {
 		s.adminVoucherRoutes(),
 		s.adminAccountRoutes(),
 		s.adminTimeRoutes(),
+		s.adminSettingRoutes(),
 		s.operationsRoutes(),
 		s.adminRADIUSRoutes(),
 		s.adminWebhookRoutes(),

@@ -201,7 +201,35 @@ func TestReadyness(t *testing.T) {
 		c.want(status, ask{method: "GET", path: "/readyz"}, nil)
 	}
 	c.server.Drain(0)
-	c.want(http.StatusServiceUnavailable, ask{method: "GET", path: "/readyz"}, nil)
+	for _, path := range []string{"/readyz", "/readyz?records"} {
+		c.want(http.StatusServiceUnavailable, ask{method: "GET", path: path}, nil)
+	}
 	c.want(http.StatusOK, ask{method: "GET", path: "/healthz"}, nil)
 	c.want(http.StatusOK, ask{who: "acme admin", method: "GET", path: "/api/v1/user/"}, nil)
+}
+
+// TestReadyForRecords: a process with a local log takes records while the database is away, and says so to who asks for that.
+func TestReadyForRecords(t *testing.T) {
+	for _, spooling := range []bool{false, true} {
+		c := newCentre(t, func(cfg *central.Config) {
+			if !spooling {
+				return
+			}
+			spool, err := store.OpenSpool(t.Context(), filepath.Join(t.TempDir(), "spool.db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := spool.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			cfg.Spool = spool
+		})
+		if err := c.store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		c.want(http.StatusServiceUnavailable, ask{method: "GET", path: "/readyz"}, nil)
+		c.want(map[bool]int{false: http.StatusServiceUnavailable, true: http.StatusOK}[spooling], ask{method: "GET", path: "/readyz?records"}, nil)
+	}
 }

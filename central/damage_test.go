@@ -79,21 +79,40 @@ func loseTables(ctx context.Context, tx *sql.Tx, keep []string) error {
 	return fmt.Errorf("tables are left that could not be dropped")
 }
 
-// TestEveryEndpointOnADamagedDatabase: what it needs is gone, and it says so as its contract has it: 500, without a word of why.
-func TestEveryEndpointOnADamagedDatabase(t *testing.T) {
-	w := newWorld(newCentre(t, withSecrets(t)), "acme", secret)
-	asks := make(map[string]ask)
+// asks are a request to every operation that would be answered.
+func (w *world) asks() map[string]ask {
+	all := make(map[string]ask)
 	for _, op := range w.ops {
 		a := ask{who: w.who(), method: op.method, path: w.at(op)}
 		if strings.HasPrefix(op.path, "/edge/") {
-			a.who = "acme edge"
+			a.who = w.org + " edge"
 			w.token(a.who)
 		}
 		if s := op.body(); s != nil {
 			a.body = w.object(s)
 		}
-		asks[op.String()] = a
+		all[op.String()] = a
 	}
+	return all
+}
+
+// TestEveryEndpointWithoutADatabase kills the database: every endpoint says so and when to come again.
+func TestEveryEndpointWithoutADatabase(t *testing.T) {
+	o := newOutage(t)
+	w := newWorld(o.centre, "acme", secret)
+	asks := w.asks()
+	o.db.Kill()
+	for _, op := range w.ops {
+		if got := w.do(asks[op.String()]); got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
+			t.Errorf("%s: status %d, Retry-After %q: %s", op, got.status, got.header.Get("Retry-After"), got.text)
+		}
+	}
+}
+
+// TestEveryEndpointOnADamagedDatabase: what it needs is gone, and it says so as its contract has it: 500, without a word of why.
+func TestEveryEndpointOnADamagedDatabase(t *testing.T) {
+	w := newWorld(newCentre(t, withSecrets(t)), "acme", secret)
+	asks := w.asks()
 	w.lose("tokens", "organizations")
 	for _, op := range w.ops {
 		want := http.StatusInternalServerError

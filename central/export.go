@@ -81,6 +81,7 @@ const (
 	qrSize          = 24.0
 	cardPad         = 3.0
 	codePlaceholder = "{code}"
+	codeFont        = "Courier"
 )
 
 // PDF is a sheet of the vouchers that can still be used, with a QR code each: of the code or, where link is given, of that with the
@@ -134,14 +135,19 @@ func (x *Export) card(doc *fpdf.Fpdf, latin func(string) string, i int, left, to
 	width := cardWidth - qrSize - 3*cardPad
 	line := func(y, size float64, style, font, text string) {
 		doc.SetFont(font, style, size)
-		for len(text) > 0 && doc.GetStringWidth(text) > width { // each octet is a character by now
+		if font == codeFont { // a code that is cut off is none
+			for ; doc.GetStringWidth(text) > width-2*doc.GetCellMargin(); size -= 0.25 {
+				doc.SetFontSize(size)
+			}
+		}
+		for len(text) > 0 && doc.GetStringWidth(text) > width-2*doc.GetCellMargin() { // each octet is a character by now
 			text = text[:len(text)-1]
 		}
 		doc.SetXY(left+qrSize+2*cardPad, top+y)
 		doc.CellFormat(width, 5, text, "", 0, "L", false, 0, "")
 	}
 	line(5, 9, "B", "Helvetica", latin(v.PlanName))
-	line(13, 10.5, "B", "Courier", strings.ReplaceAll(code, "-", " "))
+	line(13, 10.5, "B", codeFont, code)
 	if p := v.Terms(); p.Price != nil {
 		line(19, 8, "", "Helvetica", latin(*p.Price))
 	}

@@ -87,10 +87,10 @@ func repeat(w http.ResponseWriter, kept *store.Kept, print []byte, seal cipher.A
 	switch {
 	case !bytes.Equal(kept.Fingerprint, print):
 		return malformed(http.StatusUnprocessableEntity, "This Idempotency-Key was used for another request. Take a new one.")
-	case kept.Status == 0 && kept.Committed:
-		return lost
-	case kept.Status == 0:
+	case kept.Running:
 		return stillRunning()
+	case kept.Status == 0: // carried out, or Begin would have let us run
+		return lost
 	}
 	a, ok := open(kept.Answer, seal)
 	if !ok { // the token has been rotated meanwhile

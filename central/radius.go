@@ -41,10 +41,10 @@ func (s *Server) ServeRADIUS(ctx context.Context, l RADIUSListeners) error {
 	if err != nil {
 		return err
 	}
-	written := make(chan struct{})
+	written, toTheEnd := make(chan struct{}), context.WithoutCancel(ctx)
 	go func() {
 		defer close(written)
-		a.write(context.WithoutCancel(ctx))
+		a.write(toTheEnd)
 	}()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return s.watchRADIUSClients(ctx, server, revision) })

@@ -181,6 +181,10 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
 	defer cancel()
 	if reason, err := s.unready(ctx); reason != "" {
+		if s.cfg.Spool != nil && r.URL.Query().Has("records") {
+			writeText(w, http.StatusOK, "records only: "+reason+"\n")
+			return
+		}
 		s.cfg.Log.Error("not ready", "request", requestID(r), "reason", reason, "err", err)
 		writeText(w, http.StatusServiceUnavailable, reason+"\n")
 		return

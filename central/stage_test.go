@@ -42,6 +42,7 @@ func samples(n int) map[string]any {
 		"company": "Acme & Sons", "tax_id": "T-1", "passport_number": "P-1", "hometown": "Lyon", "location": "Lobby", "locale": "en_US",
 		"event": "Tech Conference", "accept_terms": true,
 	}
+	all["host"] = "127.0.0.1"
 	all["seconds"], all["network"] = 60, fmt.Sprintf("192.0.%d.%d", n>>8&255, n&255)
 	for i := range 8 {
 		all[fmt.Sprintf("custom_field_%d", i+1)] = fmt.Sprintf("value %d", i)

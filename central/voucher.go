@@ -62,8 +62,8 @@ var errNoKey = errors.New("the codes were told when they were made and are kept 
 
 func codePurpose(hash []byte) string { return "voucher " + hex.EncodeToString(hash) }
 
-// show is a voucher as this token may see it.
-func (s *Server) show(c *call, v store.Voucher) admin.Voucher {
+// showVoucher is a voucher as this token may see it.
+func (s *Server) showVoucher(c *call, v store.Voucher) admin.Voucher {
 	if c.token.Role == store.RoleReadonly {
 		return v.Voucher
 	}
@@ -92,7 +92,7 @@ func (s *Server) listVouchers(c *call) (int, any, error) {
 	}
 	shown := make([]admin.Voucher, len(list))
 	for i, v := range list {
-		shown[i] = s.show(c, v)
+		shown[i] = s.showVoucher(c, v)
 	}
 	return http.StatusOK, adminPage(q, shown, more, func(v admin.Voucher) store.Position {
 		return store.Position{At: v.Created.UnixMicro(), ID: v.ID}
@@ -134,7 +134,7 @@ func (s *Server) getVoucher(c *call) (int, any, error) {
 		return 0, nil, err
 	}
 	list, err := s.cfg.Store.VoucherSessions(c.Context(), id)
-	return http.StatusOK, admin.VoucherDetail{Voucher: s.show(c, v), Sessions: list}, err
+	return http.StatusOK, admin.VoucherDetail{Voucher: s.showVoucher(c, v), Sessions: list}, err
 }
 
 func (s *Server) revokeVoucher(c *call) (int, any, error) {
@@ -149,7 +149,7 @@ func (s *Server) revokeVoucher(c *call) (int, any, error) {
 		}
 		return nil
 	})
-	return http.StatusOK, s.show(c, v), err
+	return http.StatusOK, s.showVoucher(c, v), err
 }
 
 // What all extensions of a voucher come to at most.
@@ -178,7 +178,7 @@ func (s *Server) extendVoucher(c *call) (int, any, error) {
 	v, err := s.cfg.Store.ChangeVoucher(c.Context(), c.token.Scope, id, func(v *store.Voucher) error {
 		return extend(v, seconds, octets, until)
 	})
-	return http.StatusOK, s.show(c, v), err
+	return http.StatusOK, s.showVoucher(c, v), err
 }
 
 func extend(v *store.Voucher, seconds, octets *int64, until *time.Time) error {

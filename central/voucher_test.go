@@ -1,8 +1,10 @@
 package central_test
 
 import (
+	"compress/zlib"
 	"encoding/csv"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -235,6 +237,20 @@ func TestVoucherIsRevokedAndExtended(t *testing.T) {
 	c.want(http.StatusNoContent, ask{who: "acme admin", method: "DELETE", path: fmt.Sprintf("/admin/v1/plans/%d/", p.ID)}, nil)
 }
 
+// pdfText is what a PDF's pages draw.
+func pdfText(t *testing.T, pdf string) string {
+	t.Helper()
+	var all strings.Builder
+	for _, part := range strings.Split(pdf, "stream\n") {
+		z, err := zlib.NewReader(strings.NewReader(part))
+		if err != nil {
+			continue // a picture, or what stands between
+		}
+		_, _ = io.Copy(&all, z) // a picture ends where it likes
+	}
+	return all.String()
+}
+
 func TestVoucherExport(t *testing.T) {
 	c := newCentre(t, withSecrets(t))
 	b, _ := c.vouchers(c.plan(map[string]any{"name": "=cmd", "price": "5 €"}).ID, 30)
@@ -252,6 +268,12 @@ func TestVoucherExport(t *testing.T) {
 	r = c.want(http.StatusOK, ask{who: "acme staff", method: "GET", path: export + "pdf&link=https://wifi.example.net/v/{code}"}, nil)
 	if !strings.HasPrefix(r.text, "%PDF-") || strings.Count(r.text, "/Type /Page\n") != 2 || r.header.Get("Content-Type") != "application/pdf" {
 		t.Errorf("%d octets, %d pages", len(r.text), strings.Count(r.text, "/Type /Page\n"))
+	}
+	sheet := pdfText(t, r.text)
+	for _, code := range b.Codes {
+		if !strings.Contains(sheet, "("+code+")") {
+			t.Errorf("%s is not on the sheet whole", code)
+		}
 	}
 	c.want(http.StatusBadRequest, ask{who: "acme staff", method: "GET", path: export + "doc"}, nil)
 	c.want(http.StatusForbidden, ask{who: "acme readonly", method: "GET", path: export + "csv"}, nil)

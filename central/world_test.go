@@ -122,7 +122,12 @@ func newWorld(c *centre, org, mark string) *world {
 			w.t.Errorf("this test cannot make what %s makes: %v is answered %s", op, a.body, w.do(a).text)
 		}
 	}
-	w.made["/admin/v1/persons"] = w.made["/api/v1/user"]
+	w.made["/admin/v1/persons"], w.made["/admin/v1/settings/oidc"] = w.made["/api/v1/user"], "idp"
+	for _, op := range w.ops {
+		if op.method == "PUT" && op.settings() {
+			w.want(http.StatusCreated, ask{who: w.who(), method: "PUT", path: w.at(op), body: w.object(op.body())}, nil)
+		}
+	}
 	for _, op := range w.ops { // what is not made by a POST
 		path, _, item := strings.Cut(op.path, "{")
 		if item && w.made[list(path)] == "" {
@@ -134,6 +139,12 @@ func newWorld(c *centre, org, mark string) *world {
 	}
 	return w
 }
+
+// settings tells whether the operation is about settings, of which an organisation has those of its own.
+func (o contractOp) settings() bool { return strings.HasPrefix(o.path, "/admin/v1/settings/") }
+
+// outside tells whether the operation asks another server by name, which a test must not.
+func (o contractOp) outside() bool { return o.settings() && strings.HasSuffix(o.path, "/test/") }
 
 // readable tells whether the operation shows what a world has. An erasure shows only once it has begun.
 func (o contractOp) readable() bool {
@@ -204,7 +215,7 @@ func (w *world) object(s *openapi3.Schema) map[string]any {
 
 // coded tells whether a text has a form that the contract does not name.
 func coded(name string) bool {
-	return slices.Contains([]string{"network", "password", "latitude", "longitude", "mac_addr", "mac", "ap_mac", "ip", "imei", "bssid", "birthday"}, name)
+	return slices.Contains([]string{"network", "host", "password", "latitude", "longitude", "mac_addr", "mac", "ap_mac", "ip", "imei", "bssid", "birthday"}, name)
 }
 
 // reference is the id of what a field of this name points at.
@@ -229,9 +240,16 @@ func (w *world) value(name string, s *openapi3.Schema) any {
 	case s.Type.Permits("string") && s.Format == "date-time":
 		return "2031-01-01T00:00:00Z"
 	case s.Type.Permits("string") && s.Format == "uri":
-		return "https://example.org/" + w.mark
+		return "https://127.0.0.1:9/" + w.mark
+	case s.Type.Permits("string") && s.Format == "email":
+		return "guest@example.org"
 	case s.Type.Permits("string"):
-		return fmt.Sprintf("%s-%d", name, w.n)
+		for _, v := range []string{fmt.Sprintf("%s-%d", name, w.n), "+15550100", "02:00:5E:00:00:01", "192.0.2.1"} {
+			if s.VisitJSON(v) == nil {
+				return v
+			}
+		}
+		return strings.Repeat("a", int(s.MinLength))
 	case s.Type.Permits("integer") || s.Type.Permits("number"):
 		if s.Min != nil {
 			return *s.Min

@@ -26,6 +26,7 @@ type Attempt struct {
 type Kept struct {
 	Fingerprint []byte
 	Committed   bool // its change is in the database
+	Running     bool // it has no answer yet, and may still get one
 	Status      int  // of its answer; 0: there is none
 	Answer      []byte
 	Begun       time.Time
@@ -82,6 +83,7 @@ func (s *Store) Begin(ctx context.Context, caller, key string, fingerprint []byt
 			kept.Status = *status
 		}
 		kept.Begun = instant(&begun)
+		kept.Running = status == nil && now.Sub(kept.Begun) <= keyLease
 		return nil
 	})
 	return a, kept, err

@@ -40,7 +40,7 @@ func TestDrain(t *testing.T) {
 	for _, role := range []string{"admin", "edge"} {
 		c.token[role] = done(t, "token", "create", "--database", db, "--org", "acme", "--role", role)
 	}
-	c.args = []string{"--drain", "700ms", "--metrics", "127.0.0.1:0"}
+	c.args = []string{"--drain", "2s", "--metrics", "127.0.0.1:0"}
 	c.start()
 
 	held, slow := make(chan error, 1), make(chan error, 1)

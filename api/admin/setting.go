@@ -1,0 +1,57 @@
+package admin
+
+import "time"
+
+// The words of MailSettings.Security.
+const (
+	SecurityStartTLS = "starttls"
+	SecurityTLS      = "tls"
+	SecurityNone     = "none"
+)
+
+// MailSettings say how an organisation sends mail. Password is written and never shown.
+type MailSettings struct {
+	Host        string    `json:"host"`
+	Port        int       `json:"port"`
+	Security    string    `json:"security"`
+	Username    *string   `json:"username"` // null: without authentication
+	From        string    `json:"from"`     // address
+	FromName    *string   `json:"from_name"`
+	PasswordSet bool      `json:"password_set"`
+	Updated     time.Time `json:"updated"`
+	Version     int64     `json:"version"` // as in the ETag
+}
+
+// SMSSettings say how an organisation sends text messages: one HTTP request each. In URL, Headers and Body {to}, {text} and {secret}
+// stand for number, message and secret, escaped as the place wants it. Secret is written and never shown.
+type SMSSettings struct {
+	Method      string            `json:"method"` // GET, POST
+	URL         string            `json:"url"`
+	ContentType *string           `json:"content_type"`
+	Headers     map[string]string `json:"headers"`
+	Body        *string           `json:"body"`
+	Expect      *string           `json:"expect"` // what a good answer has in it, beside a status of 2xx
+	SecretSet   bool              `json:"secret_set"`
+	Updated     time.Time         `json:"updated"`
+	Version     int64             `json:"version"`
+}
+
+// OIDCSettings are an OpenID provider that guests of an organisation may log in by. ClientSecret is written and never shown.
+type OIDCSettings struct {
+	Name            string    `json:"name"` // in paths
+	DisplayName     *string   `json:"display_name"`
+	Issuer          string    `json:"issuer"`
+	ClientID        string    `json:"client_id"`
+	Scopes          []string  `json:"scopes"`
+	ClientSecretSet bool      `json:"client_secret_set"`
+	Updated         time.Time `json:"updated"`
+	Version         int64     `json:"version"`
+}
+
+// TestResult is what came of trying a setting.
+type TestResult struct {
+	OK bool `json:"ok"`
+	// Error is what went wrong, in the words of whom it went wrong at.
+	Error        *string `json:"error"`
+	Milliseconds int64   `json:"milliseconds"`
+}

@@ -1,0 +1,156 @@
+package central_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gatehouse/central/store"
+)
+
+const usersPath = "/api/v1/user/"
+
+func (c *centre) postUser(who, key, username string) reply {
+	c.t.Helper()
+	return c.do(ask{who: who, method: "POST", path: usersPath, body: map[string]any{"username": username, "description": "secret of " + username},
+		header: map[string]string{"Idempotency-Key": key}})
+}
+
+func (c *centre) countUsers() (n int) {
+	c.t.Helper()
+	var page struct{ Count int }
+	c.want(http.StatusOK, ask{who: "acme admin", method: "GET", path: usersPath}, &page)
+	return page.Count
+}
+
+func TestIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	c := newCentre(t)
+	first := c.postUser("acme admin", `"8e03978e-40d5-43e8-bc93-6894a57f9324"`, "ann")
+	if first.status != http.StatusCreated {
+		t.Fatal(first)
+	}
+	for _, key := range []string{`"8e03978e-40d5-43e8-bc93-6894a57f9324"`, "8e03978e-40d5-43e8-bc93-6894a57f9324"} {
+		again := c.postUser("acme admin", key, "ann")
+		if again.status != first.status || again.text != first.text || again.header.Get("Content-Type") != first.header.Get("Content-Type") {
+			t.Errorf("again: %d %s, first %d %s", again.status, again.text, first.status, first.text)
+		}
+	}
+	if got := c.postUser("acme admin", "8e03978e-40d5-43e8-bc93-6894a57f9324", "bob"); got.status != http.StatusUnprocessableEntity {
+		t.Errorf("another body: %d %s", got.status, got.text)
+	}
+	if got := c.postUser("acme staff", "8e03978e-40d5-43e8-bc93-6894a57f9324", "bob"); got.status != http.StatusCreated {
+		t.Errorf("another token: %d %s", got.status, got.text)
+	}
+	for _, bad := range []string{`""`, strings.Repeat("x", 256), "a b", "ü"} {
+		if got := c.postUser("acme admin", bad, "eve"); got.status != http.StatusBadRequest {
+			t.Errorf("key %q: %d %s", bad, got.status, got.text)
+		}
+	}
+	if n := c.countUsers(); n != 2 {
+		t.Errorf("%d users, want 2", n)
+	}
+	// What was refused and changed nothing may be put right under the same key.
+	if got := c.postUser("acme admin", "k2", "no such name!"); got.status != http.StatusBadRequest {
+		t.Fatal(got)
+	}
+	if got := c.postUser("acme admin", "k2", "cho"); got.status != http.StatusCreated {
+		t.Errorf("after a 400: %d %s", got.status, got.text)
+	}
+	c.clock.Advance(24*time.Hour + time.Second)
+	if got := c.postUser("acme admin", "k2", "dan"); got.status != http.StatusCreated {
+		t.Errorf("after a day: %d %s", got.status, got.text)
+	}
+}
+
+// Twenty of the same at once: one is carried out, the others hear that it runs, or its answer.
+func TestIdempotencyKeyAtOnce(t *testing.T) {
+	t.Parallel()
+	c := newCentre(t)
+	c.token("acme admin")
+	var wg sync.WaitGroup
+	answers := make([]reply, 20)
+	for i := range answers {
+		wg.Go(func() { answers[i] = c.postUser("acme admin", "k", "ann") })
+	}
+	wg.Wait()
+	made := ""
+	for _, a := range answers {
+		switch {
+		case a.status == http.StatusCreated && (made == "" || made == a.text):
+			made = a.text
+		case a.status == http.StatusConflict && a.header.Get("Retry-After") != "":
+		default:
+			t.Errorf("%d %s", a.status, a.text)
+		}
+	}
+	if n := c.countUsers(); n != 1 || made == "" {
+		t.Errorf("%d users, answer %q", n, made)
+	}
+}
+
+// An answer is sealed with the caller's secret: with another secret of the same token the truth is all that can be told.
+func TestIdempotencyAnswerIsLostWithTheSecret(t *testing.T) {
+	t.Parallel()
+	c := newCentre(t)
+	if got := c.postUser("acme admin", "k", "ann"); got.status != http.StatusCreated {
+		t.Fatal(got)
+	}
+	secret, err := c.store.RotateToken(t.Context(), c.lastToken().ID, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.tokens["acme admin"] = secret
+	got := c.postUser("acme admin", "k", "ann")
+	if got.status != http.StatusConflict || !strings.Contains(got.text, `"answer_lost"`) || !strings.Contains(got.text, "2026-03-01T12:00:00Z") {
+		t.Errorf("%d %s", got.status, got.text)
+	}
+	if n := c.countUsers(); n != 1 {
+		t.Errorf("%d users", n)
+	}
+}
+
+// Every write of every API leaves an entry of its own in the audit log, with who, from where and in which request.
+func TestWritesAreAudited(t *testing.T) {
+	t.Parallel()
+	c := newCentre(t)
+	newest := func() store.AuditEntry {
+		list, err := c.store.Audit(t.Context(), store.Scope{1}, store.AuditFilter{Limit: 1})
+		if err != nil || len(list) == 0 {
+			t.Fatalf("%v, %d entries", err, len(list))
+		}
+		return list[0]
+	}
+	id := c.user("acme", "ann", "")
+	path := fmt.Sprint(usersPath, id, "/")
+	for i, a := range []ask{
+		{method: "POST", path: usersPath, body: map[string]any{"username": "bob"}},
+		{method: "PUT", path: path, body: map[string]any{"username": "ann2"}},
+		{method: "PATCH", path: path, body: map[string]any{"first_name": "Ann"}},
+		{method: "DELETE", path: path},
+		{method: "POST", path: "/api/v1/aaa_profile/", body: map[string]any{"name": "p", "short_name": "p"}},
+	} {
+		before := newest()
+		a.who, a.header = "acme admin", map[string]string{"X-Request-Id": fmt.Sprint("audited-", i)}
+		if got := c.do(a); got.status >= 300 {
+			t.Fatalf("%s %s: %d %s", a.method, a.path, got.status, got.text)
+		}
+		e := newest()
+		if e.ID == before.ID || e.Request != fmt.Sprint("audited-", i) || e.Address != "127.0.0.1" || e.Role != "admin" ||
+			!strings.HasPrefix(e.Actor, "token ") || !e.At.Equal(noon) {
+			t.Errorf("%s %s: %+v", a.method, a.path, e)
+		}
+	}
+	chains, err := c.store.VerifyAudit(t.Context(), 0)
+	for _, chain := range chains {
+		if chain.Broken != 0 {
+			t.Error(chain.Fault)
+		}
+	}
+	if err != nil || len(chains) != 3 {
+		t.Errorf("%d chains, err %v", len(chains), err)
+	}
+}
