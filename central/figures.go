@@ -22,7 +22,7 @@ type figures struct {
 	store *store.Store
 	log   *slog.Logger
 
-	up, sessions, marks, erasures, connections, waits *prometheus.Desc
+	up, sessions, marks, erasures, deliveries, connections, waits *prometheus.Desc
 
 	mu    sync.Mutex
 	until time.Time
@@ -39,6 +39,7 @@ func newFigures(db *store.Store, log *slog.Logger) *figures {
 		sessions:    desc("sessions_open", "Sessions without an end."),
 		marks:       desc("rollup_backlog", "Batches of records whose sessions are not in the figures for dashboards yet."),
 		erasures:    desc("erasures_running", "Persons who are being forgotten."),
+		deliveries:  desc("webhook_deliveries_waiting", "Deliveries of webhooks that are still to be made."),
 		connections: desc("database_connections", "Connections to the database.", "pool", "state"),
 		waits:       desc("database_connection_waits_total", "How often a request had to wait for a connection.", "pool"),
 	}
@@ -46,7 +47,7 @@ func newFigures(db *store.Store, log *slog.Logger) *figures {
 
 // Describe implements prometheus.Collector.
 func (f *figures) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{f.up, f.sessions, f.marks, f.erasures, f.connections, f.waits} {
+	for _, d := range []*prometheus.Desc{f.up, f.sessions, f.marks, f.erasures, f.deliveries, f.connections, f.waits} {
 		to <- d
 	}
 }
@@ -70,6 +71,7 @@ func (f *figures) Collect(to chan<- prometheus.Metric) {
 	gauge(f.sessions, h.OpenSessions)
 	gauge(f.marks, h.Marks)
 	gauge(f.erasures, h.Erasures)
+	gauge(f.deliveries, h.Deliveries)
 }
 
 // health asks the database now and then, however many scrape.
