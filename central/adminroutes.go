@@ -17,6 +17,8 @@ var (
 // adminRoutes are the endpoints of the admin API. A path is served with and without the slash at its end.
 func (s *Server) adminRoutes() []route {
 	return slices.Concat(
+		s.adminGatewayRoutes(),
+		s.adminSessionRoutes(),
 		s.adminPlaceRoutes(),
 		s.adminDeviceRoutes(),
 		s.adminVoucherRoutes(),

@@ -197,7 +197,7 @@ func TestForeignCursorsBeginAgain(t *testing.T) {
 func TestRestoredCopy(t *testing.T) {
 	c := newCentre(t)
 	c.profile("acme", "guest")
-	gw, err := c.store.Gateway(t.Context(), store.Scope{1}, "gw1")
+	gw, err := c.store.Gateway(t.Context(), store.Token{Scope: store.Scope{1}}, "gw1")
 	if err != nil {
 		t.Fatal(err)
 	}

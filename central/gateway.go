@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gatehouse/api/edge"
+	"gatehouse/api/gate"
 	"gatehouse/central/store"
 	"gatehouse/sessions"
 )
@@ -25,7 +26,18 @@ func (s *Server) gateway(c *call) (store.Gateway, error) {
 	if name == "" || len(name) > maxNASIdentifier {
 		return store.Gateway{}, malformed(http.StatusBadRequest, "The header "+edge.NASHeader+" must name the gateway.")
 	}
-	return s.cfg.Store.Gateway(c.Context(), c.token.Scope, name)
+	gw, err := s.cfg.Store.Gateway(c.Context(), c.token, name)
+	switch {
+	case errors.Is(err, store.ErrRevoked):
+		err = &problem{status: http.StatusForbidden, gate: gate.Error{Detail: "This gateway was revoked."}}
+	case errors.Is(err, store.ErrNotYours):
+		err = &problem{status: http.StatusForbidden, gate: gate.Error{Detail: "This token is another gateway's."}}
+	case errors.Is(err, store.ErrClaimed):
+		err = &problem{status: http.StatusForbidden, gate: gate.Error{Detail: "This gateway has a token of its own."}}
+	case err == nil && gw.Claiming && c.token.Gateway != 0:
+		err = s.cfg.Store.EndClaim(c.Context(), gw.ID)
+	}
+	return gw, err
 }
 
 func (s *Server) authenticate(c *call) (int, any, error) {
@@ -58,10 +70,16 @@ func (s *Server) changes(c *call) (int, any, error) {
 		return 0, nil, err
 	}
 	since, known := s.parseFeedCursor(c.FormQuery("cursor"), gw.ID)
+	s.heard.note(store.Heard{Gateway: gw.ID, At: s.cfg.Clock.Now(), Address: s.address(c.Request).String(), Status: c.gatewayStatus(), Synced: since})
 	ctx, cancel := context.WithTimeout(c.Context(), c.wait())
 	defer cancel()
 	for {
 		woken := s.cfg.Store.Changed()
+		if known && since > 0 { // what woke us may be that it is revoked
+			if _, err := s.gateway(c); err != nil {
+				return 0, nil, err
+			}
+		}
 		f, err := s.cfg.Store.Changes(c.Context(), gw, since)
 		if errors.Is(err, store.ErrNotFound) && since > 0 { // a copy from before this cursor was put back
 			since, known = 0, false
@@ -73,6 +91,9 @@ func (s *Server) changes(c *call) (int, any, error) {
 		since = f.Head
 		s.cfg.Log.Debug("changes read", "request", requestID(c.Request), "gateway", gw.ID, "changes", len(f.Changes))
 		if len(f.Changes) > 0 || !known || !s.hold(ctx, woken) {
+			if err := s.delivered(c, gw, f.Changes); err != nil {
+				return 0, nil, err
+			}
 			answer := edge.ChangesAnswer{Cursor: s.feedCursor(gw.ID, f.Head), Reset: !known, More: f.More, Changes: f.Changes}
 			if slices.ContainsFunc(f.Changes, func(ch edge.Change) bool { return ch.Voucher != nil }) {
 				answer.VoucherKey = s.codeKey

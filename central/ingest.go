@@ -13,6 +13,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/klauspost/compress/zstd"
+
 	"gatehouse/api/edge"
 	"gatehouse/central/store"
 )
@@ -20,13 +22,15 @@ import (
 const (
 	maxIngest = 16 << 20  // bytes of one request, unpacked
 	maxLine   = 256 << 10 // bytes of one record
+	maxWindow = 8 << 20   // bytes of a zstd frame's window (RFC 8878 §3.1.1.1.2)
 	shortText = 255       // characters of a name
 	longText  = 2000      // characters of a message
 )
 
 // ingest answers after the records are in the database: a gateway may forget what was merged before.
 func (s *Server) ingest(c *call) (int, any, error) {
-	if _, err := s.gateway(c); err != nil && (s.cfg.Spool == nil || !errors.Is(err, store.ErrUnavailable)) {
+	gw, err := s.gateway(c)
+	if err != nil && (s.cfg.Spool == nil || !errors.Is(err, store.ErrUnavailable)) {
 		return 0, nil, err
 	}
 	lines, err := c.lines()
@@ -35,12 +39,20 @@ func (s *Server) ingest(c *call) (int, any, error) {
 	}
 	answer := edge.IngestAnswer{Results: make([]edge.Result, len(lines))}
 	var records []edge.Record
-	var at []int // where in the answer
+	var outcomes []edge.Outcome
+	var at, ends []int // where in the answer
 	for i, line := range lines {
 		r, err := parseRecord(line)
+		if err == nil {
+			err = c.ours(&r)
+		}
 		answer.Results[i] = edge.Result{Seq: r.Seq, Status: edge.Rejected}
 		if err != nil {
 			answer.Results[i].Code, answer.Results[i].Message = "invalid", err.Error()
+			continue
+		}
+		if r.Outcome != nil {
+			outcomes, ends = append(outcomes, *r.Outcome), append(ends, i)
 			continue
 		}
 		records, at = append(records, r), append(at, i)
@@ -52,19 +64,63 @@ func (s *Server) ingest(c *call) (int, any, error) {
 	for i, status := range outcome {
 		answer.Results[at[i]].Status = status
 	}
+	news, err := s.cfg.Store.SettleEvents(c.Context(), gw, outcomes)
+	if err != nil {
+		return 0, nil, err
+	}
+	for i, isNew := range news {
+		answer.Results[ends[i]].Status = edge.Duplicate
+		if isNew {
+			answer.Results[ends[i]].Status = edge.Merged
+		}
+	}
+	answer.MergedThrough = max(gw.MergedThrough, settledThrough(answer.Results))
+	if gw.ID != 0 {
+		s.heard.note(store.Heard{Gateway: gw.ID, At: s.cfg.Clock.Now(), Address: s.address(c.Request).String(), MergedThrough: answer.MergedThrough})
+	}
 	s.metrics.ingested(answer.Results)
 	return http.StatusOK, answer, nil
+}
+
+// ours tells whether a record may be this token's: a gateway's own token is for its own sessions.
+func (c *call) ours(r *edge.Record) error {
+	if c.token.Gateway != 0 && r.Accounting != nil && r.Accounting.NASIdentifier != c.token.NASIdentifier {
+		return fmt.Errorf("nasidentifier is not %q, whose token this is", c.token.NASIdentifier)
+	}
+	return nil
+}
+
+// settledThrough is the greatest number of a record that its gateway need not keep.
+func settledThrough(results []edge.Result) (seq int64) {
+	for _, r := range results {
+		if r.Status != edge.Stored {
+			seq = max(seq, r.Seq)
+		}
+	}
+	return seq
 }
 
 // lines are the records of a body. A body that breaks off is an error, not a last record that is bad.
 func (c *call) lines() ([][]byte, error) {
 	body := io.Reader(http.MaxBytesReader(nil, c.Body, maxIngest))
-	if c.Header.Get("Content-Encoding") == "gzip" {
+	switch c.Header.Get("Content-Encoding") {
+	case "gzip":
 		z, err := gzip.NewReader(body)
 		if err != nil {
 			return nil, malformed(http.StatusBadRequest, "The body is not gzip.")
 		}
 		body = z
+	case "zstd":
+		// The window bounds what a hostile frame may ask for; one goroutine, because there are many requests.
+		z, err := zstd.NewReader(body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
+		if err != nil {
+			return nil, malformed(http.StatusBadRequest, "The body is not zstd.")
+		}
+		defer z.Close()
+		body = z
+	case "", "identity":
+	default:
+		return nil, malformed(http.StatusUnsupportedMediaType, "Content-Encoding may be gzip or zstd.")
 	}
 	text, err := io.ReadAll(io.LimitReader(body, maxIngest+1))
 	var tooLarge *http.MaxBytesError
@@ -103,12 +159,32 @@ func parseRecord(line []byte) (edge.Record, error) {
 		return r, errors.New("not a record in JSON")
 	}
 	switch {
-	case (r.Accounting == nil) == (r.Transaction == nil):
-		return r, errors.New("exactly one of accounting and transaction must be there")
+	case given(r.Accounting)+given(r.Transaction)+given(r.Outcome) != 1:
+		return r, errors.New("exactly one of accounting, transaction and outcome must be there")
+	case r.Outcome != nil:
+		return r, checkOutcome(r.Outcome)
 	case r.Accounting != nil:
 		return r, checkAccounting(r.Accounting)
 	}
 	return r, checkTransaction(r.Transaction)
+}
+
+func given[T any](p *T) int {
+	if p == nil {
+		return 0
+	}
+	return 1
+}
+
+func checkOutcome(o *edge.Outcome) error {
+	if o.Event == "" || len(o.Event) > shortText {
+		return fmt.Errorf("event must have 1 to %d characters", shortText)
+	}
+	if o.Status != edge.Done && o.Status != edge.NotFound && o.Status != edge.Refused {
+		return fmt.Errorf("status %q is not done, not_found or refused", o.Status)
+	}
+	cut(shortText, &o.Reason)
+	return nil
 }
 
 func checkAccounting(a *edge.Accounting) error {

@@ -16,6 +16,8 @@ const (
 	connectionsEvery = 10 * time.Second
 	expireEvery      = time.Hour
 	eraseEvery       = 10 * time.Second
+	lostEvery        = time.Minute
+	forgottenEvery   = 30 * time.Minute // looks at all running sessions
 )
 
 // Operate does, until ctx ends, what one of the processes of a database does in the background: figures of sessions, deletion
@@ -28,6 +30,8 @@ func (s *Server) Operate(ctx context.Context) error {
 	g.Go(func() error { return s.turns(ctx, "retention", expireEvery, s.expire) })
 	g.Go(func() error { return s.turns(ctx, store.EraseJob, eraseEvery, s.erase) })
 	g.Go(func() error { return s.turns(ctx, "webhooks", expireEvery, s.forgetDeliveries) })
+	g.Go(func() error { return s.turns(ctx, "lost sessions", lostEvery, s.closeLost) })
+	g.Go(func() error { return s.turns(ctx, "forgotten sessions", forgottenEvery, s.closeForgotten) })
 	return g.Wait()
 }
 

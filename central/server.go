@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
+	"gatehouse/api/edge"
 	"gatehouse/central/seal"
 	"gatehouse/central/store"
 	"gatehouse/internal/clock"
@@ -73,6 +74,7 @@ type Server struct {
 	used   uses
 
 	metrics *metrics
+	heard   *heard
 	absence absence
 
 	drain    sync.Once
@@ -94,6 +96,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		checks:   make(chan struct{}, runtime.NumCPU()),
 		limits:   newLimiter(),
 		draining: make(chan struct{}),
+		heard:    newHeard(),
 	}
 	var err error
 	if s.metrics, err = newMetrics(cfg.Metrics); err != nil {
@@ -148,6 +151,7 @@ func (s *Server) Handler() http.Handler {
 	s.register(mux, edgeAPI, s.edgeRoutes())
 	s.register(mux, waldurAPI, s.waldurRoutes())
 	s.register(mux, sonatypeAPI, s.sonatypeRoutes())
+	mux.HandleFunc(edge.ClaimPath, s.claim)
 	s.serveDocs(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.refuse(w, r, apiOf(r), notFound()) })
 	return s.wrap(mux)

@@ -30,6 +30,7 @@ const (
 	ActorToken   = "token"
 	ActorUser    = "user"
 	ActorCommand = "command"
+	ActorGateway = "gateway" // by its name
 	actorSelf    = "centre"
 )
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"slices"
 
 	"gatehouse/api/edge"
 	"gatehouse/api/gate"
@@ -78,31 +79,6 @@ func feedHead(ctx context.Context, q querier) (head int64, err error) {
 	return head, err
 }
 
-// Gateway is a gateway of the organisation at the top of its scope.
-type Gateway struct {
-	ID    int64
-	Scope Scope
-}
-
-// Gateway finds a gateway of the scope's own organisation by NAS-Identifier, and registers it at first contact.
-func (s *Store) Gateway(ctx context.Context, scope Scope, nasIdentifier string) (Gateway, error) {
-	g := Gateway{Scope: scope}
-	const find = "SELECT id FROM gateways WHERE organization_id = ? AND nas_identifier = ?"
-	err := s.read().QueryRowContext(ctx, find, scope.Own(), nasIdentifier).Scan(&g.ID)
-	if err != sql.ErrNoRows {
-		return g, s.err("looking for gateway", err)
-	}
-	err = s.write(ctx, "registering gateway", func(tx *dbTx) error {
-		const insert = `INSERT INTO gateways (organization_id, nas_identifier, created) VALUES (?, ?, ?)
-			ON CONFLICT (organization_id, nas_identifier) DO UPDATE SET nas_identifier = excluded.nas_identifier RETURNING id`
-		if err := tx.QueryRow(insert, scope.Own(), nasIdentifier, micros(s.now())).Scan(&g.ID); err != nil {
-			return err
-		}
-		return tx.audit("gateway", g.ID, scope.Own(), nil, map[string]any{"nas_identifier": nasIdentifier})
-	})
-	return g, err
-}
-
 // Feed is a stretch of the change feed for one gateway.
 type Feed struct {
 	Epoch   string // of this database; another one's cursors mean nothing here
@@ -137,11 +113,23 @@ func (s *Store) Changes(ctx context.Context, g Gateway, since int64) (f Feed, er
 		}
 		f.Changes = make([]edge.Change, len(entries))
 		for i, e := range entries {
+			if e.kind == gatewayKind { // see below
+				continue
+			}
 			if f.Changes[i], err = e.change(ctx, q, g); err != nil {
 				return err
 			}
 		}
-		return s.edgeVouchers(ctx, q, g, entries, f.Changes)
+		if err := s.edgeVouchers(ctx, q, g, entries, f.Changes); err != nil {
+			return err
+		}
+		i := slices.IndexFunc(entries, func(e entry) bool { return e.kind == gatewayKind })
+		if i < 0 {
+			return nil
+		}
+		wanted, err := s.wantedOf(ctx, q, g, since)
+		f.Changes = slices.Replace(f.Changes, i, i+1, wanted...)
+		return err
 	})
 	return f, s.err("reading changes", err)
 }
@@ -156,13 +144,27 @@ func feedEntries(ctx context.Context, q querier, g Gateway, since int64) ([]entr
 			WHEN 'profile' THEN ` + g.Scope.in("c.organization_id") + `
 			WHEN 'plan' THEN ` + g.Scope.in("c.organization_id") + `
 			WHEN 'voucher' THEN ` + g.Scope.in("c.organization_id") + `
+			WHEN 'gateway' THEN c.object_id = ?
 			ELSE EXISTS (SELECT 1 FROM gateway_users s WHERE s.gateway_id = ? AND s.user_id = c.object_id) END
 		ORDER BY c.seq LIMIT ?`
-	rows, err := q.QueryContext(ctx, find, since, g.ID, feedPage+1)
+	rows, err := q.QueryContext(ctx, find, since, g.ID, g.ID, feedPage+1)
 	return collect(rows, err, func(row scanner) (e entry, err error) {
 		err = row.Scan(&e.seq, &e.kind, &e.id)
 		return e, err
 	})
+}
+
+// wantedOf is what is wanted of the gateway itself: all that it has to do, and settings that it has not looked at.
+func (s *Store) wantedOf(ctx context.Context, q querier, g Gateway, since int64) ([]edge.Change, error) {
+	list, err := openEvents(ctx, q, g.ID, s.now())
+	if err != nil {
+		return nil, err
+	}
+	c, err := unseenSettings(ctx, q, g.ID, since == 0)
+	if c != nil {
+		list = append(list, edge.Change{Configuration: c})
+	}
+	return list, err
 }
 
 // change is the object as it is now; one that is gone, or has left the gateway's organisations, is a tombstone.

@@ -53,7 +53,7 @@ func TestConcurrentBatches(t *testing.T) {
 func TestFeedIsInOrderOfCommits(t *testing.T) {
 	s, scope := newStore(t)
 	const writers, users = 6, 20
-	gw, err := s.Gateway(t.Context(), scope, "gw1")
+	gw, err := s.Gateway(t.Context(), Token{Scope: scope}, "gw1")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,6 +82,9 @@ func (s *Store) ErasePerson(ctx context.Context, scope Scope, user int64) (e Era
 		if err := s.tellDeleted(tx, user, organization); err != nil {
 			return err
 		}
+		if err := s.eraseAtGateways(tx, user, name); err != nil {
+			return err
+		}
 		if err := tx.audit("erasure", id, organization, nil, map[string]any{"status": "requested"}); err != nil {
 			return err
 		}

@@ -38,6 +38,7 @@ func cutPage[T any](p Page, list []T) (page []T, more bool) {
 type keyset struct {
 	d                     dialect
 	table, index, columns string
+	join                  string // after the table; may be empty
 	time, id              string
 	where                 []string
 	args                  []any
@@ -86,7 +87,11 @@ func (q *keyset) sql(p Page) (text string, args []any) {
 		// The bound on the time alone says nothing new, but it lets a partitioned table leave partitions out.
 		q.and(fmt.Sprintf("t.%[1]s %[3]s= ? AND (t.%[1]s, t.%[2]s) %[3]s (?, ?)", q.time, q.id, compare), p.From.At, p.From.At, p.From.ID)
 	}
-	text = fmt.Sprintf("SELECT %s FROM %s t%s WHERE %s ORDER BY t.%s %[7]s, t.%[6]s %[7]s LIMIT ? OFFSET ?",
-		q.columns, q.table, q.d.index(q.index), strings.Join(q.where, " AND "), q.time, q.id, order)
+	hint := ""
+	if q.index != "" {
+		hint = q.d.index(q.index)
+	}
+	text = fmt.Sprintf("SELECT %s FROM %s t%s%s WHERE %s ORDER BY t.%s %[8]s, t.%[7]s %[8]s LIMIT ? OFFSET ?",
+		q.columns, q.table, hint, q.join, strings.Join(q.where, " AND "), q.time, q.id, order)
 	return text, append(q.args, p.Limit+1, p.Offset)
 }

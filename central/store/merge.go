@@ -113,6 +113,10 @@ func textColumns() map[string]bool {
 	return set
 }
 
+// heardAgain: the stop was only inferred (CloseLost), and now somebody says more. A stop that is said counts instead; without
+// one the session runs on.
+const heardAgain = "t.stop_inferred AND (excluded.acctstoptime IS NOT NULL OR excluded.acctupdatetime > t.acctupdatetime)"
+
 // mergeSQL inserts sessions from source, which gives radacctid and then the columns, or merges into what is there. A row
 // that would stay as it is counts as not affected.
 func mergeSQL(d dialect, columns []string, source string) string {
@@ -123,9 +127,15 @@ func mergeSQL(d dialect, columns []string, source string) string {
 		differs = append(differs, "excluded."+c+" > t."+c)
 	}
 	for _, c := range saidColumns() {
-		set = append(set, c+" = coalesce(t."+c+", excluded."+c+")")
+		value := "coalesce(t." + c + ", excluded." + c + ")"
+		if c == "acctstoptime" || c == "acctterminatecause" {
+			value = "CASE WHEN " + heardAgain + " THEN excluded." + c + " ELSE " + value + " END"
+		}
+		set = append(set, c+" = "+value)
 		differs = append(differs, "t."+c+" IS NULL AND excluded."+c+" IS NOT NULL")
 	}
+	set = append(set, "stop_inferred = t.stop_inferred AND NOT ("+heardAgain+")")
+	differs = append(differs, heardAgain)
 	return "INSERT INTO aaa_accounting AS t (radacctid, " + strings.Join(columns, ", ") + ") " + source +
 		" ON CONFLICT (organization_id, acctuniqueid, acctstarttime) DO UPDATE SET " + strings.Join(set, ", ") +
 		" WHERE " + strings.Join(differs, " OR ")

@@ -40,6 +40,9 @@ type Token struct {
 	Created  time.Time
 	Scope    Scope
 	Networks []netip.Prefix // that it may be used from; none: from anywhere
+	// Gateway is who alone may use it, and its NAS-Identifier; 0: any gateway that has no token of its own.
+	Gateway       int64
+	NASIdentifier string
 }
 
 // Key names who asks, for what is counted and kept for each.
@@ -117,17 +120,18 @@ func digest(secret string) []byte {
 // each time, so that a revocation holds everywhere from the next request on.
 func (s *Store) Token(ctx context.Context, token string) (Token, error) {
 	const q = `WITH RECURSIVE t AS (
-			SELECT id, organization_id, role, created, networks FROM tokens
+			SELECT id, organization_id, role, created, networks, gateway_id FROM tokens
 			WHERE (hash = ?1 OR previous_hash = ?1 AND previous_until > ?2) AND revoked IS NULL AND (expires IS NULL OR expires > ?2)),
 		below (id) AS (SELECT organization_id FROM t UNION SELECT o.id FROM organizations o JOIN below ON o.parent_id = below.id)
-		SELECT t.id, t.role, t.created, coalesce(t.networks, ''), below.id FROM below, t
+		SELECT t.id, t.role, t.created, coalesce(t.networks, ''), coalesce(t.gateway_id, 0),
+			coalesce((SELECT nas_identifier FROM gateways WHERE id = t.gateway_id), ''), below.id FROM below, t
 		ORDER BY CASE WHEN below.id = t.organization_id THEN 0 ELSE 1 END, below.id`
 	var t Token
 	rows, err := s.read().QueryContext(ctx, q, digest(token), micros(s.now()))
 	ids, err := collect(rows, err, func(row scanner) (id int64, err error) {
 		var created int64
 		var networks string
-		if err = row.Scan(&t.ID, &t.Role, &created, &networks, &id); err != nil {
+		if err = row.Scan(&t.ID, &t.Role, &created, &networks, &t.Gateway, &t.NASIdentifier, &id); err != nil {
 			return 0, err
 		}
 		t.Created = time.UnixMicro(created)

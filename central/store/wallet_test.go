@@ -56,7 +56,7 @@ func (p *purse) give(user, seconds int64, expires time.Duration) {
 
 func (p *purse) gateway(nas string) Gateway {
 	p.t.Helper()
-	g, err := p.Gateway(p.t.Context(), p.scope, nas)
+	g, err := p.Gateway(p.t.Context(), Token{Scope: p.scope}, nas)
 	if err != nil {
 		p.t.Fatal(err)
 	}

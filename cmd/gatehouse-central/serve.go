@@ -172,6 +172,7 @@ func (p *process) run(ctx context.Context) error {
 	g.Go(func() error { return maintain(ctx, p.db, p.log) })
 	g.Go(func() error { return p.centre.DrainSpool(ctx) })
 	g.Go(func() error { return p.centre.Operate(ctx) })
+	g.Go(func() error { return p.centre.Tend(ctx) })
 	if err := notify("READY=1"); err != nil {
 		p.log.Warn("telling systemd", "err", err)
 	}
