@@ -195,7 +195,7 @@ func (s *Server) revokeGateway(c *call) (int, any, error) {
 }
 
 func (s *Server) getSettings(c *call) (int, any, error) {
-	set, revision, err := s.cfg.Store.Settings(c.Context(), c.token.Scope, c.subject())
+	set, revision, err := s.cfg.Store.GatewaySettings(c.Context(), c.token.Scope, c.subject())
 	c.etag(revision)
 	return http.StatusOK, set, err
 }
@@ -221,7 +221,7 @@ func (s *Server) putSettings(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	set, revision, err := s.cfg.Store.PutSettings(c.Context(), c.token.Scope, c.subject(), string(text), c.match)
+	set, revision, err := s.cfg.Store.PutGatewaySettings(c.Context(), c.token.Scope, c.subject(), string(text), c.match)
 	c.etag(revision)
 	return http.StatusOK, set, err
 }

@@ -71,7 +71,9 @@ func (s *Server) getSession(c *call) (int, any, error) {
 }
 
 func (s *Server) disconnectSession(c *call) (int, any, error) {
-	return s.orderSession(c, admin.ActionDisconnect, func(at edge.SessionRef) edge.Event { return edge.Event{Disconnect: &at} })
+	return s.orderSession(c, admin.ActionDisconnect, func(at edge.SessionRef) (edge.Event, error) {
+		return edge.Event{Disconnect: &at}, nil
+	})
 }
 
 func (s *Server) extendSession(c *call) (int, any, error) {
@@ -86,15 +88,12 @@ func (s *Server) extendSession(c *call) (int, any, error) {
 	if n := f.whole("octets"); n != nil {
 		x.Octets = *n
 	}
-	if x.Seconds == 0 && x.Octets == 0 {
-		f.wrong("seconds", "Say how many seconds or octets more.")
-	}
-	if err := f.err(); err != nil {
-		return 0, nil, err
-	}
-	return s.orderSession(c, admin.ActionExtend, func(at edge.SessionRef) edge.Event {
+	return s.orderSession(c, admin.ActionExtend, func(at edge.SessionRef) (edge.Event, error) {
+		if x.Seconds == 0 && x.Octets == 0 {
+			return edge.Event{}, invalidField("seconds", "Say how many seconds or octets more.")
+		}
 		x.SessionRef = at
-		return edge.Event{Extend: &x}
+		return edge.Event{Extend: &x}, nil
 	})
 }
 
@@ -104,20 +103,17 @@ func (s *Server) rateSession(c *call) (int, any, error) {
 		return 0, nil, err
 	}
 	r := edge.Rate{Up: f.whole("up"), Down: f.whole("down")}
-	if r.Up == nil && r.Down == nil {
-		f.wrong("up", "Say which bandwidth, up or down, in bits a second; 0 is unlimited.")
-	}
-	if err := f.err(); err != nil {
-		return 0, nil, err
-	}
-	return s.orderSession(c, admin.ActionRate, func(at edge.SessionRef) edge.Event {
+	return s.orderSession(c, admin.ActionRate, func(at edge.SessionRef) (edge.Event, error) {
+		if r.Up == nil && r.Down == nil {
+			return edge.Event{}, invalidField("up", "Say which bandwidth, up or down, in bits a second; 0 is unlimited.")
+		}
 		r.SessionRef = at
-		return edge.Event{Rate: &r}
+		return edge.Event{Rate: &r}, nil
 	})
 }
 
 // orderSession asks the gateway of the session in the path, and waits for what becomes of it as long as the caller wants to.
-func (s *Server) orderSession(c *call, action string, make func(at edge.SessionRef) edge.Event) (int, any, error) {
+func (s *Server) orderSession(c *call, action string, make func(at edge.SessionRef) (edge.Event, error)) (int, any, error) {
 	a, err := s.cfg.Store.OrderSession(c.Context(), c.token.Scope, c.subject(), action, actionWithin, func(v admin.LiveSession) (edge.Event, error) {
 		switch {
 		case v.Stopped != nil:
@@ -125,7 +121,7 @@ func (s *Server) orderSession(c *call, action string, make func(at edge.SessionR
 		case v.Gateway == nil:
 			return edge.Event{}, conflict("The session is at a NAS that is no gateway of this centre and takes no orders from it.")
 		}
-		return make(edge.SessionRef{AcctSessionID: v.AcctSessionID, AcctUniqueID: v.AcctUniqueID}), nil
+		return make(edge.SessionRef{AcctSessionID: v.AcctSessionID, AcctUniqueID: v.AcctUniqueID})
 	})
 	if errors.As(err, new(store.ErrTooMany)) {
 		err = conflict("The gateway has more to do than it has been heard of. Is it there?")

@@ -331,8 +331,8 @@ func (s *Store) SeenAccounts(ctx context.Context, scope Scope, gateway int64, p 
 	return list, more, s.err("listing accounts of a gateway", err)
 }
 
-// Settings is what is set at a gateway of the scope, and the number of the gateway's version.
-func (s *Store) Settings(ctx context.Context, scope Scope, id int64) (set admin.GatewaySettings, revision int64, err error) {
+// GatewaySettings is what is set at a gateway of the scope, and the number of the gateway's version.
+func (s *Store) GatewaySettings(ctx context.Context, scope Scope, id int64) (set admin.GatewaySettings, revision int64, err error) {
 	err = s.snapshot(ctx, func(q querier) error {
 		g, err := s.gatewayOf(ctx, q, scope, id)
 		if err != nil {
@@ -347,9 +347,9 @@ func (s *Store) Settings(ctx context.Context, scope Scope, id int64) (set admin.
 	return set, revision, s.err("reading settings", err)
 }
 
-// PutSettings sets what is set at a gateway, a JSON object. It is told at once, and looks at it then. match sees the number
+// PutGatewaySettings sets what is set at a gateway, a JSON object. It is told at once, and looks at it then. match sees the number
 // of its version first.
-func (s *Store) PutSettings(ctx context.Context, scope Scope, id int64, settings string, match func(revision int64) error) (set admin.GatewaySettings, revision int64, err error) {
+func (s *Store) PutGatewaySettings(ctx context.Context, scope Scope, id int64, settings string, match func(revision int64) error) (set admin.GatewaySettings, revision int64, err error) {
 	err = s.write(ctx, "setting a gateway", func(tx *dbTx) error {
 		g, err := s.gatewayOf(tx.ctx, tx, scope, id)
 		if err != nil {
