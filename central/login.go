@@ -32,6 +32,9 @@ func (s *Server) checkUserPassword(ctx context.Context, scope store.Scope, usern
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return cred, false, err
 	}
+	if cred.IsToken(string(p)) {
+		return cred, true, nil
+	}
 	hash := cmp.Or(cred.Hash, s.nobody)
 	if err := s.begin(ctx); err != nil {
 		return cred, false, err

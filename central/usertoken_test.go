@@ -67,6 +67,10 @@ func TestUserTokenSecret(t *testing.T) {
 	if !strings.HasPrefix(made.Token, "tok_") || len(made.Token) < 20 || read.Token != "tok_..."+made.Token[len(made.Token)-3:] {
 		t.Errorf("token %q, then %q", made.Token, read.Token)
 	}
+	for password, want := range map[string]int{made.Token: 201, read.Token: 422} {
+		c.want(want, ask{who: "acme portal", method: "POST", path: "/api/v1/device_app_user_authenticate/",
+			body: map[string]any{"username": "ann", "password": password}}, nil)
+	}
 	if made.Organization != "acme-west" || *made.BalanceSeconds != 172800 || read.BalanceSeconds != nil {
 		t.Errorf("made %+v, read %+v", made, read)
 	}
