@@ -100,12 +100,12 @@ type Credential struct {
 	UserID  int64
 	Hash    string // empty: no password is right
 	Version int64
-	token   []byte // SHA-256 of the token that user_token made; nil: none
+	token   string // SHA-256 of the token that user_token made; empty: none
 }
 
 // IsToken tells whether a password is the token that user_token made for the user: it is as good as the password.
 func (c *Credential) IsToken(password string) bool {
-	return len(c.token) > 0 && subtle.ConstantTimeCompare(c.token, digest(password)) == 1
+	return len(c.token) > 0 && subtle.ConstantTimeCompare([]byte(c.token), digest(password)) == 1
 }
 
 // Credential returns the credential of a user name, found as UserID finds it.
@@ -116,7 +116,9 @@ func (s *Store) Credential(ctx context.Context, scope Scope, username string) (C
 	}
 	c := Credential{UserID: id}
 	const q = "SELECT coalesce(password_hash, ''), credential_version, token_hash FROM users WHERE id = ?"
-	err = s.read().QueryRowContext(ctx, q, id).Scan(&c.Hash, &c.Version, &c.token)
+	var token []byte
+	err = s.read().QueryRowContext(ctx, q, id).Scan(&c.Hash, &c.Version, &token)
+	c.token = string(token)
 	return c, s.err("reading credential", err)
 }
 
