@@ -22,7 +22,7 @@ type figures struct {
 	store *store.Store
 	log   *slog.Logger
 
-	up, sessions, marks, erasures, deliveries, connections, waits *prometheus.Desc
+	up, sessions, gateways, marks, erasures, deliveries, connections, waits *prometheus.Desc
 
 	mu    sync.Mutex
 	until time.Time
@@ -37,6 +37,7 @@ func newFigures(db *store.Store, log *slog.Logger) *figures {
 	return &figures{store: db, log: log,
 		up:          desc("database_up", "1 when the database has answered when it was asked for these figures."),
 		sessions:    desc("sessions_open", "Sessions without an end."),
+		gateways:    desc("gateways", "Gateways that are not revoked, by how long ago they were last heard of.", "seen"),
 		marks:       desc("rollup_backlog", "Batches of records whose sessions are not in the figures for dashboards yet."),
 		erasures:    desc("erasures_running", "Persons who are being forgotten."),
 		deliveries:  desc("webhook_deliveries_waiting", "Deliveries of webhooks that are still to be made."),
@@ -47,7 +48,7 @@ func newFigures(db *store.Store, log *slog.Logger) *figures {
 
 // Describe implements prometheus.Collector.
 func (f *figures) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{f.up, f.sessions, f.marks, f.erasures, f.deliveries, f.connections, f.waits} {
+	for _, d := range []*prometheus.Desc{f.up, f.sessions, f.gateways, f.marks, f.erasures, f.deliveries, f.connections, f.waits} {
 		to <- d
 	}
 }
@@ -69,6 +70,9 @@ func (f *figures) Collect(to chan<- prometheus.Metric) {
 	}
 	gauge(f.up, 1)
 	gauge(f.sessions, h.OpenSessions)
+	for age, n := range h.Gateways {
+		gauge(f.gateways, n, age)
+	}
 	gauge(f.marks, h.Marks)
 	gauge(f.erasures, h.Erasures)
 	gauge(f.deliveries, h.Deliveries)

@@ -76,8 +76,9 @@ func TestMetrics(t *testing.T) {
 		"gatehouse_database_up":                                           1,
 		"gatehouse_sessions_open":                                         1,
 		"gatehouse_rollup_backlog":                                        1,
-		"gatehouse_webhook_deliveries_waiting":                            0,
-		"gatehouse_erasures_running":                                      0,
+		"gatehouse_gateways 5m":                                           0, "gatehouse_gateways 1h": 0, "gatehouse_gateways 1d": 0, "gatehouse_gateways older": 0, "gatehouse_gateways never": 1,
+		"gatehouse_webhook_deliveries_waiting": 0,
+		"gatehouse_erasures_running":           0,
 	}
 	// A request is counted after its answer has left: wait for the last one.
 	poll(t, "the last request is counted", func() bool {
