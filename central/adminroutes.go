@@ -28,5 +28,6 @@ func (s *Server) adminRoutes() []route {
 		s.operationsRoutes(),
 		s.adminRADIUSRoutes(),
 		s.adminWebhookRoutes(),
+		s.adminAuditRoutes(),
 	)
 }

@@ -118,7 +118,7 @@ func TestWritesAreAudited(t *testing.T) {
 	t.Parallel()
 	c := newCentre(t)
 	newest := func() store.AuditEntry {
-		list, err := c.store.Audit(t.Context(), store.Scope{1}, store.AuditFilter{Limit: 1})
+		list, _, err := c.store.Audit(t.Context(), store.Scope{1}, store.AuditFilter{}, store.Page{Limit: 1})
 		if err != nil || len(list) == 0 {
 			t.Fatalf("%v, %d entries", err, len(list))
 		}
@@ -153,4 +153,51 @@ func TestWritesAreAudited(t *testing.T) {
 	if err != nil || len(chains) != 3 {
 		t.Errorf("%d chains, err %v", len(chains), err)
 	}
+}
+
+func TestAdminAudit(t *testing.T) {
+	t.Parallel()
+	c := newCentre(t)
+	for i := range 3 {
+		c.user("acme", fmt.Sprint("u", i), "")
+	}
+	id := c.user("acme-west", "west", "")
+	c.user("globex", "other", "")
+	type page struct {
+		Next    *string
+		Results []struct {
+			ID, Organization int64
+			Object, Actor    string
+			Changes          map[string][]any
+		}
+	}
+	read := func(who, query string) (p page) {
+		c.want(http.StatusOK, ask{who: who, method: "GET", path: "/admin/v1/audit/" + query}, &p)
+		return p
+	}
+	if p := read("acme admin", fmt.Sprint("?user=", id)); len(p.Results) != 1 || p.Results[0].Organization != 2 || p.Results[0].Object != "user" {
+		t.Errorf("%+v", p)
+	}
+	seen, before := 0, int64(1<<62)
+	for p := read("acme admin", "?object=user&limit=2"); ; c.want(http.StatusOK, ask{who: "acme admin", method: "GET", path: *p.Next}, &p) {
+		for _, e := range p.Results {
+			if e.ID >= before || e.Organization > 2 {
+				t.Errorf("%+v after %d", e, before)
+			}
+			before, seen = e.ID, seen+1
+		}
+		if p.Next == nil {
+			break
+		}
+	}
+	if seen != 4 {
+		t.Errorf("%d users were made, want 4", seen)
+	}
+	if p := read("acme admin", "?to=2026-02-28"); len(p.Results) != 0 {
+		t.Errorf("before anything was done: %+v", p)
+	}
+	for _, bad := range []string{"?from=x", "?user=x", "?nobody=1"} {
+		c.want(http.StatusBadRequest, ask{who: "acme admin", method: "GET", path: "/admin/v1/audit/" + bad}, nil)
+	}
+	c.want(http.StatusForbidden, ask{who: "acme staff", method: "GET", path: "/admin/v1/audit/"}, nil)
 }

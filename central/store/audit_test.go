@@ -146,7 +146,7 @@ func TestAuditHasNoPersonAndNoSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := s.Audit(t.Context(), scope, AuditFilter{Limit: 100})
+	all, _, err := s.Audit(t.Context(), scope, AuditFilter{}, Page{Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestAuditHasNoPersonAndNoSecret(t *testing.T) {
 		}
 	}
 	of := func(user int64) []AuditEntry {
-		list, err := s.Audit(t.Context(), scope, AuditFilter{User: user, Limit: 100})
+		list, _, err := s.Audit(t.Context(), scope, AuditFilter{User: user}, Page{Limit: 100})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -38,54 +38,54 @@ func (e *AuditEntry) hash(before []byte) []byte {
 
 // AuditFilter narrows a reading of the audit log. Zero fields do not.
 type AuditFilter struct {
-	User     int64 // changes of what belongs to this user
-	Object   string
-	ObjectID string
-	Actor    string
-	From, To time.Time // both inclusive
-	Before   int64     // an id: entries older than that one
-	Limit    int
+	User           int64 // changes of what belongs to this user
+	Object         string
+	ObjectID       string
+	Actor          string
+	From, To       time.Time // both inclusive
+	MatchesNothing bool
 }
 
-// Audit reads the audit log, the newest entries first.
-func (s *Store) Audit(ctx context.Context, scope Scope, f AuditFilter) ([]AuditEntry, error) {
-	where, args := "WHERE "+scope.in("a.organization_id"), []any{}
-	and := func(cond string, arg any) { where, args = where+" AND "+cond, append(args, arg) }
+// Audit reads the audit log, the newest entries first; a scope of nil is all of it. more tells whether there is something beyond the
+// page.
+func (s *Store) Audit(ctx context.Context, scope Scope, f AuditFilter, p Page) (list []AuditEntry, more bool, err error) {
+	q := keyset{d: s.d, table: "audit_log", index: "audit_log_time", time: "at", id: "id", columns: auditColumns}
 	if f.User != 0 {
 		var key []byte
-		if err := s.read().QueryRowContext(ctx, "SELECT key FROM audit_persons WHERE user_id = ?", f.User).Scan(&key); err != nil {
-			if err = s.err("looking for a person's key", err); err == ErrNotFound {
-				return []AuditEntry{}, nil
-			}
-			return nil, err
+		err := s.err("looking for a person's key", s.read().QueryRowContext(ctx, "SELECT key FROM audit_persons WHERE user_id = ?", f.User).Scan(&key))
+		if err != nil && err != ErrNotFound {
+			return nil, false, err
 		}
-		and("a.object_id = ?", pseudonym(key))
+		f.ObjectID, f.MatchesNothing = pseudonym(key), f.MatchesNothing || err != nil
+	}
+	if f.MatchesNothing {
+		return []AuditEntry{}, false, nil
+	}
+	q.and("1 = 1")
+	if scope != nil {
+		q.and(scope.in("t.organization_id"))
 	}
 	for _, c := range []struct{ column, value string }{{"object", f.Object}, {"object_id", f.ObjectID}, {"actor", f.Actor}} {
 		if c.value != "" {
-			and("a."+c.column+" = ?", c.value)
+			q.and("t."+c.column+" = ?", c.value)
 		}
 	}
-	if !f.From.IsZero() {
-		and("a.at >= ?", micros(f.From))
+	if f.ObjectID != "" {
+		q.index = "audit_log_object"
 	}
-	if !f.To.IsZero() {
-		and("a.at <= ?", micros(f.To))
-	}
-	if f.Before != 0 {
-		and("a.id < ?", f.Before)
-	}
-	q := "SELECT " + auditColumns + " FROM audit_log a " + where + " ORDER BY a.id DESC LIMIT ?"
-	rows, err := s.lists().QueryContext(ctx, q, append(args, f.Limit)...)
-	list, err := collect(rows, err, func(row scanner) (AuditEntry, error) {
+	q.between("t.at", f.From, f.To)
+	text, args := q.sql(p)
+	rows, err := s.lists().QueryContext(ctx, text, args...)
+	list, err = collect(rows, err, func(row scanner) (AuditEntry, error) {
 		e, _, err := scanAudit(row)
 		return e, err
 	})
-	return list, s.err("reading audit log", err)
+	list, more = cutPage(p, list)
+	return list, more, s.err("reading audit log", err)
 }
 
-const auditColumns = `a.id, a.organization_id, a.seq, a.at, a.actor, a.role, a.address, a.request, a.action, a.object, a.object_id,
-	a.changes, a.hash`
+const auditColumns = `t.id, t.organization_id, t.seq, t.at, t.actor, t.role, t.address, t.request, t.action, t.object, t.object_id,
+	t.changes, t.hash`
 
 func scanAudit(row scanner) (e AuditEntry, hash []byte, err error) {
 	var at int64
@@ -135,7 +135,7 @@ func auditHeads(ctx context.Context, q querier, organization int64) ([]AuditChai
 }
 
 func (c *AuditChain) verify(ctx context.Context, q querier) error {
-	rows, err := q.QueryContext(ctx, "SELECT "+auditColumns+" FROM audit_log a WHERE a.organization_id = ? ORDER BY a.seq", c.Organization)
+	rows, err := q.QueryContext(ctx, "SELECT "+auditColumns+" FROM audit_log t WHERE t.organization_id = ? ORDER BY t.seq", c.Organization)
 	if err != nil {
 		return err
 	}

@@ -174,7 +174,7 @@ func TestErasePerson(t *testing.T) {
 	if len(before.Users) == 0 || before.Users[0] != s.statistics(t, acme, false).Users[0] {
 		t.Error("figures of before have changed")
 	}
-	entries, err := s.Audit(t.Context(), acme, AuditFilter{Limit: 1000})
+	entries, _, err := s.Audit(t.Context(), acme, AuditFilter{}, Page{Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

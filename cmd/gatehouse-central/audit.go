@@ -70,7 +70,7 @@ func listAudit(ctx context.Context, args []string, out io.Writer) error {
 	if organization != 0 {
 		scope = store.Scope{organization}
 	}
-	list, err := db.Audit(ctx, scope, store.AuditFilter{User: *user, Object: *object, ObjectID: *objectID, Limit: *limit})
+	list, _, err := db.Audit(ctx, scope, store.AuditFilter{User: *user, Object: *object, ObjectID: *objectID}, store.Page{Limit: *limit})
 	if err != nil {
 		return err
 	}

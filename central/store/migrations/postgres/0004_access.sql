@@ -38,7 +38,8 @@ CREATE TABLE audit_log (
     hash            BYTEA    NOT NULL, -- SHA-256 of the one before and of this row
     UNIQUE (organization_id, seq)
 );
-CREATE INDEX audit_log_object ON audit_log (organization_id, object, object_id, id);
+CREATE INDEX audit_log_time ON audit_log (at DESC, id DESC);
+CREATE INDEX audit_log_object ON audit_log (object_id, at DESC, id DESC);
 CREATE FUNCTION audit_log_is_kept() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'the audit log is only added to';

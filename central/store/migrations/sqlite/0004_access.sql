@@ -38,7 +38,8 @@ CREATE TABLE audit_log (
     hash            BLOB    NOT NULL, -- SHA-256 of the one before and of this row
     UNIQUE (organization_id, seq)
 ) STRICT;
-CREATE INDEX audit_log_object ON audit_log (organization_id, object, object_id, id);
+CREATE INDEX audit_log_time ON audit_log (at DESC, id DESC);
+CREATE INDEX audit_log_object ON audit_log (object_id, at DESC, id DESC);
 CREATE TRIGGER audit_log_stays BEFORE UPDATE ON audit_log BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
 CREATE TRIGGER audit_log_is_kept BEFORE DELETE ON audit_log BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END;
 
