@@ -122,7 +122,6 @@ func newWorld(c *centre, org, mark string) *world {
 			w.t.Errorf("this test cannot make what %s makes: %v is answered %s", op, a.body, w.do(a).text)
 		}
 	}
-	w.made["/admin/v1/persons"] = w.made["/api/v1/user"]
 	w.do(ask{who: w.who(), method: "POST", path: "/admin/v1/sessions/" + w.ids["radacctid"] + "/disconnect/"})
 	w.made["/admin/v1/persons"], w.made["/admin/v1/settings/oidc"] = w.made["/api/v1/user"], "idp"
 	for _, op := range w.ops {

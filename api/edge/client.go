@@ -71,6 +71,21 @@ func (c *Client) Authenticate(ctx context.Context, r AuthenticateRequest) (a Aut
 	return a, err
 }
 
+// claimTimeout is how long a question for a token may take.
+const claimTimeout = 15 * time.Second
+
+// Claim asks for a token of the gateway's own, without one.
+func (c *Client) Claim(ctx context.Context, r ClaimRequest) (a ClaimAnswer, err error) {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return a, fmt.Errorf("encoding claim: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
+	defer cancel()
+	err = c.exchange(ctx, http.MethodPost, ClaimPath, nil, http.Header{"Content-Type": {"application/json"}}, body, maxAuthAnswer, &a)
+	return a, err
+}
+
 // Changes asks what changed since the cursor and tells how the gateway is. Without changes the centre answers after wait, in whole
 // seconds.
 func (c *Client) Changes(ctx context.Context, cursor string, wait time.Duration, status Status) (a ChangesAnswer, err error) {

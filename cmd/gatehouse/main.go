@@ -27,7 +27,7 @@ const (
 // for tests, which stop there, and nil otherwise.
 func verbs(step func(point string)) []verb {
 	return []verb{
-		runVerb(step), checkVerb(), cleanupVerb(), versionVerb(),
+		runVerb(step), checkVerb(), claimVerb(), cleanupVerb(), versionVerb(),
 		statusVerb(), stationsVerb(), sessionsVerb(), loginVerb(), logoutVerb(), extendVerb(), gardenVerb(), gardenTestVerb(),
 		blockVerb(), blockListVerb(), unblockVerb(), trustVerb(), trustListVerb(), untrustVerb(),
 		accountAddVerb(), accountRemoveVerb(), accountListVerb(), accountPasswdVerb(),
