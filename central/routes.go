@@ -33,6 +33,7 @@ func (s *Server) gateRoutes() []route {
 		{"POST", "/device_app_user_update/", append(roles{store.RoleUser}, write...), s.updateDeviceUser},
 		{"GET", "/me/organization/", everybody, s.myOrganization},
 		{"GET", "/organization/", read, s.listOrganizations},
+		{"POST", "/portal_login/", roles{store.RoleAdmin, store.RolePortal}, s.portalLogin},
 		{"GET", "/txlog_portal/", read, s.listTransactions},
 		{"GET", "/user/", read, s.listUsers},
 		{"POST", "/user/", write, s.createUser},

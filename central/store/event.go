@@ -124,32 +124,17 @@ func (s *Store) EndEvents(ctx context.Context) error {
 	})
 }
 
-// AdmitStation has a gateway of the scope let a station in, within that time, and returns the number of the action.
-// An account is told to the gateway before it. It returns ErrNotFound when there is no such gateway.
-func (s *Store) AdmitStation(ctx context.Context, scope Scope, gateway int64, a edge.Admit, within time.Duration) (id int64, err error) {
-	err = s.write(ctx, "admitting a station", func(tx *dbTx) error {
-		organization, err := gatewayOrganization(tx, scope, gateway)
-		if err != nil {
-			return err
+// admitStation has a gateway let a station in, within that time. An account is told to the gateway before it.
+func (s *Store) admitStation(tx *dbTx, gateway, organization int64, a edge.Admit, within time.Duration) (id int64, err error) {
+	if a.UserID != 0 {
+		if _, err := tx.Exec("INSERT INTO gateway_users (gateway_id, user_id) VALUES (?, ?) ON CONFLICT DO NOTHING", gateway, a.UserID); err != nil {
+			return 0, err
 		}
-		if a.UserID != 0 {
-			if _, err := tx.Exec("INSERT INTO gateway_users (gateway_id, user_id) VALUES (?, ?) ON CONFLICT DO NOTHING", gateway, a.UserID); err != nil {
-				return err
-			}
-			if err := changed(tx, userKind, a.UserID, organization); err != nil {
-				return err
-			}
+		if err := changed(tx, userKind, a.UserID, organization); err != nil {
+			return 0, err
 		}
-		id, err = s.order(tx, gateway, organization, nil, admin.ActionAdmit, edge.Event{Admit: &a}, within)
-		return err
-	})
-	s.wake(err)
-	return id, err
-}
-
-func gatewayOrganization(tx *dbTx, scope Scope, gateway int64) (organization int64, err error) {
-	err = tx.QueryRow("SELECT organization_id FROM gateways WHERE id = ? AND "+scope.in("organization_id"), gateway).Scan(&organization)
-	return organization, err
+	}
+	return s.order(tx, gateway, organization, nil, admin.ActionAdmit, edge.Event{Admit: &a}, within)
 }
 
 // eraseWithin is how long a gateway that is away has to forget a person: longer than any journal keeps one.
