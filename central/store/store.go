@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -80,11 +81,20 @@ func openEngine(ctx context.Context, c Config, create bool) (engine, error) {
 	path, ok := strings.CutPrefix(c.URL, "sqlite://")
 	switch {
 	case !ok || !filepath.IsAbs(path):
-		return nil, fmt.Errorf("%w: %s is neither sqlite:///absolute/path.db nor postgres://user@host/database", ErrURL, c.URL)
+		return nil, fmt.Errorf("%w: %s is neither sqlite:///absolute/path.db nor postgres://user@host/database", ErrURL, withoutPassword(c.URL))
 	case c.ReadURL != "":
 		return nil, fmt.Errorf("%w: SQLite has no replica to read from", ErrURL)
 	}
 	return openSQLite(ctx, path, create)
+}
+
+// withoutPassword is a URL that may be shown.
+func withoutPassword(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "it"
+	}
+	return u.Redacted()
 }
 
 // Close waits for the write that is running and closes the database.
