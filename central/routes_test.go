@@ -1,6 +1,10 @@
 package central
 
-import "testing"
+import (
+	"testing"
+
+	"gatehouse/api/edge"
+)
 
 // TestRoutesAndContracts: no endpoint without a contract, no contract without an endpoint.
 func TestRoutesAndContracts(t *testing.T) {
@@ -9,6 +13,7 @@ func TestRoutesAndContracts(t *testing.T) {
 		t.Fatal(err)
 	}
 	all, served := set.operations, make(map[string]bool)
+	served[endpoint("POST", edge.ClaimPath)] = true // without a token, so in no table
 	for _, r := range Routes() {
 		name := endpoint(r.Method, r.Path)
 		if served[name] = true; all[name] == nil {
@@ -17,7 +22,7 @@ func TestRoutesAndContracts(t *testing.T) {
 	}
 	for name := range all {
 		if !served[name] {
-			t.Logf("%s has no route yet", name)
+			t.Errorf("%s has no route", name)
 		}
 	}
 }
