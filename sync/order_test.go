@@ -52,17 +52,18 @@ func TestEventsTakeEffectAtOnce(t *testing.T) {
 			}
 		})
 		want(t, "status", told, r.governor.status)
-		r.governor.broken = errors.New("disk full")
+		r.governor.fail(errors.New("disk full"))
 		kick := edge.Event{ID: "e1", Disconnect: &edge.SessionRef{AcctSessionID: "s1"}}
 		r.centre.publish("", edge.ChangesAnswer{Cursor: "c1", Changes: []edge.Change{{Account: edgeAccount(7, "bob")}, {Event: &kick},
 			{Configuration: &edge.Configuration{Version: 4, Settings: json.RawMessage(`{"portal":{}}`)}}}})
 		synctest.Wait() // no time passes
-		if len(r.governor.orders) != 0 {
+		if orders, _ := r.governor.told(); len(orders) != 0 {
 			t.Fatal("an order that failed was taken for done")
 		}
 		r.pass(2 * time.Second)
-		want(t, "orders", r.governor.orders, []sessions.Order{{ID: "e1", Kind: sessions.OrderDisconnect, AcctSessionID: "s1"}})
-		want(t, "configured", r.governor.configured, []string{`4 {"portal":{}}`})
+		orders, configured := r.governor.told()
+		want(t, "orders", orders, []sessions.Order{{ID: "e1", Kind: sessions.OrderDisconnect, AcctSessionID: "s1"}})
+		want(t, "configured", configured, []string{`4 {"portal":{}}`})
 		want(t, "changed", r.takeChanged(), []string{"bob", "bob"}) // before the order, both times
 
 		r.centre.publish("c1", edge.ChangesAnswer{Cursor: "c2", Changes: []edge.Change{{Event: &edge.Event{ID: "e2", Erase: &edge.Erase{UserID: 7, Username: "bob"}}}}})

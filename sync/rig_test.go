@@ -298,6 +298,20 @@ type governor struct {
 	status     edge.Status
 }
 
+// fail makes the next order fail.
+func (g *governor) fail(err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.broken = err
+}
+
+// told is what it was told until now.
+func (g *governor) told() (orders []sessions.Order, configured []string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Clone(g.orders), slices.Clone(g.configured)
+}
+
 func (g *governor) Obey(_ context.Context, o sessions.Order) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
