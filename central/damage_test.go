@@ -11,9 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"gatehouse/internal/sqlite"
-
 	"gatehouse/api/edge"
+	"gatehouse/internal/sqlite"
 )
 
 // lose drops all tables but those by which a token is known: so every handler is reached, and what it asks the database fails.
