@@ -114,7 +114,7 @@ func emptyPostgres(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	e := &postgresEngine{db: db, lists: db}
+	e := &postgresEngine{db: db, lists: db, reports: db}
 	defer e.close()
 	var tables int
 	const q = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v', 'S')"
