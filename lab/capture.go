@@ -25,6 +25,7 @@ type Packet struct {
 	Protocol       uint8          // of the IP header; of IPv6's first header
 	TCPFlags       uint8          // as on the wire: FIN 1, SYN 2, RST 4, ACK 16
 	Refusal        bool           // ICMP's or ICMPv6's destination unreachable
+	HopLimit       uint8          // IPv4's TTL; hosts of the lab send 64
 	Octets         int            // of the whole IP packet, headers included
 }
 
@@ -234,14 +235,14 @@ func parsePacket(frame []byte) (p Packet, ok bool) {
 	switch binary.BigEndian.Uint16(frame[12:]) {
 	case unix.ETH_P_IP:
 		header := int(ip[0]&15) * 4
-		p.Octets, p.Protocol = int(binary.BigEndian.Uint16(ip[2:])), ip[9]
+		p.Octets, p.HopLimit, p.Protocol = int(binary.BigEndian.Uint16(ip[2:])), ip[8], ip[9]
 		src, dst = netip.AddrFrom4([4]byte(ip[12:])), netip.AddrFrom4([4]byte(ip[16:]))
 		payload = ip[min(header, len(ip)):]
 	case unix.ETH_P_IPV6:
 		if len(ip) < 40 {
 			return p, false
 		}
-		p.Octets, p.Protocol = 40+int(binary.BigEndian.Uint16(ip[4:])), ip[6]
+		p.Octets, p.HopLimit, p.Protocol = 40+int(binary.BigEndian.Uint16(ip[4:])), ip[7], ip[6]
 		src, dst = netip.AddrFrom16([16]byte(ip[8:])), netip.AddrFrom16([16]byte(ip[24:]))
 		payload = ip[40:]
 	default:

@@ -46,7 +46,8 @@ func NewLoopDisk(dir string, sizeMiB int) (*LoopDisk, error) {
 func (d *LoopDisk) Close() error { return unmountLoop(d.Mountpoint) }
 
 // Snapshot copies the disk to a file as a power cut would leave it at this moment. What is written but not synced is only
-// in the memory of the mounted file system (for up to some seconds) and not in the copy.
+// in the memory of the mounted file system (for up to some seconds) and not in the copy. Who writes to the disk has to
+// stand still meanwhile: a copy takes time, and no power cut leaves early blocks of one moment and late ones of another.
 func (d *LoopDisk) Snapshot(path string) error {
 	from, err := os.Open(d.file)
 	if err != nil {

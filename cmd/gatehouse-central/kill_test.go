@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -243,8 +244,15 @@ func TestDiskCopiedAtRandomMoments(t *testing.T) {
 	var answered atomic.Int64
 	ctx, stop := context.WithCancel(t.Context())
 	sent := make(chan error, 1)
+	may := make(chan struct{}, 30) // batches until the next copy: the disk is small
 	go func() {
-		for ctx.Err() == nil {
+		for {
+			select {
+			case <-ctx.Done():
+				sent <- nil
+				return
+			case <-may:
+			}
 			status, text, err := c.send("edge", "POST", edge.IngestPath, batch(t, int(answered.Load())))
 			if err != nil || status != http.StatusOK {
 				sent <- fmt.Errorf("status %d, %w: %s", status, err, text)
@@ -252,15 +260,18 @@ func TestDiskCopiedAtRandomMoments(t *testing.T) {
 			}
 			answered.Add(1)
 		}
-		sent <- nil
 	}()
 	for n := range kills() / 2 {
+		for len(may) < cap(may) {
+			may <- struct{}{}
+		}
 		for before := answered.Load(); answered.Load() == before && len(sent) == 0; {
 			runtime.Gosched()
 		}
 		had := int(answered.Load())
 		image := filepath.Join(t.TempDir(), fmt.Sprintf("copy-%d.img", n))
-		if err := disk.Snapshot(image); err != nil {
+		c.halt()
+		if err := errors.Join(disk.Snapshot(image), c.cmd.Process.Signal(syscall.SIGCONT)); err != nil {
 			t.Fatal(err)
 		}
 		c.wantInCopy(image, had)
@@ -268,6 +279,28 @@ func TestDiskCopiedAtRandomMoments(t *testing.T) {
 	stop()
 	if err := <-sent; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// halt stops the server wherever it is, but for a write to the disk, which a thread finishes first.
+func (c *centre) halt() {
+	c.t.Helper()
+	if err := c.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		c.t.Fatal(err)
+	}
+	stats := fmt.Sprintf("/proc/%d/task/*/stat", c.cmd.Process.Pid)
+	for running := true; running; {
+		threads, err := filepath.Glob(stats)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		running = slices.ContainsFunc(threads, func(file string) bool {
+			stat, err := os.ReadFile(file)
+			return err == nil && !bytes.Contains(stat, []byte(") T "))
+		})
+		if running {
+			runtime.Gosched()
+		}
 	}
 }
 
