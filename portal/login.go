@@ -27,19 +27,19 @@ const (
 // page with status 200: sign-in sheets show the body of an error status only sometimes.
 func (p *Portal) login(v *visit) {
 	if code, problem := p.readForm(v); problem.Reason != "" {
-		p.showLogin(v, code, username(v), problem)
+		p.showLogin(v, code, problem)
 		return
 	}
-	req, reason := v.loginRequest()
+	req, reason := p.loginRequest(v)
 	if reason != "" {
-		p.showLogin(v, http.StatusOK, username(v), web.Problem{Reason: reason})
+		p.showLogin(v, http.StatusOK, web.Problem{Reason: reason})
 		return
 	}
 	ctx, cancel := context.WithTimeout(v.Context(), decideTimeout)
 	defer cancel()
 	if _, err := p.cfg.Manager.Login(ctx, req); err != nil {
 		code, problem := p.problem(v, err, "logging in")
-		p.showLogin(v, code, req.Credentials.Username, problem)
+		p.showLogin(v, code, problem)
 		return
 	}
 	p.forget(v)
@@ -87,26 +87,23 @@ func (p *Portal) readForm(v *visit) (int, web.Problem) {
 func username(v *visit) string { return strings.TrimSpace(v.PostForm.Get("username")) }
 
 // loginRequest turns the form into a request, or says what is wrong with it.
-func (v *visit) loginRequest() (sessions.LoginRequest, sessions.Reason) {
-	req := sessions.LoginRequest{
-		Station: v.station, Addr: v.conn.remote.Addr(), Method: sessions.Method(v.PostForm.Get("method")),
-		Secure: v.TLS != nil, PageURL: "http://" + v.Host + "/", UserAgent: clip(v.UserAgent(), maxUserAgent),
-	}
-	if req.Secure {
-		req.PageURL = "https://" + v.Host + "/"
-	}
-	switch req.Method { // a form may ask for these two only: others are for operators and for the gateway itself
-	case sessions.MethodClick:
-		req.AcceptedTerms = v.PostForm.Get("accept")
-	case sessions.MethodPassword:
-		req.Credentials = sessions.Credentials{Username: username(v), Password: sessions.Password(v.PostForm.Get("password"))}
-		if !plausible(req.Credentials) {
-			return req, sessions.RefusedCredentials
-		}
-	default:
+func (p *Portal) loginRequest(v *visit) (sessions.LoginRequest, sessions.Reason) {
+	req := v.request(sessions.Method(v.PostForm.Get("method")))
+	w, ok := p.way[req.Method]
+	if !ok || w.request == nil {
 		return req, sessions.RefusedMethod
 	}
-	return req, ""
+	return req, w.request(v, &req)
+}
+
+// request is a login by this visit's station.
+func (v *visit) request(m sessions.Method) sessions.LoginRequest {
+	scheme := "http://"
+	if v.TLS != nil {
+		scheme = "https://"
+	}
+	return sessions.LoginRequest{Station: v.station, Addr: v.conn.remote.Addr(), Method: m, Secure: v.TLS != nil,
+		PageURL: scheme + v.Host + "/", UserAgent: clip(v.UserAgent(), maxUserAgent)}
 }
 
 // plausible spares the accounts what can be nobody's credentials.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 
 	"github.com/a-h/templ"
@@ -26,16 +25,8 @@ type visit struct {
 
 func (p *Portal) routes() http.Handler {
 	mux := http.NewServeMux()
-	for pattern, h := range map[string]func(*visit){
-		"GET /{$}":        p.root,
-		"GET /login":      p.root, // a login page that was loaded again
-		"POST /login":     p.login,
-		"POST /logout":    p.logout,
-		"GET /status":     p.status,
-		"GET /terms":      p.terms,
-		"GET /logged-out": p.loggedOut,
-	} {
-		mux.HandleFunc(pattern, p.visited(h))
+	for _, page := range p.pages() {
+		mux.HandleFunc(page.pattern, p.visited(page.show))
 	}
 	return mux
 }
@@ -70,16 +61,12 @@ func (p *Portal) root(v *visit) {
 		v.seeOther("/status")
 		return
 	}
-	p.showLogin(v, http.StatusOK, "", web.Problem{})
+	p.showLogin(v, http.StatusOK, web.Problem{})
 }
 
-func (p *Portal) showLogin(v *visit, code int, username string, problem web.Problem) {
-	l := web.Login{Page: v.page, Methods: v.zone.Methods, TermsVersion: v.zone.TermsVersion, URL: v.url, Username: username,
-		Token: p.tokens.issue(v.station, p.cfg.Clock.Mono()), Problem: problem}
-	if v.zone.Offers(sessions.MethodPassword) && !v.zone.AllowCleartext && v.TLS == nil {
-		l.Cleartext = true
-		l.Methods = slices.DeleteFunc(slices.Clone(l.Methods), func(m sessions.Method) bool { return m == sessions.MethodPassword })
-	}
+func (p *Portal) showLogin(v *visit, code int, problem web.Problem) {
+	l := web.Login{Page: v.page, URL: v.url, Token: p.tokens.issue(v.station, p.cfg.Clock.Mono()), Problem: problem}
+	l.Ways, l.Cleartext = p.offered(v)
 	v.render(code, l.View())
 }
 

@@ -54,6 +54,7 @@ type Portal struct {
 	cfg    Config
 	own    http.Handler
 	origin *http.CrossOriginProtection
+	way    map[sessions.Method]way
 	tokens tokens
 	flows  flows
 	csp    string
@@ -74,6 +75,7 @@ func New(cfg Config) *Portal {
 	p.csp = "default-src 'none'; style-src " + web.StyleHash() +
 		"; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 	_, _ = rand.Read(p.tokens.key[:]) // never fails since Go 1.24
+	p.way = p.ways()
 	p.own = p.routes()
 	return p
 }

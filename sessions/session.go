@@ -39,9 +39,21 @@ const (
 	MethodClick    Method = "click"    // click-through with terms
 	MethodPassword Method = "password" // user name and password
 	MethodVoucher  Method = "voucher"  // a code
-	MethodAdmin    Method = "admin"    // gatehouse login, by the operator
-	MethodPortal   Method = "portal"   // by the verdict of a portal elsewhere that the centre trusts
-	MethodResume   Method = "resume"   // rest of a session that a reboot ended
+	MethodToken    Method = "token"    // a pair of userCode and passCode
+	MethodRoom     Method = "room"     // room number and name
+	MethodTrial    Method = "trial"    // free for a while, once a day for each device
+	MethodMAC      Method = "mac"      // a device that its guest has asked to be remembered
+	// By a Proof that the centre takes.
+	MethodRegister Method = "register" // an account made on the spot
+	MethodEmail    Method = "email"    // a code by mail
+	MethodSMS      Method = "sms"      // a code by text message
+	MethodOIDC     Method = "oidc"     // sign-in at an OpenID provider
+	MethodSponsor  Method = "sponsor"  // somebody of the house says yes
+	MethodRADIUS   Method = "radius"   // not there yet: user name and password, checked by a RADIUS server
+
+	MethodAdmin  Method = "admin"  // gatehouse login, by the operator
+	MethodPortal Method = "portal" // by the verdict of a portal elsewhere that the centre trusts
+	MethodResume Method = "resume" // rest of a session that a reboot ended
 	// By the MAC address alone, as an AccessRule says.
 	MethodTrusted       Method = "trusted"
 	MethodPreauthorized Method = "preauthorized"

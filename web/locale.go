@@ -12,18 +12,30 @@ type Locale string
 
 // The languages.
 const (
-	English Locale = "en"
-	German  Locale = "de"
+	English    Locale = "en"
+	Spanish    Locale = "es"
+	French     Locale = "fr"
+	German     Locale = "de"
+	Portuguese Locale = "pt"
+	Italian    Locale = "it"
+	Arabic     Locale = "ar"
+	Chinese    Locale = "zh"
+	Japanese   Locale = "ja"
+	Hindi      Locale = "hi"
 )
 
 // Locales are all languages that are complete, the default first.
 func Locales() []Locale { return []Locale{English, German} }
 
-func (l Locale) texts() *texts {
-	if l == German {
-		return &german
+// area is all words of one part of the pages, in every language: a part has a file of its own, texts_PART.go.
+type area[T any] map[Locale]*T
+
+// words are those of an area in the page's language.
+func words[T any](p Page, in area[T]) *T {
+	if t, ok := in[p.Locale]; ok {
+		return t
 	}
-	return &english
+	return in[English]
 }
 
 // Choose picks the language that an Accept-Language header (RFC 9110 §12.5.4) likes best of those we have. The default

@@ -2,7 +2,6 @@ package web
 
 import (
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -31,13 +30,11 @@ type Problem struct {
 // Login offers the ways in.
 type Login struct {
 	Page
-	Methods      []sessions.Method // those that the pages know are shown, in this order
-	Cleartext    bool              // MethodPassword is offered by the zone but not over this connection: say why
-	TermsVersion string
-	Token        string // goes back with the form
-	URL          string // where the guest wanted to go; empty: unknown
-	Username     string // as typed before
-	Problem      Problem
+	Ways      []Way  // in this order
+	Cleartext bool   // some way is offered by the zone but not over this connection: say why
+	Token     string // goes back with every form
+	URL       string // where the guest wanted to go; empty: unknown
+	Problem   Problem
 }
 
 // Status tells a guest who is online what is left.
@@ -77,7 +74,7 @@ func NewStatus(p Page, s *sessions.Session, readAt time.Time) Status {
 	return st
 }
 
-func (p Page) texts() *texts { return p.Locale.texts() }
+func (p Page) texts() *texts { return words(p, common) }
 
 func (p Page) name() string {
 	if p.Venue.Name == "" {
@@ -111,13 +108,6 @@ func (l Login) title() string {
 		return t.Error + ": " + t.LogIn
 	}
 	return t.LogIn
-}
-
-// ways are the methods that have a form.
-func (l Login) ways() []sessions.Method {
-	return slices.DeleteFunc(slices.Clone(l.Methods), func(m sessions.Method) bool {
-		return m != sessions.MethodClick && m != sessions.MethodPassword
-	})
 }
 
 func (p Problem) text(t *texts) string {

@@ -19,18 +19,17 @@ type Sample struct {
 func Preview(l Locale) []Sample {
 	p := Page{Locale: l, Venue: Venue{Name: "Hotel Seeblick"}}
 	const original = "http://www.example.com/breakfast?table=4&for=2"
-	login := Login{Page: p, Methods: []sessions.Method{sessions.MethodPassword, sessions.MethodClick},
-		TermsVersion: "2026-11", Token: "sample", URL: original}
+	login := Login{Page: p, Ways: []Way{Password{}, Click{TermsVersion: "2026-11"}}, Token: "sample", URL: original}
 	with := func(change func(*Login)) templ.Component { v := login; change(&v); return v.View() }
 	status := Status{Page: p, Username: "anna", Limited: true, Left: 2*time.Hour + 14*time.Minute, Used: 46 * time.Minute,
 		Data: sessions.DataView{Limited: true, Left: 768_000_000},
 		Down: 218_400_000, Up: 12_730_000, ReadAt: time.Date(2026, 11, 21, 19, 5, 30, 0, time.UTC), URL: original, Token: "sample"}
 	samples := []Sample{
 		{"login", login.View()},
-		{"login-password", with(func(v *Login) { v.Methods = v.Methods[:1] })},
-		{"login-click", with(func(v *Login) { v.Methods = v.Methods[1:] })},
-		{"login-cleartext", with(func(v *Login) { v.Methods, v.Cleartext = v.Methods[1:], true })},
-		{"login-none", with(func(v *Login) { v.Methods = nil })},
+		{"login-password", with(func(v *Login) { v.Ways = v.Ways[:1] })},
+		{"login-click", with(func(v *Login) { v.Ways = v.Ways[1:] })},
+		{"login-cleartext", with(func(v *Login) { v.Ways, v.Cleartext = v.Ways[1:], true })},
+		{"login-none", with(func(v *Login) { v.Ways = nil })},
 		{"login-no-venue", with(func(v *Login) { v.Venue = Venue{} })},
 		{"status", status.View()},
 		{"status-slow", Status{Page: p, Data: sessions.DataView{Limited: true, Slow: true}, Used: status.Used, ReadAt: status.ReadAt, Token: "sample"}.View()},
@@ -41,7 +40,7 @@ func Preview(l Locale) []Sample {
 	}
 	for _, r := range problemsInOrder {
 		samples = append(samples, Sample{"login-problem-" + string(r), with(func(v *Login) {
-			v.Problem, v.Username = Problem{Reason: r, RetryAfter: 90 * time.Second}, "anna"
+			v.Problem, v.Ways = Problem{Reason: r, RetryAfter: 90 * time.Second}, []Way{Password{Username: "anna"}, v.Ways[1]}
 		})})
 	}
 	return samples

@@ -2,7 +2,12 @@ package web
 
 import "gatehouse/sessions"
 
-// texts are all words of the pages in one language. A field left empty fails the tests. {wait} and {version} stand for
+// parts are all areas by their names, for what goes over all words.
+var parts = map[string]any{"common": common}
+
+var common = area[texts]{English: &english, German: &german}
+
+// texts are the words that pages share, in one language. A field left empty fails the tests. {wait} and {version} stand for
 // what is put there.
 type texts struct {
 	Dir     string // ltr or rtl

@@ -1,0 +1,53 @@
+package edge
+
+// The paths of proofs: who a guest is, shown by a code sent to him, a sign-in elsewhere or somebody's word.
+const (
+	ProofPath      = "/edge/v1/proofs"       // POST ProofRequest -> ProofAnswer
+	ProofCheckPath = "/edge/v1/proofs/check" // POST ProofCheck -> ProofResult
+)
+
+// ProofRequest begins a proof.
+type ProofRequest struct {
+	Method           string            `json:"method"`             // register, email, sms, oidc, sponsor
+	Contact          string            `json:"contact,omitempty"`  // address or number; of a sponsor his address
+	Provider         string            `json:"provider,omitempty"` // of OIDC settings, by name
+	Fields           map[string]string `json:"fields,omitempty"`   // names of user_extra
+	Password         string            `json:"password,omitempty"` // of a registration
+	Locale           string            `json:"locale,omitempty"`
+	ReturnURL        string            `json:"return_url,omitempty"`
+	CallingStationID string            `json:"callingstationid"`
+	Zone             string            `json:"zone"`
+}
+
+// ProofAnswer is a proof that was begun. Where the centre will not, the answer is an error with retry_after or a field's name.
+type ProofAnswer struct {
+	Ticket    string   `json:"ticket"` // secret
+	URL       string   `json:"url,omitempty"`
+	Names     []string `json:"names,omitempty"` // hosts that the browser needs for URL
+	ExpiresIn int64    `json:"expires_in"`      // seconds
+	ResendIn  int64    `json:"resend_in,omitempty"`
+}
+
+// ProofCheck asks what became of a proof.
+type ProofCheck struct {
+	Ticket           string `json:"ticket"`
+	Answer           string `json:"answer,omitempty"` // the code
+	CallingStationID string `json:"callingstationid"`
+	Zone             string `json:"zone"`
+}
+
+// The states of a proof.
+const (
+	ProofPending = "pending"
+	ProofGiven   = "given" // once: the next question finds it expired
+	ProofWrong   = "wrong" // the answer; another may be tried while Tries is above 0
+	ProofDenied  = "denied"
+	ProofExpired = "expired"
+)
+
+// ProofResult is the state of a proof, with the account once it is given.
+type ProofResult struct {
+	State   string   `json:"state"`
+	Tries   int      `json:"tries,omitempty"` // left
+	Account *Account `json:"account,omitempty"`
+}
