@@ -34,6 +34,7 @@ gcc          gcc               go test -race
 mkfs.ext4    e2fsprogs         the state disk of the power-cut tests
 chromium     chromium          the login as a guest clicks it
 /usr/share/fonts/truetype/dejavu fonts-dejavu-core text in the screenshots
+npm          npm               axe-core, which judges the pages in the browser
 shellcheck   shellcheck        scripts of the packages
 dpkg-deb     dpkg              packages are opened and installed
 systemd-analyze systemd        the units
@@ -74,7 +75,10 @@ install() {
 }
 
 finish() {
-	[ "$1" != test ] || "$(dirname "$0")/oldkernel.sh"
+	if [ "$1" = test ]; then
+		"$(dirname "$0")/oldkernel.sh"
+		"$(dirname "$0")/axe.sh"
+	fi
 	exit
 }
 

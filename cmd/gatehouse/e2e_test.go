@@ -17,8 +17,8 @@ import (
 	"gatehouse/lab/venue"
 )
 
-// The test binary plays three more parts, told by this variable: the program itself ("gatehouse"), whose daemon stops at
-// a named point when stepsVariable says so, and the browser's process ("browser").
+// The test binary plays another part, told by this variable: the program itself ("gatehouse"), whose daemon stops at
+// a named point when stepsVariable says so.
 const (
 	roleVariable  = "GATEHOUSE_TEST_ROLE"
 	stepsVariable = "GATEHOUSE_TEST_STEPS" // path of the socket of a steps
@@ -26,15 +26,8 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	switch os.Getenv(roleVariable) {
-	case "gatehouse":
+	if os.Getenv(roleVariable) == "gatehouse" {
 		os.Exit(executeWith(context.Background(), os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}, stopAt))
-	case "browser":
-		if err := browse(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		os.Exit(0)
 	}
 	os.Exit(lab.Main(m.Run))
 }
