@@ -79,6 +79,7 @@ type Zone struct {
 	Management []netip.Prefix // who may reach the router's own services from this zone
 	Garden     []Garden       // what guests reach before they log in
 	Isolation  Isolation
+	WISPr      *WISPr // nil: off
 	// Disassociate has the router's access points send a station away when its session ends.
 	Disassociate bool
 	// CapUp and CapDown bound what all stations of the zone have together. Zero: no bound.

@@ -84,6 +84,7 @@ func parseZone(s *section) Zone {
 	}
 	z.AccessPoints = parseAccessPoints(s)
 	z.Access, z.Spoofing = parseAccess(s), parseSpoofing(s)
+	z.WISPr = parseWISPr(s, &z)
 	return z
 }
 

@@ -34,10 +34,14 @@ func (p *Portal) hijack(w http.ResponseWriter, r *http.Request, c *conn) {
 	}
 	probe := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if !probe { // nothing that sends a body may be made to send it here; 511 is never the answer to a probe
-		answer(w, http.StatusNetworkAuthenticationRequired, "", string(location))
+		answer(w, http.StatusNetworkAuthenticationRequired, "", string(location), "")
 		return
 	}
-	answer(w, http.StatusFound, string(location), string(location))
+	var offer wisprMessage
+	if zone, ok := p.cfg.Manager.Zone(st.Zone); ok && len(p.cfg.WISPr) > 0 {
+		offer = p.wisprRedirect(&zone, "http://"+base.String(), false)
+	}
+	answer(w, http.StatusFound, string(location), string(location), offer)
 }
 
 // passOn sends a station that is online by now, and whose connection was redirected before it was, back to where it
@@ -47,12 +51,12 @@ func passOn(w http.ResponseWriter, r *http.Request, to string) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		code = http.StatusTemporaryRedirect
 	}
-	answer(w, code, to, to)
+	answer(w, code, to, to, "")
 }
 
 // answer lets net/http leave out the body of an answer to HEAD.
-func answer(w http.ResponseWriter, code int, location, link string) {
-	body := web.SignInBody(make([]byte, 0, 512), link)
+func answer(w http.ResponseWriter, code int, location, link string, offer wisprMessage) {
+	body := append(web.SignInBody(make([]byte, 0, 512), link), offer.comment()...)
 	h := w.Header()
 	if location != "" {
 		h.Set("Location", location)

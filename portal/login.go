@@ -98,12 +98,8 @@ func (p *Portal) loginRequest(v *visit) (sessions.LoginRequest, sessions.Reason)
 
 // request is a login by this visit's station.
 func (v *visit) request(m sessions.Method) sessions.LoginRequest {
-	scheme := "http://"
-	if v.TLS != nil {
-		scheme = "https://"
-	}
 	return sessions.LoginRequest{Station: v.station, Addr: v.conn.remote.Addr(), Method: m, Secure: v.TLS != nil,
-		PageURL: scheme + v.Host + "/", UserAgent: clip(v.UserAgent(), maxUserAgent)}
+		PageURL: v.base() + "/", UserAgent: clip(v.UserAgent(), maxUserAgent)}
 }
 
 // plausible spares the accounts what can be nobody's credentials.

@@ -67,7 +67,7 @@ func (p *Portal) root(v *visit) {
 func (p *Portal) showLogin(v *visit, code int, problem web.Problem) {
 	l := web.Login{Page: v.page, URL: v.url, Token: p.tokens.issue(v.station, p.cfg.Clock.Mono()), Problem: problem}
 	l.Ways, l.Cleartext = p.offered(v)
-	v.render(code, l.View())
+	v.render(code, l.View(), p.wisprRedirect(&v.zone, v.base(), v.TLS != nil).comment())
 }
 
 func (p *Portal) status(v *visit) {
@@ -106,10 +106,14 @@ func (v *visit) seeOther(path string) {
 	v.WriteHeader(http.StatusSeeOther)
 }
 
-func (v *visit) render(code int, c templ.Component) {
+// render answers with a page, and what goes after it.
+func (v *visit) render(code int, c templ.Component, after ...string) {
 	var b bytes.Buffer
 	b.Grow(12 << 10)
 	_ = c.Render(v.Context(), &b) // a Buffer takes everything
+	for _, s := range after {
+		b.WriteString(s)
+	}
 	h := v.ResponseWriter.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(b.Len()))

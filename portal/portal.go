@@ -42,6 +42,8 @@ type Config struct {
 	PortalAddr func(zone string) netip.Addr
 	// Venues are names and terms by zone. A zone that is not in it shows no name and our own terms.
 	Venues map[string]web.Venue
+	// WISPr are the zones in which software may log in by itself. Default: none.
+	WISPr map[string]WISPr
 	// MaxConns bounds open connections in all, MaxConnsPerAddr those of one address. Defaults: 1024 and 64.
 	MaxConns, MaxConnsPerAddr int
 	// Step is called at "portal.before_answer" and "portal.after_answer" of a login and a logout, so that tests can stop
@@ -56,6 +58,7 @@ type Portal struct {
 	origin *http.CrossOriginProtection
 	way    map[sessions.Method]way
 	tokens tokens
+	wispr  wisprLogins
 	flows  flows
 	csp    string
 }
@@ -75,6 +78,7 @@ func New(cfg Config) *Portal {
 	p.csp = "default-src 'none'; style-src " + web.StyleHash() +
 		"; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 	_, _ = rand.Read(p.tokens.key[:]) // never fails since Go 1.24
+	p.wispr.patience = wisprPatience
 	p.way = p.ways()
 	p.own = p.routes()
 	return p

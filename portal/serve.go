@@ -48,6 +48,7 @@ func (p *Portal) Serve(ctx context.Context, ln net.Listener) error {
 			_ = srv.Close()
 		}
 	})
+	defer p.wispr.running.Wait()
 	err := srv.Serve(newLimitListener(ln, p.cfg.MaxConns, p.cfg.MaxConnsPerAddr))
 	if !stop() {
 		<-drained

@@ -1,6 +1,8 @@
 package portal
 
 import (
+	"slices"
+
 	"gatehouse/sessions"
 	"gatehouse/web"
 )
@@ -23,9 +25,9 @@ func (p *Portal) ways() map[sessions.Method]way {
 	}
 }
 
-// routes are the portal's pages.
+// pages are the portal's pages.
 func (p *Portal) pages() []page {
-	return []page{
+	return slices.Concat(p.wisprPages(), []page{
 		{"GET /{$}", p.root},
 		{"GET /login", p.root}, // a login page that was loaded again
 		{"POST /login", p.login},
@@ -33,7 +35,7 @@ func (p *Portal) pages() []page {
 		{"GET /status", p.status},
 		{"GET /terms", p.terms},
 		{"GET /logged-out", p.loggedOut},
-	}
+	})
 }
 
 // page is a pattern of net/http and who answers there.

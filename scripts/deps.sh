@@ -42,6 +42,7 @@ iptables-legacy iptables       the backend for old routers
 conntrack    conntrack         what the kernel remembers
 qemu-system-x86_64 qemu-system-x86 another kernel under an emulator
 radclient    freeradius-utils  a NAS that somebody else wrote
+xmllint      libxml2-utils     messages of WISPr against their schema
 '
 
 case "${1-}" in

@@ -110,6 +110,9 @@ func (l Login) title() string {
 	return t.LogIn
 }
 
+// Say is what a guest is told of a problem, for who does not show a page.
+func (p Page) Say(problem Problem) string { return problem.text(p.texts()) }
+
 func (p Problem) text(t *texts) string {
 	return strings.ReplaceAll(t.problem(p.Reason), "{wait}", t.wait(p.RetryAfter))
 }

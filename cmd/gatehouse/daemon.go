@@ -200,7 +200,7 @@ const loopback = "lo"
 func (g *gateway) openDoorways(ctx context.Context) error {
 	p := portal.New(portal.Config{
 		Manager: g.manager, Identify: g.identify, Forget: g.forget, Clock: g.clock, Logger: g.Logger,
-		PortalAddr: g.addressIn, Venues: g.venues(), Step: g.Step,
+		PortalAddr: g.addressIn, Venues: g.venues(), WISPr: g.wispr(), Step: g.Step,
 	})
 	pages := portalOpener{p, g.Config.Portal.HTTPPort}
 	g.doorways = []*doorway{{iface: loopback, name: "portal", opener: pages, logger: g.Logger}}

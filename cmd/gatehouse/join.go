@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"fmt"
@@ -183,6 +184,16 @@ func (g *gateway) addressIn(zone string) netip.Addr {
 		}
 	}
 	return found
+}
+
+func (g *gateway) wispr() map[string]portal.WISPr {
+	zones := map[string]portal.WISPr{}
+	for _, z := range g.Config.Zones {
+		if w := z.WISPr; w != nil {
+			zones[z.Name] = portal.WISPr{AccessLocation: w.AccessLocation, LocationName: cmp.Or(w.LocationName, g.Config.Portal.Venue+","+z.Place.LocationName)}
+		}
+	}
+	return zones
 }
 
 func (g *gateway) venues() map[string]web.Venue {
