@@ -98,17 +98,25 @@ func parseInterfaces(s *section) []string {
 	return names
 }
 
+// waysIn are those that a zone may offer.
+func waysIn() []string {
+	return []string{
+		string(sessions.MethodClick),
+		string(sessions.MethodPassword),
+		string(sessions.MethodVoucher),
+	}
+}
+
 func parseMethods(s *section) ([]sessions.Method, bool) {
 	clear := s.boolean("allow_cleartext", false)
-	names := s.requiredTexts("methods", `say how guests get in: methods = ["click"], ["password"] or both`)
+	names := s.requiredTexts("methods", `say how guests get in, as in methods = ["click", "voucher"]`)
 	methods := make([]sessions.Method, 0, len(names))
 	for _, n := range names {
-		switch m := sessions.Method(n); m {
-		case sessions.MethodClick, sessions.MethodPassword:
-			methods = append(methods, m)
-		default:
-			s.wrong("methods", strconv.Quote(n)+" is not known", `use "click" or "password"`)
+		if !slices.Contains(waysIn(), n) {
+			s.wrong("methods", strconv.Quote(n)+" is not known", "use "+orList(waysIn()))
+			continue
 		}
+		methods = append(methods, sessions.Method(n))
 	}
 	if slices.Contains(methods, sessions.MethodPassword) && !clear {
 		s.wrong("methods", "passwords need HTTPS, which this version does not have yet",

@@ -32,13 +32,14 @@ func (p *Portal) login(v *visit) {
 	}
 	req, reason := p.loginRequest(v)
 	if reason != "" {
-		p.showLogin(v, http.StatusOK, web.Problem{Reason: reason})
+		p.showLogin(v, http.StatusOK, web.Problem{Method: req.Method, Reason: reason})
 		return
 	}
 	ctx, cancel := context.WithTimeout(v.Context(), decideTimeout)
 	defer cancel()
 	if _, err := p.cfg.Manager.Login(ctx, req); err != nil {
 		code, problem := p.problem(v, err, "logging in")
+		problem.Method = req.Method
 		p.showLogin(v, code, problem)
 		return
 	}

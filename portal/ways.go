@@ -22,6 +22,7 @@ func (p *Portal) ways() map[sessions.Method]way {
 	return map[sessions.Method]way{
 		sessions.MethodClick:    {offer: offerClick, request: clickRequest},
 		sessions.MethodPassword: {offer: offerPassword, request: passwordRequest, secret: true},
+		sessions.MethodVoucher:  {offer: p.offerVoucher, request: voucherRequest},
 	}
 }
 

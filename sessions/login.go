@@ -378,10 +378,11 @@ func firstInterim(s Session) time.Duration {
 	return s.StartedAt.Mono + s.Limits.InterimInterval
 }
 
-// refused writes the refusal into the transaction log and returns it. An error that is no refusal is returned as it is.
+// refused writes the refusal into the transaction log and returns it. An error that is no refusal is returned as it is, and so is
+// what costs whoever repeats it nothing: the disk is not his to fill.
 func (m *Manager) refused(ctx context.Context, zone *Zone, req LoginRequest, err error) error {
 	var refusal *Refusal
-	if !errors.As(err, &refusal) || refusal.Reason == RefusedTooOften || refusal.Reason == RefusedTerms {
+	if !errors.As(err, &refusal) || refusal.Reason == RefusedTooOften || refusal.Reason == RefusedTerms || refusal.Reason == RefusedMistyped {
 		return err
 	}
 	if req.Method == MethodPreauthorized && m.refusedBefore(req.Station) == refusal.Reason {

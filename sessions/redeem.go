@@ -48,7 +48,7 @@ func (m *Manager) redeem(ctx context.Context, req LoginRequest) (Account, error)
 	}
 	code, err := ParseVoucherCode(string(req.Code))
 	if err != nil { // no guess: it can be no voucher's
-		return Account{}, &Refusal{Reason: RefusedCode}
+		return Account{}, &Refusal{Reason: RefusedMistyped}
 	}
 	keys := codeGuessKeys(req.Station)
 	if wait := m.guess.wait(m.cfg.Clock.Mono(), keys); wait > 0 {

@@ -21,8 +21,9 @@ const (
 	RefusedNothingLeft   Reason = "nothing_left"        // no time left
 	RefusedCap           Reason = "data_used_up"        // no data left in this day, week or month
 	RefusedTooManyOnline Reason = "gateway_full"        // no station id free
-	RefusedCode          Reason = "wrong_code"          // no voucher has this code, or it is mistyped
-	RefusedElsewhere     Reason = "not_valid_here"      // the voucher is for other zones
+	RefusedCode          Reason = "wrong_code"          // no voucher has this code
+	RefusedMistyped      Reason = "mistyped_code"       // no voucher can have it: its check fails
+	RefusedElsewhere     Reason = "not_valid_here"      // the account or voucher is for other zones
 	RefusedBlocked       Reason = "blocked"             // an AccessRule says so; nothing of it is told to the guest
 	RefusedNoAccount     Reason = "unknown_account"     // a pre-authorized station's account is not known here
 )

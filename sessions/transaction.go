@@ -34,7 +34,7 @@ var refusalMessages = map[Reason]string{
 	RefusedCentreAway:  "Centre unreachable, account not known here",
 	RefusedBlocked:     "Station is blocked",
 	RefusedCode:        "Wrong voucher code",
-	RefusedElsewhere:   "Voucher is not for this zone",
+	RefusedElsewhere:   "Account or voucher is not for this zone",
 	RefusedNothingLeft: "Voucher is used up",
 	RefusedNoAccount:   "Account not known here",
 }

@@ -23,6 +23,7 @@ type Page struct {
 
 // Problem is what a guest is told when something did not work. The zero Problem is none.
 type Problem struct {
+	Method     sessions.Method // of the way in that was tried; empty: none
 	Reason     sessions.Reason // of sessions, or Internal or FormExpired
 	RetryAfter time.Duration   // for sessions.RefusedTooOften
 }
@@ -117,7 +118,29 @@ func (p Problem) text(t *texts) string {
 	return strings.ReplaceAll(t.problem(p.Reason), "{wait}", t.wait(p.RetryAfter))
 }
 
-func (l Login) wrong() bool { return l.Problem.Reason == sessions.RefusedCredentials }
+// problem is told in the words of the way in that was tried, where it has its own.
+func (l Login) problem() string {
+	for _, w := range l.Ways {
+		own, ok := w.(interface {
+			problem(Page, sessions.Reason) string
+		})
+		if ok && w.Method() == l.Problem.Method {
+			if text := own.problem(l.Page, l.Problem.Reason); text != "" {
+				return text
+			}
+		}
+	}
+	return l.Problem.text(l.texts())
+}
+
+// wrong tells that what was typed into the form of this way is not right.
+func (l Login) wrong(m sessions.Method) bool {
+	switch l.Problem.Reason {
+	case sessions.RefusedCredentials, sessions.RefusedCode, sessions.RefusedMistyped:
+		return l.Problem.Method == m
+	}
+	return false
+}
 
 func (s Status) dataLeft() string {
 	if s.Data.Slow {

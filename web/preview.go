@@ -38,9 +38,10 @@ func Preview(l Locale) []Sample {
 		{"terms", Terms{Page: p, Version: "2026-11", URL: original}.View()},
 		{"unknown", Unknown{Page: p}.View()},
 	}
+	samples = append(samples, voucherSamples(with)...)
 	for _, r := range problemsInOrder {
 		samples = append(samples, Sample{"login-problem-" + string(r), with(func(v *Login) {
-			v.Problem, v.Ways = Problem{Reason: r, RetryAfter: 90 * time.Second}, []Way{Password{Username: "anna"}, v.Ways[1]}
+			v.Problem, v.Ways = Problem{Method: sessions.MethodPassword, Reason: r, RetryAfter: 90 * time.Second}, []Way{Password{Username: "anna"}, v.Ways[1]}
 		})})
 	}
 	return samples
@@ -51,5 +52,5 @@ var problemsInOrder = []sessions.Reason{
 	sessions.RefusedCredentials, sessions.RefusedInactive, sessions.RefusedExpired, sessions.RefusedTooMany,
 	sessions.RefusedTerms, sessions.RefusedMethod, sessions.RefusedCleartext, sessions.RefusedCentreAway,
 	sessions.RefusedTooOften, sessions.RefusedUnknownZone, sessions.RefusedNotLoggedIn, sessions.RefusedNothingLeft, sessions.RefusedCap,
-	sessions.RefusedTooManyOnline, sessions.RefusedBlocked, sessions.RefusedCode, sessions.RefusedElsewhere, sessions.RefusedNoAccount, Internal, FormExpired,
+	sessions.RefusedTooManyOnline, sessions.RefusedBlocked, sessions.RefusedCode, sessions.RefusedMistyped, sessions.RefusedElsewhere, sessions.RefusedNoAccount, Internal, FormExpired,
 }

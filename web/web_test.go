@@ -125,8 +125,21 @@ func TestTextsComplete(t *testing.T) {
 				continue
 			}
 			for i := range words.Elem().NumField() {
-				if words.Elem().Field(i).IsZero() {
-					t.Errorf("%s: %s of %s is empty", l, words.Elem().Type().Field(i).Name, name)
+				field, what := words.Elem().Field(i), words.Elem().Type().Field(i).Name+" of "+name
+				if field.IsZero() {
+					t.Errorf("%s: %s is empty", l, what)
+				}
+				if field.Kind() != reflect.Map {
+					continue
+				}
+				model := reflect.ValueOf(in).MapIndex(reflect.ValueOf(English)).Elem().Field(i)
+				for _, key := range model.MapKeys() {
+					if text := field.MapIndex(key); !text.IsValid() || text.IsZero() {
+						t.Errorf("%s: %s has nothing for %s", l, what, key)
+					}
+				}
+				if field.Len() != model.Len() {
+					t.Errorf("%s: %s has %d texts, English has %d", l, what, field.Len(), model.Len())
 				}
 			}
 		}
