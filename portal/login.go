@@ -81,6 +81,7 @@ func (p *Portal) readForm(v *visit) (int, web.Problem) {
 	if !p.tokens.valid(v.PostForm.Get("token"), v.station, p.cfg.Clock.Mono()) {
 		return http.StatusOK, expired
 	}
+	v.conn.place.decides()
 	return http.StatusOK, web.Problem{}
 }
 

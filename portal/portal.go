@@ -44,8 +44,8 @@ type Config struct {
 	Venues map[string]web.Venue
 	// WISPr are the zones in which software may log in by itself. Default: none.
 	WISPr map[string]WISPr
-	// MaxConns bounds open connections in all, MaxConnsPerAddr those of one address. Defaults: 1024 and 64.
-	MaxConns, MaxConnsPerAddr int
+	// MaxConns bounds the open connections of a listener, MaxConnsPerStation those of one station. Defaults: 1024 and 64.
+	MaxConns, MaxConnsPerStation int
 	// Step is called at "portal.before_answer" and "portal.after_answer" of a login and a logout, so that tests can stop
 	// there. Default: nothing.
 	Step func(point string)
@@ -68,8 +68,8 @@ func New(cfg Config) *Portal {
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = 1024
 	}
-	if cfg.MaxConnsPerAddr == 0 {
-		cfg.MaxConnsPerAddr = 64
+	if cfg.MaxConnsPerStation == 0 {
+		cfg.MaxConnsPerStation = 64
 	}
 	if cfg.Step == nil {
 		cfg.Step = func(string) {}

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"sync"
 	"time"
 )
 
@@ -36,7 +35,12 @@ func (p *Portal) Serve(ctx context.Context, ln net.Listener) error {
 		ErrorLog:                     slog.NewLogLogger(p.cfg.Logger.Handler(), slog.LevelWarn),
 		BaseContext:                  func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, connKey{}, &conn{addrPort(c.RemoteAddr()), addrPort(c.LocalAddr()), p.cfg.Clock.Mono()})
+			return context.WithValue(ctx, connKey{}, &conn{addrPort(c.RemoteAddr()), addrPort(c.LocalAddr()), p.cfg.Clock.Mono(), placeOf(c)})
+		},
+		ConnState: func(c net.Conn, state http.ConnState) {
+			if state == http.StateIdle {
+				placeOf(c).answered()
+			}
 		},
 	}
 	drained := make(chan struct{})
@@ -49,7 +53,7 @@ func (p *Portal) Serve(ctx context.Context, ln net.Listener) error {
 		}
 	})
 	defer p.wispr.running.Wait()
-	err := srv.Serve(newLimitListener(ln, p.cfg.MaxConns, p.cfg.MaxConnsPerAddr))
+	err := srv.Serve(newLimitListener(ln, p.cfg.MaxConns, p.cfg.MaxConnsPerStation, p.owner))
 	if !stop() {
 		<-drained
 	}
@@ -63,6 +67,7 @@ func (p *Portal) Serve(ctx context.Context, ln net.Listener) error {
 type conn struct {
 	remote, local netip.AddrPort
 	since         time.Duration // Mono
+	place         *limitConn
 }
 
 type connKey struct{}
@@ -78,90 +83,12 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// limitListener bounds connections (DESIGN D18). Above the bound in all, new ones wait in the kernel's queue until a
-// timeout frees a place; above the bound of one address they are reset, so that one device cannot take every place.
-type limitListener struct {
-	net.Listener
-	places  chan struct{}
-	perAddr int
-	closed  chan struct{}
-	close   func()
-
-	mu sync.Mutex
-	by map[netip.Addr]int
-}
-
-func newLimitListener(ln net.Listener, all, perAddr int) *limitListener {
-	l := &limitListener{Listener: ln, places: make(chan struct{}, all), perAddr: perAddr, closed: make(chan struct{}),
-		by: map[netip.Addr]int{}}
-	l.close = sync.OnceFunc(func() { close(l.closed) })
-	return l
-}
-
-// Accept implements net.Listener.
-func (l *limitListener) Accept() (net.Conn, error) {
-	select {
-	case l.places <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
+// owner is whose connection it is, for the bound of each: the station's, or where nobody knows it, the address's.
+func (p *Portal) owner(remote, local netip.AddrPort) any {
+	ctx, cancel := context.WithTimeout(context.Background(), headerTimeout)
+	defer cancel()
+	if st, ok := p.cfg.Identify(ctx, remote, local); ok {
+		return st
 	}
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			<-l.places
-			return nil, err
-		}
-		a := addrPort(c.RemoteAddr()).Addr()
-		if l.take(a) {
-			return &limitConn{Conn: c, release: sync.OnceFunc(func() { l.release(a) })}, nil
-		}
-		if t, ok := c.(*net.TCPConn); ok {
-			_ = t.SetLinger(0)
-		}
-		_ = c.Close()
-	}
-}
-
-// Close implements net.Listener.
-func (l *limitListener) Close() error {
-	l.close()
-	return l.Listener.Close()
-}
-
-func (l *limitListener) take(a netip.Addr) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.by[a] >= l.perAddr {
-		return false
-	}
-	l.by[a]++
-	return true
-}
-
-func (l *limitListener) release(a netip.Addr) {
-	l.mu.Lock()
-	if l.by[a]--; l.by[a] == 0 {
-		delete(l.by, a)
-	}
-	l.mu.Unlock()
-	<-l.places
-}
-
-type limitConn struct {
-	net.Conn
-	release func()
-}
-
-// Close implements net.Conn.
-func (c *limitConn) Close() error {
-	defer c.release()
-	return c.Conn.Close()
-}
-
-// CloseWrite lets net/http send an answer out whole before it closes on a request that it did not read to its end.
-func (c *limitConn) CloseWrite() error {
-	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return w.CloseWrite()
-	}
-	return nil
+	return remote.Addr()
 }

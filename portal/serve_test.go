@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -46,19 +47,27 @@ func greeted(addr, from string) error {
 	return err
 }
 
+// byAddress has a station of its own behind every address.
+func byAddress(c *Config) {
+	c.Identify = func(_ context.Context, remote, _ netip.AddrPort) (sessions.Station, bool) {
+		a := remote.Addr().As4()
+		return sessions.Station{Zone: "guest", MAC: sessions.MAC{2, 0, a[0], a[1], a[2], a[3]}}, true
+	}
+}
+
 func TestConnectionLimits(t *testing.T) {
-	b := start(t, func(c *Config) { c.MaxConnsPerAddr = 2 })
+	b := start(t, func(c *Config) { byAddress(c); c.MaxConnsPerStation = 2 })
 	one, two := dial(t, b.addr, "127.0.0.2"), dial(t, b.addr, "127.0.0.2")
 	if err := greeted(b.addr, "127.0.0.2"); !errors.Is(err, syscall.ECONNRESET) {
-		t.Errorf("the third connection of one address: %v, want a reset", err)
+		t.Errorf("the third connection of one station: %v, want a reset", err)
 	}
 	other := dial(t, b.addr, "127.0.0.3")
 	if a := b.over(other, "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"); a.status != http.StatusFound {
-		t.Errorf("another address while one is at its limit: %d", a.status)
+		t.Errorf("another station while one is at its limit: %d", a.status)
 	}
 	one.Close()
 	two.Close()
-	await(t, "the first address to have places again", func() bool {
+	await(t, "the first station to have places again", func() bool {
 		c, err := net.DialTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}, net.TCPAddrFromAddrPort(netip.MustParseAddrPort(b.addr)))
 		if err != nil {
 			return false
@@ -70,38 +79,49 @@ func TestConnectionLimits(t *testing.T) {
 	})
 }
 
-func TestConnectionsWaitForAPlace(t *testing.T) {
-	inner, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+// One station is one, however many addresses it has.
+func TestConnectionsOfManyAddresses(t *testing.T) {
+	b := start(t, func(c *Config) { c.MaxConnsPerStation = 2 })
+	dial(t, b.addr, "127.0.0.2")
+	dial(t, b.addr, "127.0.0.3")
+	if err := greeted(b.addr, "127.0.0.4"); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the third connection: %v, want a reset", err)
+	}
+}
+
+// When all places are taken the oldest connection gives way, but not one on which a login is decided.
+func TestTheOldestConnectionGivesWay(t *testing.T) {
+	begun, finish := make(chan struct{}), make(chan struct{})
+	b := start(t, func(c *Config) { byAddress(c); c.MaxConns = 3 })
+	b.manager.login = func(context.Context, sessions.LoginRequest) (sessions.Session, error) {
+		close(begun)
+		<-finish
+		return sessions.Session{}, nil
+	}
+	login := dial(t, b.addr, "127.0.0.1")
+	if _, err := io.WriteString(login, b.postText("/login", "", values("method", "click", "token", b.token(), "accept", "1"))); err != nil {
 		t.Fatal(err)
 	}
-	l := newLimitListener(inner, 1, 9)
-	dial(t, inner.Addr().String(), "127.0.0.2")
-	dial(t, inner.Addr().String(), "127.0.0.3")
-	first, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
+	<-begun
+	silent := dial(t, b.addr, "127.0.0.2")
+	slow := dial(t, b.addr, "127.0.0.3")
+	_, _ = io.WriteString(slow, "GET / HTTP/1.1\r\nX-Slow: ")
+	for i := range 3 {
+		c := dial(t, b.addr, fmt.Sprintf("127.0.0.%d", 10+i))
+		if a := b.over(c, "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"); a.status != http.StatusFound {
+			t.Errorf("guest %d: status %d", i, a.status)
+		}
+		hold := dial(t, b.addr, fmt.Sprintf("127.0.0.%d", 20+i)) // the next attacker
+		_, _ = io.WriteString(hold, "GET")
 	}
-	accepted := make(chan error, 2)
-	accept := func() { _, err := l.Accept(); accepted <- err }
-	go accept()
-	select {
-	case err := <-accepted:
-		t.Fatalf("the second was accepted beside the first (%v)", err)
-	case <-time.After(50 * time.Millisecond):
+	for name, c := range map[string]net.Conn{"silent": silent, "slow": slow} {
+		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the %s connection: %v, want a reset", name, err)
+		}
 	}
-	first.Close()
-	first.Close() // frees its place once only
-	if err := <-accepted; err != nil {
-		t.Errorf("the second, after the first closed: %v", err)
-	}
-	if n := len(l.places); n != 1 {
-		t.Errorf("%d places are taken, want 1", n)
-	}
-	go accept() // waits, as there is no place
-	l.Close()
-	if err := <-accepted; !errors.Is(err, net.ErrClosed) {
-		t.Errorf("Accept of a closed listener: %v", err)
+	close(finish)
+	if resp, err := http.ReadResponse(bufio.NewReader(login), nil); err != nil || resp.StatusCode != http.StatusSeeOther {
+		t.Errorf("the login that was being decided: %v, %v", resp, err)
 	}
 }
 
@@ -154,7 +174,7 @@ func TestServeReportsALostListener(t *testing.T) {
 
 // BenchmarkRedirect is a probe over a connection of its own: DESIGN §6 asks for 2,000/s with 50 in flight.
 func BenchmarkRedirect(b *testing.B) {
-	t := start(b, func(c *Config) { c.MaxConnsPerAddr = 1000 })
+	t := start(b, func(c *Config) { c.MaxConnsPerStation = 1000 })
 	b.SetParallelism(50 / runtime.GOMAXPROCS(0))
 	b.ReportAllocs()
 	var mu sync.Mutex

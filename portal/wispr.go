@@ -146,6 +146,7 @@ func (p *Portal) wisprLogin(v *visit) {
 		p.wisprSay(v, reply, kind, wisprCode(wisprInternal))
 		return
 	}
+	v.conn.place.decides()
 	req := v.request("")
 	if reason := wisprRequest(v, &req); reason != "" {
 		p.wisprRefuse(v, reply, kind, &sessions.Refusal{Reason: reason})
