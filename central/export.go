@@ -84,8 +84,11 @@ const (
 	codeFont        = "Courier"
 )
 
-// PDF is a sheet of the vouchers that can still be used, with a QR code each: of the code or, where link is given, of that with the
-// code in the place of {code} or at its end. Texts outside Latin-1 are shown as far as the fonts of every printer go.
+// portalLink leads to the portal of whichever gateway captures it (decision 0030).
+const portalLink = "http://192.0.2.1/v/" + codePlaceholder
+
+// PDF is a sheet of the vouchers that can still be used, with a QR code each: of link with the code in the place of {code} or at its
+// end. Without a link it is one to the portal of whatever gateway the phone is at. Texts outside Latin-1 are shown as far as the fonts of every printer go.
 func (x *Export) PDF(ctx context.Context, link string) ([]byte, error) {
 	doc := fpdf.New("P", "mm", "A4", "")
 	doc.SetAutoPageBreak(false, 0)
@@ -157,10 +160,10 @@ func (x *Export) card(doc *fpdf.Fpdf, latin func(string) string, i int, left, to
 
 func qrText(code, link string) string {
 	bare := strings.ReplaceAll(code, "-", "")
-	switch {
-	case link == "":
-		return bare
-	case strings.Contains(link, codePlaceholder):
+	if link == "" {
+		link = portalLink
+	}
+	if strings.Contains(link, codePlaceholder) {
 		return strings.ReplaceAll(link, codePlaceholder, url.QueryEscape(bare))
 	}
 	return link + url.QueryEscape(bare)

@@ -275,6 +275,7 @@ func TestVoucherExport(t *testing.T) {
 			t.Errorf("%s is not on the sheet whole", code)
 		}
 	}
+	c.want(http.StatusOK, ask{who: "acme staff", method: "GET", path: export + "pdf&link={code}"}, nil)
 	c.want(http.StatusBadRequest, ask{who: "acme staff", method: "GET", path: export + "doc"}, nil)
 	c.want(http.StatusForbidden, ask{who: "acme readonly", method: "GET", path: export + "csv"}, nil)
 	var page admin.Page[admin.Voucher]

@@ -16,9 +16,11 @@ func (p *Portal) hijack(w http.ResponseWriter, r *http.Request, c *conn) {
 	st, known := p.cfg.Identify(ctx, c.remote, c.local)
 	base := p.base(c, st.Zone)
 	ours := isOurs(r.Host, base) // the router's own address, where guests find the portal and nothing else
+	code, link := linkCode(r.URL)
+	link = link && known
 	if known {
 		p.cfg.Manager.Seen(st, c.remote.Addr())
-		if v := p.cfg.Manager.View(st); to != "" && !ours && online(v) {
+		if v := p.cfg.Manager.View(st); to != "" && !ours && !link && online(v) {
 			if p.predates(c, v.Session) {
 				passOn(w, r, to)
 				return
@@ -28,9 +30,14 @@ func (p *Portal) hijack(w http.ResponseWriter, r *http.Request, c *conn) {
 		p.flows.add(st, Flow{Client: c.remote, Portal: c.local}, p.cfg.Clock.Mono())
 	}
 	location := append(make([]byte, 0, 256), "http://"...)
-	location = append(base.AppendTo(location), '/')
-	if to != "" && !ours {
-		location = append(append(location, "?u="...), url.QueryEscape(to)...)
+	location = base.AppendTo(location)
+	switch {
+	case link:
+		location = append(location, p.links.page(st, code, p.cfg.Clock.Mono())...)
+	case to != "" && !ours:
+		location = append(append(location, "/?u="...), url.QueryEscape(to)...)
+	default:
+		location = append(location, '/')
 	}
 	probe := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if !probe { // nothing that sends a body may be made to send it here; 511 is never the answer to a probe

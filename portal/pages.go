@@ -21,6 +21,7 @@ type visit struct {
 	zone    sessions.Zone
 	page    web.Page
 	url     string // where the guest wanted to go, or empty
+	voucher string // code of the link that led here, or empty
 }
 
 func (p *Portal) routes() http.Handler {
@@ -60,6 +61,9 @@ func (p *Portal) root(v *visit) {
 	if online(p.cfg.Manager.View(v.station)) {
 		v.seeOther("/status")
 		return
+	}
+	if hidden := v.FormValue("v"); hidden != "" && v.zone.Offers(sessions.MethodVoucher) {
+		v.voucher = p.links.code(hidden, v.station, p.cfg.Clock.Mono())
 	}
 	p.showLogin(v, http.StatusOK, web.Problem{})
 }

@@ -58,6 +58,7 @@ type Portal struct {
 	origin *http.CrossOriginProtection
 	way    map[sessions.Method]way
 	tokens tokens
+	links  links
 	wispr  wisprLogins
 	flows  flows
 	csp    string
@@ -74,7 +75,7 @@ func New(cfg Config) *Portal {
 	if cfg.Step == nil {
 		cfg.Step = func(string) {}
 	}
-	p := &Portal{cfg: cfg, origin: http.NewCrossOriginProtection()}
+	p := &Portal{cfg: cfg, origin: http.NewCrossOriginProtection(), links: newLinks()}
 	p.csp = "default-src 'none'; style-src " + web.StyleHash() +
 		"; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 	_, _ = rand.Read(p.tokens.key[:]) // never fails since Go 1.24

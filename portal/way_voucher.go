@@ -8,6 +8,9 @@ import (
 // A code is asked for over clear HTTP too: it opens nothing but this network, and who hears it on the air
 // could as well borrow the MAC address that it admitted.
 func (p *Portal) offerVoucher(v *visit) web.Way {
+	if v.voucher != "" {
+		return web.Voucher{Code: sessions.VoucherCode(v.voucher).Text()}
+	}
 	return web.Voucher{Code: clip(v.PostForm.Get("code"), maxCode)}
 }
 

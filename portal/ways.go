@@ -35,6 +35,7 @@ func (p *Portal) pages() []page {
 		{"POST /logout", p.logout},
 		{"GET /status", p.status},
 		{"GET /terms", p.terms},
+		{"GET " + linkPath, p.link},
 		{"GET /logged-out", p.loggedOut},
 	})
 }
@@ -49,7 +50,7 @@ type page struct {
 func (p *Portal) offered(v *visit) (offered []web.Way, hidden bool) {
 	for _, m := range v.zone.Methods {
 		switch w, ok := p.way[m]; {
-		case !ok:
+		case !ok || v.voucher != "" && m != sessions.MethodVoucher:
 		case w.secret && v.cleartext():
 			hidden = true
 		default:
