@@ -81,6 +81,11 @@ func (c *Client) Extend(ctx context.Context, in ExtendRequest) ([]Session, error
 	return call[[]Session](ctx, c, http.MethodPost, "/extend", in)
 }
 
+// Explain is what happened to a station.
+func (c *Client) Explain(ctx context.Context, in ExplainRequest) (sessions.Visit, error) {
+	return call[sessions.Visit](ctx, c, http.MethodPost, "/explain", in)
+}
+
 // Accounts are the gateway's own accounts.
 func (c *Client) Accounts(ctx context.Context) ([]Account, error) {
 	return call[[]Account](ctx, c, http.MethodGet, "/accounts", nil)

@@ -34,6 +34,7 @@ type Config struct {
 	Accounts Accounts
 	Access   Access
 	Extend   Extender
+	Visits   Visits
 	Outbox   func(ctx context.Context) (int, error)    // records that the centre has not merged yet
 	Centre   func(ctx context.Context) (Centre, error) // nil: the gateway stands alone
 	Facts    func(sessions.Station) Facts              // what a station said of itself
@@ -105,6 +106,7 @@ func (s *Server) routes() http.Handler {
 	handle(mux, "POST /login", s.login)
 	handle(mux, "POST /logout", s.logout)
 	handle(mux, "POST /extend", s.extend)
+	handle(mux, "POST /explain", s.explain)
 	handle(mux, "GET /access", s.access)
 	handle(mux, "POST /access/set", s.accessSet)
 	handle(mux, "POST /access/remove", s.accessRemove)

@@ -30,8 +30,11 @@ var schema0005 string
 //go:embed schema/0006.sql
 var schema0006 string
 
+//go:embed schema/0007.sql
+var schema0007 string
+
 func schema() []sqlite.Step {
-	return []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}, {SQL: schema0003}, {SQL: schema0004}, {SQL: schema0005}, {SQL: schema0006}}
+	return []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}, {SQL: schema0003}, {SQL: schema0004}, {SQL: schema0005}, {SQL: schema0006}, {SQL: schema0007}}
 }
 
 // The points at which Options.Step is called, on the goroutine that commits.
@@ -53,6 +56,8 @@ type Options struct {
 	// KeepSpent is how many lines the ledger of data caps has at most. Default 60,000: the day, week and month of 20,000
 	// accounts, or stations where sessions are nobody's. Beyond it the oldest go.
 	KeepSpent int
+	// KeepVisits is how many visits can be found by their support codes. Default 2,000.
+	KeepVisits int
 	// Logger hears of rows that cannot be read and of what Run could not do. Default: nobody.
 	Logger *slog.Logger
 	// Step is called at each named point of Commit. Default: nothing.
@@ -92,6 +97,9 @@ func Open(ctx context.Context, path string, o Options) (*Journal, error) {
 	}
 	if o.KeepSpent == 0 {
 		o.KeepSpent = 60_000
+	}
+	if o.KeepVisits == 0 {
+		o.KeepVisits = 2000
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

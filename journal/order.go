@@ -36,10 +36,12 @@ func (j *Journal) Settled(ctx context.Context, order string) (settled bool, err 
 const forget = `json_remove(json_set(body, '$.username', '', '$.station.mac', '00:00:00:00:00:00'),
 	'$.user_id', '$.addr', '$.user_agent', '$.page_url', '$.class')`
 
-// Erase takes a person out of ended sessions, the transaction log, what the centre has rejected and the ledger. Accounting
+// Erase takes a person out of the visits of stations that were the person's, ended sessions, the transaction log, what the centre has rejected and the ledger. Accounting
 // records that the centre has not had yet stay as they are, and go when it has: it could not find their session otherwise.
 func (j *Journal) Erase(ctx context.Context, username string) error {
 	for _, e := range []struct{ find, change string }{
+		{`SELECT v.id FROM visits v JOIN sessions s ON v.station = json_extract(s.body, '$.station.zone') || '/' || json_extract(s.body, '$.station.mac')
+			WHERE json_extract(s.body, '$.username') = ?`, "DELETE FROM visits"},
 		{"SELECT id FROM sessions WHERE open = 0 AND json_extract(body, '$.username') = ?", "UPDATE sessions SET body = " + forget},
 		{"SELECT id FROM transactions WHERE json_extract(body, '$.username') = ?", "UPDATE transactions SET body = " + forget},
 		{`SELECT seq FROM rejected WHERE coalesce(json_extract(body, '$.session.username'), json_extract(body, '$.username')) = ?`,

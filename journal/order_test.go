@@ -52,11 +52,13 @@ func TestErase(t *testing.T) {
 	must(t, j.Commit(t.Context(), sessions.Batch{Sessions: []sessions.Session{over}, Records: []sessions.AccountingRecord{record(sessions.Stop, over)},
 		Spent: []sessions.Spent{{Account: "centre/anna", Start: "2026-11-01", Up: 5}}}))
 	must(t, j.Rejected(t.Context(), 1, "invalid", "x"))
+	must(t, j.SaveVisits(t.Context(), []sessions.Visit{{Code: "ANNAS", Station: sessionN(1).Station}, {Code: "K7M2P"}}))
 	must(t, j.Erase(t.Context(), "anna"))
 
 	var names int
 	const count = `SELECT (SELECT count(*) FROM sessions WHERE body LIKE '%anna%') + (SELECT count(*) FROM transactions WHERE body LIKE '%anna%')
-		+ (SELECT count(*) FROM rejected WHERE body LIKE '%anna%') + (SELECT count(*) FROM spent WHERE account LIKE '%anna%')`
+		+ (SELECT count(*) FROM rejected WHERE body LIKE '%anna%') + (SELECT count(*) FROM spent WHERE account LIKE '%anna%')
+		+ (SELECT count(*) FROM visits WHERE code = 'ANNAS')`
 	must(t, j.db.Read().QueryRowContext(t.Context(), count).Scan(&names))
 	if names != 0 {
 		t.Errorf("%d rows still have the name", names)

@@ -46,6 +46,7 @@ func (j *Journal) Tidy(ctx context.Context) error {
 			WHERE t.id <= (SELECT max(id) FROM transactions) - ?
 			AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.tx = t.id) LIMIT ?)`, j.options.KeepTransactions},
 		{`DELETE FROM spent WHERE id IN (SELECT id FROM spent WHERE id <= (SELECT max(id) FROM spent) - ? LIMIT ?)`, j.options.KeepSpent},
+		{`DELETE FROM visits WHERE id IN (SELECT id FROM visits WHERE id <= (SELECT max(id) FROM visits) - ? LIMIT ?)`, j.options.KeepVisits},
 		{`DELETE FROM rejected WHERE seq IN (SELECT seq FROM rejected ORDER BY seq DESC LIMIT ?2 OFFSET ?1)`, keepRejected},
 		{`DELETE FROM settled WHERE id IN (SELECT id FROM settled WHERE id <= (SELECT max(id) FROM settled) - ? LIMIT ?)`, keepSettled},
 		{`DELETE FROM boots WHERE id IN (SELECT id FROM boots ORDER BY id DESC LIMIT ?2 OFFSET ?1)`, keepBoots},

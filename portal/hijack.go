@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 
+	"gatehouse/sessions"
 	"gatehouse/web"
 )
 
@@ -27,6 +28,7 @@ func (p *Portal) hijack(w http.ResponseWriter, r *http.Request, c *conn) {
 			}
 			p.cfg.Manager.Recheck(ctx) // fell idle, and nobody has looked since
 		}
+		p.cfg.Visits.Note(st, sessions.EventRedirected, asker(to), "")
 		p.flows.add(st, Flow{Client: c.remote, Portal: c.local}, p.cfg.Clock.Mono())
 	}
 	location := append(make([]byte, 0, 256), "http://"...)

@@ -53,6 +53,8 @@ func (p *Portal) visited(h func(*visit)) http.HandlerFunc {
 		p.cfg.Manager.Seen(st, v.conn.remote.Addr())
 		v.station, v.page.Venue = st, p.cfg.Venues[st.Zone]
 		v.url = safeURL(r.URL.Query().Get("u"))
+		p.cfg.Visits.Note(st, sessions.EventPage, r.Pattern, "")
+		v.page.Code = p.cfg.Visits.Code(r.Context(), st)
 		h(v)
 	}
 }

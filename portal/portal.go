@@ -42,6 +42,8 @@ type Config struct {
 	PortalAddr func(zone string) netip.Addr
 	// Venues are names and terms by zone. A zone that is not in it shows no name and our own terms.
 	Venues map[string]web.Venue
+	// Visits hear what happens to stations, and have the support codes that pages show. Nil: no codes.
+	Visits *sessions.Visits
 	// WISPr are the zones in which software may log in by itself. Default: none.
 	WISPr map[string]WISPr
 	// MaxConns bounds the open connections of a listener, MaxConnsPerStation those of one station. Defaults: 1024 and 64.

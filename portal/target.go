@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// maxAsker bounds what is kept of a host name, in octets.
+const maxAsker = 48
+
 // maxURL bounds, in octets, what is kept of where a guest wanted to go.
 const maxURL = 1024
 
@@ -133,4 +136,16 @@ func isProbe(s string) bool {
 		}
 	}
 	return false
+}
+
+// asker is who asked the question that was redirected, as far as its address tells; nothing else of an address is kept.
+func asker(to string) string {
+	switch {
+	case to == "":
+		return "unreadable"
+	case isProbe(to):
+		u, _ := url.Parse(to) // isProbe could
+		return clip(u.Hostname(), maxAsker)
+	}
+	return "other"
 }

@@ -52,6 +52,19 @@ func (m *Manager) Login(ctx context.Context, req LoginRequest) (Session, error) 
 
 // login is Login for whoever holds the station.
 func (m *Manager) login(ctx context.Context, zone *Zone, req LoginRequest) (Session, error) {
+	s, err := m.tryLogin(ctx, zone, req)
+	if err != nil {
+		why := EventFault
+		var refusal *Refusal
+		if errors.As(err, &refusal) {
+			why = string(refusal.Reason)
+		}
+		m.cfg.Visits.Note(req.Station, EventRefused, string(req.Method), why)
+	}
+	return s, err
+}
+
+func (m *Manager) tryLogin(ctx context.Context, zone *Zone, req LoginRequest) (Session, error) {
 	m.takeCode(&req)
 	if m.rule(req.Station).Kind == AccessBlocked {
 		return Session{}, m.refused(context.WithoutCancel(ctx), zone, req, &Refusal{Reason: RefusedBlocked})
@@ -278,6 +291,7 @@ func (m *Manager) admit(ctx context.Context, s Session, b *book) (Session, error
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r.admitted(digest, m.cfg.Clock.Mono())
+	m.cfg.Visits.Note(s.Station, EventAdmitted, string(s.Method), "")
 	m.shareAnew(&r.Session)
 	m.enter(r)
 	m.leaseShared(&s)

@@ -83,9 +83,15 @@ func (m *Manager) endBy(ctx context.Context, cause TerminateCause, why []Outcome
 	}
 	m.cfg.Step("logout.released")
 	for _, s := range ended {
-		m.cfg.Ended(s)
+		m.hasEnded(s)
 	}
 	return ended, nil
+}
+
+// hasEnded tells of a session whose Stop is durable.
+func (m *Manager) hasEnded(s Session) {
+	m.cfg.Visits.Note(s.Station, EventEnded, string(s.TerminateCause), s.TerminateNote)
+	m.cfg.Ended(s)
 }
 
 func (m *Manager) withSession(stations []Station) []Station {

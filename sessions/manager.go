@@ -32,6 +32,8 @@ type Config struct {
 	NASID string // NAS-Identifier
 	NASIP string // NAS-IP-Address
 
+	Visits *Visits // hears what happens to stations; nil: nobody does
+
 	// Believable is the earliest wall time that can be true, the build date (DESIGN D8).
 	Believable time.Time
 	// VerifierMaxAge is how long a centre account may log in here without the centre. Default 30 days.
@@ -286,6 +288,7 @@ func (m *Manager) sight(st Station, addr netip.Addr) {
 		}
 		s = &sighting{}
 		m.seen[st] = s
+		m.cfg.Visits.Note(st, EventSeen, "", "")
 	}
 	s.at = m.cfg.Clock.Mono()
 	if !addr.IsValid() || slices.Contains(s.addrs, addr) {
@@ -358,13 +361,22 @@ func (m *Manager) timedOut(r *live) bool {
 }
 
 // stamp is this moment.
-func (m *Manager) stamp() Stamp { return m.stampAt(m.cfg.Clock.Mono()) }
+func (m *Manager) stamp() Stamp { return stampBy(m.cfg.Clock, m.cfg.Believable) }
 
 // stampAt is the moment of this boot at which Mono read mono.
 func (m *Manager) stampAt(mono time.Duration) Stamp {
 	s := Stamp{BootID: m.cfg.Clock.BootID(), Mono: mono}
 	if now := m.cfg.Clock.Now(); m.believable(now) {
 		s.Wall = now.Add(mono - m.cfg.Clock.Mono()).UTC()
+	}
+	return s
+}
+
+// stampBy is this moment by a clock whose wall time is true from believable on.
+func stampBy(c clock.Clock, believable time.Time) Stamp {
+	s := Stamp{BootID: c.BootID(), Mono: c.Mono()}
+	if now := c.Now(); !now.Before(believable) {
+		s.Wall = now.UTC()
 	}
 	return s
 }

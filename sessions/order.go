@@ -177,6 +177,7 @@ func (m *Manager) erase(ctx context.Context, username string, outcome Outcome) e
 		if _, err := m.logout(ctx, s.Station, s.AcctSessionID, AdminReset); notARefusal(err) != nil {
 			return err
 		}
+		m.cfg.Visits.Forget(s.Station)
 	}
 	if err := m.cfg.Verifiers.DeleteVerifier(ctx, username); err != nil {
 		return err

@@ -32,7 +32,7 @@ func (m *Manager) Start(ctx context.Context) error {
 		}
 	}
 	for _, s := range stops.Sessions {
-		m.cfg.Ended(s)
+		m.hasEnded(s)
 	}
 	if err := m.block(ctx); err != nil {
 		return err

@@ -19,6 +19,7 @@ type Venue struct {
 type Page struct {
 	Locale Locale
 	Venue  Venue
+	Code   string // for the guest to read out to who helps; empty: none
 }
 
 // Problem is what a guest is told when something did not work. The zero Problem is none.

@@ -3,7 +3,7 @@ package web
 import "gatehouse/sessions"
 
 // parts are all areas by their names, for what goes over all words.
-var parts = map[string]any{"common": common, "voucher": voucherWords}
+var parts = map[string]any{"common": common, "voucher": voucherWords, "after": afterWords}
 
 var common = area[texts]{English: &english, German: &german}
 

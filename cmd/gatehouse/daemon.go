@@ -65,6 +65,7 @@ type gateway struct {
 	neigh    *neigh.Table
 	sniffer  *neigh.Sniffer
 	manager  *sessions.Manager
+	visits   *sessions.Visits
 	doorways []*doorway
 
 	began        time.Duration // Mono
@@ -179,11 +180,14 @@ func (g *gateway) openKernel(ctx context.Context) (err error) {
 
 func (g *gateway) buildManager(context.Context) error {
 	g.hostapd = hostapd.New(g.Logger)
+	g.visits = sessions.NewVisits(sessions.VisitsConfig{
+		Clock: g.clock, Store: g.journal, Believable: believable(), SaveEvery: g.Config.PersistInterval, Logger: g.Logger,
+	})
 	c := sessions.Config{
 		Clock: g.clock, Enforcer: g.isolator, Store: g.journal, Local: g.journal, Verifiers: g.journal, Logger: g.Logger,
 		Zones: g.domainZones(), NASID: g.Config.NASID, NASIP: g.Config.NASIP.String(),
 		Believable: believable(), TimeZone: g.Config.TimeZone, PersistInterval: g.Config.PersistInterval, PortOf: g.portOf, MovedAt: g.movedAt,
-		Ended: g.ended, Step: g.Step,
+		Ended: g.ended, Step: g.Step, Visits: g.visits,
 	}
 	if g.sync != nil {
 		c.Mirror, c.Vouchers, c.Authority, c.Orders, c.Queued = g.mirror, g.mirror, g.sync.Authority, g.journal, g.sync.Pusher.Wake
@@ -201,6 +205,7 @@ func (g *gateway) openDoorways(ctx context.Context) error {
 	p := portal.New(portal.Config{
 		Manager: g.manager, Identify: g.identify, Forget: g.forget, Clock: g.clock, Logger: g.Logger,
 		PortalAddr: g.addressIn, Venues: g.venues(), WISPr: g.wispr(), Step: g.Step,
+		Visits: g.visits,
 	})
 	pages := portalOpener{p, g.Config.Portal.HTTPPort}
 	g.doorways = []*doorway{{iface: loopback, name: "portal", opener: pages, logger: g.Logger}}
