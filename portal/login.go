@@ -74,7 +74,7 @@ func (p *Portal) readForm(v *visit) (int, web.Problem) {
 		v.PostForm = nil
 		return http.StatusBadRequest, expired
 	}
-	v.url = safeURL(v.PostForm.Get("u"))
+	v.wants(v.PostForm.Get("u"))
 	if p.origin.Check(v.Request) != nil {
 		return http.StatusForbidden, expired
 	}

@@ -41,7 +41,7 @@ func (p *Portal) visited(h func(*visit)) http.HandlerFunc {
 		// Not no-referrer: with it browsers send "Origin: null" along with our own forms, which cannot be told from a
 		// stranger's.
 		head.Set("Referrer-Policy", "same-origin")
-		v := &visit{ResponseWriter: w, Request: r, conn: connOf(r), page: web.Page{Locale: web.Choose(r.Header.Get("Accept-Language"))}}
+		v := &visit{ResponseWriter: w, Request: r, conn: connOf(r), page: pageFor(r)}
 		st, ok := p.cfg.Identify(r.Context(), v.conn.remote, v.conn.local)
 		if ok {
 			v.zone, ok = p.cfg.Manager.Zone(st.Zone)
@@ -52,11 +52,35 @@ func (p *Portal) visited(h func(*visit)) http.HandlerFunc {
 		}
 		p.cfg.Manager.Seen(st, v.conn.remote.Addr())
 		v.station, v.page.Venue = st, p.cfg.Venues[st.Zone]
-		v.url = safeURL(r.URL.Query().Get("u"))
+		v.wants(r.URL.Query().Get("u"))
 		p.cfg.Visits.Note(st, sessions.EventPage, r.Pattern, "")
 		v.page.Code = p.cfg.Visits.Code(r.Context(), st)
 		h(v)
 	}
+}
+
+// pageFor is a page in the language that the guest has chosen by hand, else in the one that the browser likes best. The choice
+// goes along in addresses: sign-in sheets keep no cookies.
+func pageFor(r *http.Request) web.Page {
+	if l, ok := web.Named(r.URL.Query().Get("lang")); ok {
+		return web.Page{Locale: l, Chosen: true}
+	}
+	return web.Page{Locale: web.Choose(r.Header.Get("Accept-Language"))}
+}
+
+// wants remembers where the guest wanted to go. An answer to a form has no address of its own: who wants another language there
+// begins again.
+func (v *visit) wants(original string) {
+	v.url = safeURL(original)
+	path, q := "/", url.Values{}
+	if v.Method == http.MethodGet || v.Method == http.MethodHead {
+		path, q = v.URL.Path, v.URL.Query()
+	}
+	q.Del("u")
+	if v.url != "" {
+		q.Set("u", v.url)
+	}
+	v.page.Self = path + "?" + q.Encode()
 }
 
 func (p *Portal) root(v *visit) {
@@ -104,10 +128,7 @@ func (p *Portal) loggedOut(v *visit) {
 
 // seeOther sends the browser on by a full page navigation (standards.md §2.4).
 func (v *visit) seeOther(path string) {
-	if v.url != "" {
-		path += "?u=" + url.QueryEscape(v.url)
-	}
-	v.ResponseWriter.Header().Set("Location", path)
+	v.ResponseWriter.Header().Set("Location", v.page.Link(path, v.url))
 	v.ResponseWriter.Header().Set("Content-Length", "0")
 	v.WriteHeader(http.StatusSeeOther)
 }

@@ -27,6 +27,34 @@ const (
 // Locales are all languages that are complete, the default first.
 func Locales() []Locale { return []Locale{English, German} }
 
+// name is what the language calls itself.
+func (l Locale) name() string {
+	switch l {
+	case Spanish:
+		return "Español"
+	case French:
+		return "Français"
+	case German:
+		return "Deutsch"
+	case Portuguese:
+		return "Português"
+	case Italian:
+		return "Italiano"
+	case Arabic:
+		return "العربية"
+	case Chinese:
+		return "中文"
+	case Japanese:
+		return "日本語"
+	case Hindi:
+		return "हिन्दी"
+	}
+	return "English"
+}
+
+// Named is the language that a page's address asks for by ?lang=.
+func Named(tag string) (Locale, bool) { return match(tag) }
+
 // area is all words of one part of the pages, in every language: a part has a file of its own, texts_PART.go.
 type area[T any] map[Locale]*T
 

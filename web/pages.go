@@ -1,7 +1,9 @@
 package web
 
 import (
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -18,8 +20,10 @@ type Venue struct {
 // Page is what all pages share.
 type Page struct {
 	Locale Locale
+	Chosen bool // Locale was chosen by hand: links and forms carry it along
 	Venue  Venue
 	Code   string // for the guest to read out to who helps; empty: none
+	Self   string // path and query of this page, or of where a guest goes from here who wants another language; empty: /
 }
 
 // Problem is what a guest is told when something did not work. The zero Problem is none.
@@ -159,9 +163,51 @@ func (s Status) host() string {
 	return u.Host
 }
 
-func path(p, original string) string {
-	if original == "" {
-		return p
+// Link is the address of a page of ours; original goes along where it is not empty, as does a language that was chosen.
+func (p Page) Link(path, original string) string {
+	q := url.Values{}
+	if original != "" {
+		q.Set("u", original)
 	}
-	return p + "?u=" + url.QueryEscape(original)
+	if p.Chosen {
+		q.Set("lang", string(p.Locale))
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
+func (p Page) selfPath() string {
+	path, _, _ := strings.Cut(p.Self, "?")
+	if path == "" {
+		return "/"
+	}
+	return path
+}
+
+// selfQuery are names and values of the query of the page's own address, for a form that adds the language.
+func (p Page) selfQuery() (pairs [][2]string) {
+	_, query, _ := strings.Cut(p.Self, "?")
+	values, _ := url.ParseQuery(query) // what cannot be read is left out
+	delete(values, "lang")
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		for _, v := range values[name] {
+			pairs = append(pairs, [2]string{name, v})
+		}
+	}
+	return pairs
+}
+
+// manyWays is more than what the page shows at once.
+const manyWays = 2
+
+// open tells whether a way's form is shown where others are folded.
+func (l Login) open(w Way) bool {
+	for _, other := range l.Ways {
+		if other.Method() == l.Problem.Method {
+			return w.Method() == l.Problem.Method
+		}
+	}
+	return w == l.Ways[0]
 }

@@ -10,12 +10,13 @@ var common = area[texts]{English: &english, German: &german}
 // texts are the words that pages share, in one language. A field left empty fails the tests. {wait} and {version} stand for
 // what is put there.
 type texts struct {
-	Dir     string // ltr or rtl
-	Decimal string
-	Seconds string
-	Minutes string
-	Hours   string
-	Days    string // three and more
+	Dir      string // ltr or rtl
+	Language string
+	Decimal  string
+	Seconds  string
+	Minutes  string
+	Hours    string
+	Days     string // three and more
 
 	GuestWiFi string
 	Welcome   string

@@ -3,12 +3,13 @@ package web
 import "gatehouse/sessions"
 
 var german = texts{
-	Dir:     "ltr",
-	Decimal: ",",
-	Seconds: "s",
-	Minutes: "min",
-	Hours:   "h",
-	Days:    "Tage",
+	Dir:      "ltr",
+	Language: "Sprache",
+	Decimal:  ",",
+	Seconds:  "s",
+	Minutes:  "min",
+	Hours:    "h",
+	Days:     "Tage",
 
 	GuestWiFi: "Gäste-WLAN",
 	Welcome:   "Willkommen",

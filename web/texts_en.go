@@ -3,12 +3,13 @@ package web
 import "gatehouse/sessions"
 
 var english = texts{
-	Dir:     "ltr",
-	Decimal: ".",
-	Seconds: "s",
-	Minutes: "min",
-	Hours:   "h",
-	Days:    "days",
+	Dir:      "ltr",
+	Language: "Language",
+	Decimal:  ".",
+	Seconds:  "s",
+	Minutes:  "min",
+	Hours:    "h",
+	Days:     "days",
 
 	GuestWiFi: "Guest Wi-Fi",
 	Welcome:   "Welcome",
