@@ -172,8 +172,11 @@ func (p Page) Link(path, original string) string {
 	if p.Chosen {
 		q.Set("lang", string(p.Locale))
 	}
-	if len(q) == 0 {
+	switch {
+	case len(q) == 0:
 		return path
+	case strings.Contains(path, "?"):
+		return path + "&" + q.Encode()
 	}
 	return path + "?" + q.Encode()
 }
