@@ -20,6 +20,7 @@ nsenter      util-linux        programs inside the namespaces
 benches='
 strace       strace            a disk that is slow to sync
 iptables-legacy-restore iptables rules of other portals, for comparison
+opennds      opennds           the figures of another portal, for comparison
 '
 database='
 /usr/lib/postgresql postgresql   the larger database of the centre
@@ -72,6 +73,10 @@ install() {
 		mkdir -p /etc/postgresql-common
 		echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf
 	fi
+	# A portal that somebody only wants to measure must not begin to catch the machine's own network.
+	case " $* " in *" opennds "*)
+		[ ! -d /etc/systemd/system ] || [ -e /etc/systemd/system/opennds.service ] || ln -s /dev/null /etc/systemd/system/opennds.service ;;
+	esac
 	DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 install --no-install-recommends "$@"
 }
 

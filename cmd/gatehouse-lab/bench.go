@@ -44,6 +44,7 @@ func bench(ctx context.Context, p programs, only string) error {
 	}{
 		{"login", benchLogin},
 		{"redirect", benchRedirect},
+		{"portal", benchPortal},
 		{"rss", benchRSS},
 		{"datapath-packets", benchPackets},
 		{"datapath-tcp", benchTCP},
