@@ -35,6 +35,8 @@ gcc          gcc               go test -race
 mkfs.ext4    e2fsprogs         the state disk of the power-cut tests
 chromium     chromium          the login as a guest clicks it
 /usr/share/fonts/truetype/dejavu fonts-dejavu-core text in the screenshots
+/usr/share/fonts/truetype/droid fonts-droid-fallback Chinese and Japanese in them
+/usr/share/fonts/truetype/lohit-devanagari fonts-lohit-deva Hindi in them
 npm          npm               axe-core, which judges the pages in the browser
 shellcheck   shellcheck        scripts of the packages
 dpkg-deb     dpkg              packages are opened and installed

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -25,7 +24,9 @@ const (
 )
 
 // Locales are all languages that are complete, the default first.
-func Locales() []Locale { return []Locale{English, German} }
+func Locales() []Locale {
+	return []Locale{English, Spanish, French, German, Portuguese, Italian, Arabic, Chinese, Japanese, Hindi}
+}
 
 // name is what the language calls itself.
 func (l Locale) name() string {
@@ -109,13 +110,23 @@ func (t *texts) duration(d time.Duration) string {
 	d = max(0, d)
 	switch {
 	case d < time.Minute:
-		return fmt.Sprintf("%d\u00a0%s", d/time.Second, t.Seconds)
+		return count(t.Seconds, int64(d/time.Second))
 	case d < time.Hour:
-		return fmt.Sprintf("%d\u00a0%s", d/time.Minute, t.Minutes)
+		return count(t.Minutes, int64(d/time.Minute))
 	case d < 72*time.Hour:
-		return fmt.Sprintf("%d\u00a0%s %d\u00a0%s", d/time.Hour, t.Hours, d%time.Hour/time.Minute, t.Minutes)
+		return count(t.Hours, int64(d/time.Hour)) + " " + count(t.Minutes, int64(d%time.Hour/time.Minute))
 	}
-	return fmt.Sprintf("%d\u00a0%s", d/(24*time.Hour), t.Days)
+	days, form := int64(d/(24*time.Hour)), 0
+	if last := days % 100; len(t.Days) == 3 && last > 10 {
+		form = 1
+	} else if len(t.Days) == 3 && last < 3 {
+		form = 2
+	}
+	return count(t.Days[form], days)
+}
+
+func count(pattern string, n int64) string {
+	return strings.ReplaceAll(pattern, "{n}", strconv.FormatInt(n, 10))
 }
 
 // wait rounds up: who comes back when told to must not come too early.
@@ -129,10 +140,9 @@ func (t *texts) wait(d time.Duration) string {
 
 // size writes octets in decimal units, as phones do.
 func (t *texts) size(octets uint64) string {
-	units := [...]string{"kB", "MB", "GB", "TB"}
 	v, i := float64(octets)/1000, 0
-	for v >= 999.95 && i < len(units)-1 {
+	for v >= 999.95 && i < len(t.Units)-1 {
 		v, i = v/1000, i+1
 	}
-	return strings.Replace(strconv.FormatFloat(v, 'f', 1, 64), ".", t.Decimal, 1) + "\u00a0" + units[i]
+	return strings.Replace(strconv.FormatFloat(v, 'f', 1, 64), ".", t.Decimal, 1) + "\u00a0" + t.Units[i]
 }

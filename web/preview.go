@@ -17,7 +17,7 @@ type Sample struct {
 // Preview renders every page in every state that a guest may meet, with made-up data: for tests, and for people who
 // change how things look.
 func Preview(l Locale) []Sample {
-	p := Page{Locale: l, Venue: Venue{Name: "Hotel Seeblick"}, Code: "K7M2P"}
+	p := Page{Locale: l, Chosen: l != English, Venue: Venue{Name: "Hotel Seeblick"}, Code: "K7M2P"}
 	const original = "http://www.example.com/breakfast?table=4&for=2"
 	login := Login{Page: p, Ways: []Way{Password{}, Click{TermsVersion: "2026-11"}}, Token: "sample", URL: original}
 	with := func(change func(*Login)) templ.Component { v := login; change(&v); return v.View() }

@@ -5,10 +5,13 @@ import "gatehouse/sessions"
 // parts are all areas by their names, for what goes over all words.
 var parts = map[string]any{"common": common, "voucher": voucherWords, "after": afterWords}
 
-var common = area[texts]{English: &english, German: &german}
+var common = area[texts]{
+	English: &english, Spanish: &spanish, French: &french, German: &german, Portuguese: &portuguese,
+	Italian: &italian, Arabic: &arabic, Chinese: &chinese, Japanese: &japanese, Hindi: &hindi,
+}
 
-// texts are the words that pages share, in one language. A field left empty fails the tests. {wait} and {version} stand for
-// what is put there.
+// texts are the words that pages share, in one language. A field left empty fails the tests. {n}, {wait}, {link} and {version}
+// stand for what is put there.
 type texts struct {
 	Dir      string // ltr or rtl
 	Language string
@@ -16,7 +19,8 @@ type texts struct {
 	Seconds  string
 	Minutes  string
 	Hours    string
-	Days     string // three and more
+	Days     []string  // three and more; three forms where a language has them: 3 to 10, 11 to 99, the rest, by the last two digits
+	Units    [4]string // thousands, millions and so on of octets
 
 	GuestWiFi string
 	Welcome   string
@@ -27,9 +31,8 @@ type texts struct {
 	Password      string
 	PasswordTitle string
 	ClickTitle    string
-	AcceptBefore  string
+	Accept        string
 	AcceptLink    string
-	AcceptAfter   string
 	GoOnline      string
 	Cleartext     string
 	NoMethod      string

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -80,7 +81,11 @@ func TestPageWeight(t *testing.T) {
 			if m := outside.FindString(page); m != "" {
 				t.Errorf("%s.%s: has %q", s.Name, l, m)
 			}
-			for _, must := range []string{`<!doctype html>`, `<html lang="` + string(l) + `" dir="ltr"`, `name="viewport"`, "<h1"} {
+			dir := "ltr"
+			if l == Arabic {
+				dir = "rtl"
+			}
+			for _, must := range []string{`<!doctype html>`, `<html lang="` + string(l) + `" dir="` + dir + `"`, `name="viewport"`, "<h1"} {
 				if !strings.Contains(page, must) {
 					t.Errorf("%s.%s: lacks %q", s.Name, l, must)
 				}
@@ -164,6 +169,65 @@ func TestTextsComplete(t *testing.T) {
 	}
 }
 
+// What is put into a text is put into it in every language, and so are the reasons that a way in tells of by itself.
+func TestPlaceholders(t *testing.T) {
+	placeholder := regexp.MustCompile(`\{[a-z]+\}`)
+	for name, in := range parts {
+		texts := map[Locale]map[string]string{}
+		for _, l := range Locales() {
+			texts[l] = map[string]string{}
+			flatten(reflect.ValueOf(in).MapIndex(reflect.ValueOf(l)), "", texts[l])
+		}
+		for key, text := range texts[English] {
+			want := placeholder.FindAllString(text, -1)
+			slices.Sort(want)
+			for _, l := range Locales() {
+				other, ok := texts[l][key]
+				got := placeholder.FindAllString(other, -1)
+				slices.Sort(got)
+				if !ok || !slices.Equal(got, want) {
+					t.Errorf("%s.%s in %s puts %v into %q, English %v", name, key, l, got, other, want)
+				}
+			}
+		}
+	}
+}
+
+// flatten collects texts by their path.
+func flatten(v reflect.Value, path string, to map[string]string) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		flatten(v.Elem(), path, to)
+	case reflect.String:
+		to[path] = v.String()
+	case reflect.Struct:
+		for i := range v.NumField() {
+			flatten(v.Field(i), path+"."+v.Type().Field(i).Name, to)
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			flatten(v.MapIndex(key), path+"."+key.String(), to)
+		}
+	case reflect.Slice, reflect.Array:
+		if v.Len() > 0 { // as many as a language needs
+			flatten(v.Index(0), path, to)
+		}
+	}
+}
+
+// A language that was chosen by hand is not lost by any link or form.
+func TestLinksCarryLanguage(t *testing.T) {
+	link := regexp.MustCompile(`(?:href|action)="(/[^"]*)"`)
+	for _, s := range Preview(Arabic) {
+		page := footer.ReplaceAllString(render(t, s.Page), "") // the choice of a language itself
+		for _, m := range link.FindAllStringSubmatch(page, -1) {
+			if !strings.Contains(m[1], "lang=ar") {
+				t.Errorf("%s: %s forgets the language; make it by Page.Link", s.Name, m[1])
+			}
+		}
+	}
+}
+
 func declaredReasons(t *testing.T) []sessions.Reason {
 	t.Helper()
 	f, err := parser.ParseFile(token.NewFileSet(), "../sessions/refusal.go", nil, 0)
@@ -197,15 +261,23 @@ func TestChoose(t *testing.T) {
 		"de":                               German,
 		"de-CH,de;q=0.9,en;q=0.8":          German,
 		"en-GB,en;q=0.9,de;q=0.8":          English,
-		"fr-FR, fr;q=0.9, DE;q=0.4":        German,
+		"nl-NL, nl;q=0.9, DE;q=0.4":        German,
 		"en;q=0.3, de;q=0.7":               German,
 		"de;q=0, en;q=0.1":                 English,
 		"de;q=NaN":                         English,
 		"de;q=7":                           English,
-		"fr":                               English,
+		"zh-Hans-CN, zh;q=0.9":             Chinese,
+		"zh-Hant-TW":                       Chinese,
+		"pt-BR,pt;q=0.9,en-US;q=0.8":       Portuguese,
+		"ar-EG-u-nu-arab":                  Arabic,
+		"ja,en-US;q=0.9":                   Japanese,
+		"hi-IN":                            Hindi,
+		"es-419,es;q=0.9":                  Spanish,
+		"*":                                English,
+		"nl":                               English,
 		"den":                              English,
 		",,;;q=,":                          English,
-		strings.Repeat("fr,", 1000) + "de": English,
+		strings.Repeat("nl,", 1000) + "de": English,
 	} {
 		if got := Choose(header); got != want {
 			t.Errorf("Choose(%.40q) = %s, want %s", header, got, want)
@@ -235,6 +307,22 @@ func TestFigures(t *testing.T) {
 		if got := german.size(n); got != want {
 			t.Errorf("size(%d) = %q, want %q", n, got, want)
 		}
+	}
+	for _, c := range []struct {
+		t    *texts
+		d    time.Duration
+		want string
+	}{
+		{&arabic, 72 * time.Hour, "3\u00a0أيام"}, {&arabic, 11 * 24 * time.Hour, "11\u00a0يومًا"}, {&arabic, 102 * 24 * time.Hour, "102\u00a0يوم"},
+		{&arabic, 103 * 24 * time.Hour, "103\u00a0أيام"}, {&japanese, 134 * time.Minute, "2時間 14分"}, {&chinese, 40 * time.Second, "40秒"},
+		{&hindi, 100 * time.Hour, "4\u00a0दिन"},
+	} {
+		if got := c.t.duration(c.d); got != c.want {
+			t.Errorf("duration(%v) = %q, want %q", c.d, got, c.want)
+		}
+	}
+	if got := french.size(1_500_000); got != "1,5\u00a0Mo" {
+		t.Errorf("French writes %q", got)
 	}
 	for d, want := range map[time.Duration]string{
 		0: "0\u00a0s", 1100 * time.Millisecond: "2\u00a0s", time.Minute: "1\u00a0min", 61 * time.Second: "2\u00a0min",
