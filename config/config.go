@@ -38,8 +38,15 @@ const (
 
 // Portal is what the guests' pages need.
 type Portal struct {
-	HTTPPort uint16
-	Venue    string // empty: none told
+	HTTPPort  uint16
+	HTTPSPort uint16
+	Venue     string // empty: none told
+	// Name is the DNS name by which guests' devices reach the portal over HTTPS; empty: HTTP only, by address.
+	Name             string
+	Certificate, Key string // paths of PEM files
+	CAFile           string
+	CA               []byte        // PEM, read from CAFile by Load; nil: the machine's
+	LeaseTime        time.Duration // the longest that the router's DHCP server gives out in a zone
 }
 
 // DNS is what the forwarder of captive guests' queries needs.
@@ -80,6 +87,7 @@ type Zone struct {
 	Garden     []Garden       // what guests reach before they log in
 	Isolation  Isolation
 	WISPr      *WISPr // nil: off
+	VenueURL   string // of a page about the place (RFC 8908 venue-info-url); empty: none
 	// Disassociate has the router's access points send a station away when its session ends.
 	Disassociate bool
 	// CapUp and CapDown bound what all stations of the zone have together. Zero: no bound.

@@ -37,8 +37,9 @@ func LoadWith(path, hostname string, settings Settings) (*Config, error) {
 	}
 	if c.Centre != nil {
 		checkToken(c.Centre, &problems)
-		loadCA(c.Centre, &problems)
+		c.Centre.CA = loadCA("centre.ca_file", c.Centre.CAFile, &problems)
 	}
+	c.Portal.CA = loadCA("portal.ca_file", c.Portal.CAFile, &problems)
 	if len(problems) > 0 {
 		return nil, problems
 	}
@@ -87,19 +88,18 @@ func checkToken(c *Centre, problems *Problems) {
 	}
 }
 
-func loadCA(c *Centre, problems *Problems) {
-	if c.CAFile == "" {
-		return
+func loadCA(key, path string, problems *Problems) []byte {
+	if path == "" {
+		return nil
 	}
-	text, _, err := readFile(c.CAFile)
+	text, _, err := readFile(path)
 	switch {
 	case err != nil:
-		problems.add("centre.ca_file", plain(err), "give the path of the CA's certificate in PEM form, or remove the key")
+		problems.add(key, plain(err), "give the path of the CA's certificate in PEM form, or remove the key")
 	case !x509.NewCertPool().AppendCertsFromPEM([]byte(text)):
-		problems.add("centre.ca_file", c.CAFile+" holds no certificate", "it must be in PEM form: -----BEGIN CERTIFICATE-----")
-	default:
-		c.CA = []byte(text)
+		problems.add(key, path+" holds no certificate", "it must be in PEM form: -----BEGIN CERTIFICATE-----")
 	}
+	return []byte(text)
 }
 
 func readFile(path string) (string, fs.FileMode, error) {

@@ -23,6 +23,8 @@ const (
 	defaultControlGroup    = "gatehouse"
 	defaultPersistInterval = time.Minute
 	defaultHTTPPort        = 2080
+	defaultHTTPSPort       = 2443
+	defaultLeaseTime       = 12 * time.Hour
 	defaultDNSPort         = 2053
 	defaultDNSUpstream     = "127.0.0.1:53"
 	defaultVerifierMaxAge  = 30 * 24 * time.Hour
@@ -92,9 +94,9 @@ func parseConfig(s *section, hostname string) *Config {
 	}
 	c.Firewall = parseFirewall(s)
 	c.Portal = parsePortal(s)
-	c.DNS = parseDNS(s, c.Portal.HTTPPort)
+	c.DNS = parseDNS(s, &c.Portal)
 	c.Centre = parseCentre(s)
-	c.Zones = parseZones(s)
+	c.Zones = parseZones(s, c.Portal.Name != "")
 	if c.Firewall == BackendIPTables {
 		*s.problems = append(*s.problems, c.BeyondIPTables()...)
 	}
@@ -131,23 +133,6 @@ func absolute(s *section, name, absent string) string {
 	return v
 }
 
-func parsePortal(root *section) Portal {
-	p := Portal{HTTPPort: defaultHTTPPort}
-	s := root.table("portal")
-	if s == nil {
-		return p
-	}
-	if n, ok := s.number("http_port", 1, 65535); ok {
-		p.HTTPPort = uint16(n)
-	}
-	p.Venue = s.text("venue", "")
-	if len(p.Venue) > maxAttribute {
-		s.wrong("venue", "is longer than 253 octets", "shorten it")
-	}
-	s.finish()
-	return p
-}
-
 func parseFirewall(root *section) Backend {
 	s := root.table("firewall")
 	if s == nil {
@@ -174,7 +159,7 @@ func (c *Config) BeyondIPTables() (problems Problems) {
 	return problems
 }
 
-func parseDNS(root *section, portal uint16) DNS {
+func parseDNS(root *section, portal *Portal) DNS {
 	d := DNS{Port: defaultDNSPort, Upstream: netip.MustParseAddrPort(defaultDNSUpstream)}
 	s := root.table("dns")
 	if s == nil {
@@ -183,7 +168,7 @@ func parseDNS(root *section, portal uint16) DNS {
 	if n, ok := s.number("port", 1, 65535); ok {
 		d.Port = uint16(n)
 	}
-	if d.Port == 53 || d.Port == portal {
+	if d.Port == 53 || d.Port == portal.HTTPPort || d.Port == portal.HTTPSPort {
 		s.wrong("port", strconv.Itoa(int(d.Port))+" has another use", "choose one that neither the router's resolver nor the portal has")
 	}
 	upstream := s.text("upstream", defaultDNSUpstream)

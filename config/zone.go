@@ -17,7 +17,7 @@ var (
 	interfaceName = regexp.MustCompile(`^[^\s/:*"]{1,15}$`)
 )
 
-func parseZones(root *section) []Zone {
+func parseZones(root *section, https bool) []Zone {
 	sections := root.tables("zone", "name")
 	if len(sections) == 0 && !slices.ContainsFunc(*root.problems, func(p Problem) bool { return p.Key == "zone" }) {
 		root.wrong("zone", "is missing", "describe at least one guest network with [[zone]]")
@@ -26,7 +26,7 @@ func parseZones(root *section) []Zone {
 	ownerOf := map[string]string{} // interface -> zone
 	names := map[string]bool{}
 	for i, s := range sections {
-		z := parseZone(s)
+		z := parseZone(s, https)
 		zones[i] = z
 		if names[z.Name] && z.Name != "" {
 			s.wrong("name", "two zones are called "+strconv.Quote(z.Name), "give each zone a name of its own")
@@ -44,7 +44,7 @@ func parseZones(root *section) []Zone {
 	return zones
 }
 
-func parseZone(s *section) Zone {
+func parseZone(s *section, https bool) Zone {
 	name := s.required("name", `name the zone, as in "guest"`)
 	if name != "" && !zoneName.MatchString(name) {
 		s.wrong("name", strconv.Quote(name)+" cannot be a zone's name", "use up to 15 small letters, digits and underscores, a letter first")
@@ -56,11 +56,12 @@ func parseZone(s *section) Zone {
 		Management: parsePrefixes(s, "management"),
 		Garden:     parseGarden(s),
 		Isolation:  parseIsolation(s),
+		VenueURL:   parseVenueURL(s),
 
 		Disassociate: s.boolean("disassociate", false),
 	}
 	z.Name = name
-	z.Methods, z.AllowCleartext = parseMethods(s)
+	z.Methods, z.AllowCleartext = parseMethods(s, https)
 	z.Terms, z.TermsFile, z.TermsVersion = parseTerms(s, z.Methods)
 	z.Limits = sessions.Limits{
 		SessionTimeout:  s.duration("session_timeout"),
@@ -107,7 +108,7 @@ func waysIn() []string {
 	}
 }
 
-func parseMethods(s *section) ([]sessions.Method, bool) {
+func parseMethods(s *section, https bool) ([]sessions.Method, bool) {
 	clear := s.boolean("allow_cleartext", false)
 	names := s.requiredTexts("methods", `say how guests get in, as in methods = ["click", "voucher"]`)
 	methods := make([]sessions.Method, 0, len(names))
@@ -118,9 +119,9 @@ func parseMethods(s *section) ([]sessions.Method, bool) {
 		}
 		methods = append(methods, sessions.Method(n))
 	}
-	if slices.Contains(methods, sessions.MethodPassword) && !clear {
-		s.wrong("methods", "passwords need HTTPS, which this version does not have yet",
-			`remove "password", or say allow_cleartext = true if the guests' Wi-Fi is encrypted and you accept that passwords cross it in clear text`)
+	if slices.Contains(methods, sessions.MethodPassword) && !clear && !https {
+		s.wrong("methods", "passwords need HTTPS, and the portal has no certificate",
+			`give it one (portal.name, certificate and key), or say allow_cleartext = true if the guests' Wi-Fi is encrypted and you accept that passwords cross it in clear text`)
 	}
 	return methods, clear
 }

@@ -25,11 +25,15 @@ const (
 // complainEvery keeps a resolver that is away, or a full set, from filling the log.
 const complainEvery = time.Minute
 
-// Config is what a Forwarder needs. Nothing of it may be missing.
+// Config is what a Forwarder needs. Nothing of it may be missing unless it says so.
 type Config struct {
 	Upstream netip.AddrPort // the router's resolver
 	// Names are the walled garden's names by zone: small letters, no dot at the end; "*." in front means every name below.
 	Names map[string][]string
+	// Own is the portal's name, small letters without a dot at the end, and OwnAddrs are the gateway's addresses in a zone: the
+	// answer to that name. Empty: there is none.
+	Own      string
+	OwnAddrs func(zone string) []netip.Addr
 	// Identify tells which station has an address.
 	Identify func(remote netip.Addr) (sessions.Station, bool)
 	// Learn opens addresses of garden names for a zone's captive stations, for so long; it returns when that is so.
@@ -105,6 +109,11 @@ func (f *Forwarder) admit(who sessions.Station, query []byte) (a asked, answer [
 		return a, failure(query, dnsmessage.RCodeRefused), false
 	case code != dnsmessage.RCodeSuccess:
 		answer = failure(query, code)
+		f.stations.done(st, len(answer), w)
+		return a, answer, false
+	}
+	if f.cfg.Own != "" && strings.EqualFold(strings.TrimSuffix(q.Name.String(), "."), f.cfg.Own) {
+		answer = own(query, q, f.cfg.OwnAddrs(who.Zone))
 		f.stations.done(st, len(answer), w)
 		return a, answer, false
 	}

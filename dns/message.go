@@ -59,7 +59,31 @@ func failure(query []byte, code dnsmessage.RCode) []byte {
 // truncated makes the station ask again over TCP.
 func truncated(query []byte) []byte { return empty(query, dnsmessage.Header{Truncated: true}) }
 
-func empty(query []byte, h dnsmessage.Header) []byte {
+// ownTTL is how long, in seconds, a device remembers where the portal is: until after the login, but not in the next network.
+const ownTTL = 300
+
+// own is the answer to the portal's own name: the addresses of the family that was asked for.
+func own(query []byte, q dnsmessage.Question, addrs []netip.Addr) []byte {
+	var answers []dnsmessage.Resource
+	for _, a := range addrs {
+		r := dnsmessage.Resource{Header: dnsmessage.ResourceHeader{Name: q.Name, Class: dnsmessage.ClassINET, TTL: ownTTL}}
+		switch {
+		case a.Is4() && q.Type == dnsmessage.TypeA:
+			r.Body = &dnsmessage.AResource{A: a.As4()}
+		case a.Is6() && q.Type == dnsmessage.TypeAAAA:
+			r.Body = &dnsmessage.AAAAResource{AAAA: a.As16()}
+		default:
+			continue
+		}
+		answers = append(answers, r)
+	}
+	return reply(query, dnsmessage.Header{}, answers)
+}
+
+func empty(query []byte, h dnsmessage.Header) []byte { return reply(query, h, nil) }
+
+// reply is a message of our own.
+func reply(query []byte, h dnsmessage.Header, answers []dnsmessage.Resource) []byte {
 	var p dnsmessage.Parser
 	asked, err := p.Start(query)
 	if err != nil {
@@ -67,7 +91,7 @@ func empty(query []byte, h dnsmessage.Header) []byte {
 	}
 	h.ID, h.OpCode, h.RecursionDesired = asked.ID, asked.OpCode, asked.RecursionDesired
 	h.Response, h.RecursionAvailable = true, true
-	m := dnsmessage.Message{Header: h}
+	m := dnsmessage.Message{Header: h, Answers: answers}
 	if q, err := p.Question(); err == nil {
 		m.Questions = []dnsmessage.Question{q}
 	}

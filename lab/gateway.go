@@ -106,7 +106,7 @@ func (l *Lab) connectWAN() error {
 }
 
 // startDNSMasq starts dnsmasq on the bridges and waits until it answers.
-func (l *Lab) startDNSMasq(bridges []Bridge) error {
+func (l *Lab) startDNSMasq(bridges []Bridge, more []string) error {
 	var conf strings.Builder
 	fmt.Fprintf(&conf, `keep-in-foreground
 log-facility=-
@@ -133,6 +133,9 @@ dhcp-leasefile=%s
 		if b.DHCP && b.Net6.IsValid() {
 			fmt.Fprintf(&conf, "dhcp-range=%s,ra-only,1h\n", b.Net6.Masked().Addr())
 		}
+	}
+	for _, line := range more {
+		conf.WriteString(line + "\n")
 	}
 	path := filepath.Join(l.Dir, "dnsmasq.conf")
 	if err := os.WriteFile(path, []byte(conf.String()), 0o644); err != nil {

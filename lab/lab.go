@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 // Options say what a lab has beside the ordinary.
 type Options struct {
 	ExtraBridges []Bridge // of the gateway, beside GuestBridge
+	DNSMasq      []string // further lines of dnsmasq's configuration
 }
 
 // Bridge is a further network of the gateway.
@@ -33,6 +35,9 @@ type Lab struct {
 	CA      *x509.CertPool // who signed the internet's HTTPS certificate
 	CAFile  string         // the same as a PEM file
 	DNSMasq *Process       // of the gateway
+
+	authority    *x509.Certificate
+	authorityKey *ecdsa.PrivateKey
 
 	id      string
 	ctx     context.Context // the base of all that runs in the lab
@@ -79,7 +84,7 @@ func (l *Lab) build(options Options) (err error) {
 	if err := l.serveInternet(); err != nil {
 		return fmt.Errorf("starting the internet: %w", err)
 	}
-	return l.startDNSMasq(bridges)
+	return l.startDNSMasq(bridges, options.DNSMasq)
 }
 
 // Close ends all processes and servers of the lab and removes its namespaces and files.

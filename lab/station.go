@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -216,6 +217,17 @@ func (s *Station) Renew(ctx context.Context) error {
 	seen, _ := s.readLease()
 	s.dhcp.Signal(syscall.SIGUSR1)
 	return s.awaitLease(ctx, seen, "renew")
+}
+
+// Option114 is the address of a captive portal's API that the last lease told (RFC 8910), where the station asked for it: its
+// DHCP options are -O 114. Empty: none.
+func (s *Station) Option114() string {
+	_, lease := s.readLease()
+	uri, err := hex.DecodeString(lease["opt114"])
+	if err != nil {
+		return lease["opt114"]
+	}
+	return string(uri)
 }
 
 // Release makes the DHCP client give its lease back and waits until the address is gone. Obtain gets one again.

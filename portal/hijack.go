@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"gatehouse/sessions"
 	"gatehouse/web"
@@ -15,8 +16,8 @@ func (p *Portal) hijack(w http.ResponseWriter, r *http.Request, c *conn) {
 	ctx := r.Context()
 	to := original(r.Host, r.URL)
 	st, known := p.cfg.Identify(ctx, c.remote, c.local)
-	base := p.base(c, st.Zone)
-	ours := isOurs(r.Host, base) // the router's own address, where guests find the portal and nothing else
+	// The router's own name or address, where guests find the portal and nothing else.
+	ours := isOurs(r.Host, p.base(c, st.Zone)) || p.isNamed(r.Host)
 	code, link := linkCode(r.URL)
 	link = link && known
 	if known {
@@ -31,8 +32,8 @@ func (p *Portal) hijack(w http.ResponseWriter, r *http.Request, c *conn) {
 		p.cfg.Visits.Note(st, sessions.EventRedirected, asker(to), "")
 		p.flows.add(st, Flow{Client: c.remote, Portal: c.local}, p.cfg.Clock.Mono())
 	}
-	location := append(make([]byte, 0, 256), "http://"...)
-	location = base.AppendTo(location)
+	home := p.home(c, st.Zone)
+	location := append(make([]byte, 0, 256), home...)
 	switch {
 	case link:
 		location = append(location, p.links.page(st, code, p.cfg.Clock.Mono())...)
@@ -48,7 +49,7 @@ func (p *Portal) hijack(w http.ResponseWriter, r *http.Request, c *conn) {
 	}
 	var offer wisprMessage
 	if zone, ok := p.cfg.Manager.Zone(st.Zone); ok && len(p.cfg.WISPr) > 0 {
-		offer = p.wisprRedirect(&zone, "http://"+base.String(), false)
+		offer = p.wisprRedirect(&zone, home, strings.HasPrefix(home, "https:"))
 	}
 	answer(w, http.StatusFound, string(location), string(location), offer)
 }

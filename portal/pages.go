@@ -29,6 +29,7 @@ func (p *Portal) routes() http.Handler {
 	for _, page := range p.pages() {
 		mux.HandleFunc(page.pattern, p.visited(page.show))
 	}
+	mux.HandleFunc("GET "+APIPath, p.api)
 	return mux
 }
 

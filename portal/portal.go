@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"gatehouse/internal/clock"
@@ -20,6 +21,7 @@ type Manager interface {
 	View(st sessions.Station) sessions.StationView
 	Seen(st sessions.Station, addr netip.Addr)
 	Recheck(ctx context.Context)
+	Look(ctx context.Context, st sessions.Station) sessions.StationView
 	Zone(name string) (sessions.Zone, bool)
 }
 
@@ -37,6 +39,10 @@ type Config struct {
 	Clock  clock.Clock
 	Logger *slog.Logger
 
+	// Authority is NAME or NAME:PORT in the address of the portal over HTTPS. Default: there is none.
+	Authority string
+	// Secure tells whether guests' devices accept the portal's certificate for that name now. Default: never.
+	Secure func() bool
 	// PortalAddr is an address of the gateway in that zone which a browser can be sent to. It is asked only where the
 	// connection itself came to an IPv6 link-local address. Default: that address.
 	PortalAddr func(zone string) netip.Addr
@@ -77,6 +83,9 @@ func New(cfg Config) *Portal {
 	if cfg.Step == nil {
 		cfg.Step = func(string) {}
 	}
+	if cfg.Secure == nil {
+		cfg.Secure = func() bool { return false }
+	}
 	p := &Portal{cfg: cfg, origin: http.NewCrossOriginProtection(), links: newLinks()}
 	p.csp = "default-src 'none'; style-src " + web.StyleHash() +
 		"; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -90,14 +99,26 @@ func New(cfg Config) *Portal {
 // ServeHTTP tells requests to the portal itself from those that were meant for somebody else.
 func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := connOf(r)
-	if isLiteral(r.Host, c.local) {
+	switch {
+	case isLiteral(r.Host, c.local), r.TLS != nil && strings.EqualFold(r.Host, p.cfg.Authority):
 		p.own.ServeHTTP(w, r)
-		return
+	case r.TLS != nil: // somebody's name was made to lead here
+		w.WriteHeader(http.StatusMisdirectedRequest)
+	default:
+		p.hijack(w, r, c)
 	}
-	p.hijack(w, r, c)
 }
 
-// base is the scheme and address literal by which the station at the other end reaches the portal. The kernel redirects
+// home is the address of the portal without a path: by name while guests' devices accept its certificate, else plain
+// HTTP on the address literal. This is the one place that decides it.
+func (p *Portal) home(c *conn, zone string) string {
+	if p.cfg.Authority != "" && p.cfg.Secure() {
+		return "https://" + p.cfg.Authority
+	}
+	return "http://" + p.base(c, zone).String()
+}
+
+// base is the address literal by which the station at the other end reaches the portal. The kernel redirects
 // to the gateway's own address on the interface where the packet came in, so it is the connection's own.
 func (p *Portal) base(c *conn, zone string) netip.AddrPort {
 	if a := c.local.Addr(); a.Is6() && a.IsLinkLocalUnicast() && p.cfg.PortalAddr != nil {

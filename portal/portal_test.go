@@ -50,6 +50,10 @@ func (m *manager) View(st sessions.Station) sessions.StationView {
 	return v
 }
 
+func (m *manager) Look(_ context.Context, st sessions.Station) sessions.StationView {
+	return m.View(st)
+}
+
 func (m *manager) Seen(sessions.Station, netip.Addr) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,6 +25,16 @@ const (
 // Serve answers guests on the listener, which it closes, until ctx ends; then it lets running requests finish for a
 // moment. It may be called for several listeners.
 func (p *Portal) Serve(ctx context.Context, ln net.Listener) error {
+	return p.serve(ctx, newLimitListener(ln, p.cfg.MaxConns, p.cfg.MaxConnsPerStation, p.owner), slog.LevelWarn)
+}
+
+// ServeTLS is Serve for HTTPS. Connections that are encrypted are fewer: each costs four times the memory.
+func (p *Portal) ServeTLS(ctx context.Context, ln net.Listener, c *tls.Config) error {
+	limited := newLimitListener(ln, max(1, p.cfg.MaxConns/4), p.cfg.MaxConnsPerStation, p.owner)
+	return p.serve(ctx, tls.NewListener(limited, c), slog.LevelDebug) // anybody can fail at a handshake, and often
+}
+
+func (p *Portal) serve(ctx context.Context, ln net.Listener, complaints slog.Level) error {
 	srv := &http.Server{
 		Handler:                      p,
 		DisableGeneralOptionsHandler: true,
@@ -32,7 +43,7 @@ func (p *Portal) Serve(ctx context.Context, ln net.Listener) error {
 		WriteTimeout:                 answerTimeout,
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               maxHeader,
-		ErrorLog:                     slog.NewLogLogger(p.cfg.Logger.Handler(), slog.LevelWarn),
+		ErrorLog:                     slog.NewLogLogger(p.cfg.Logger.Handler(), complaints),
 		BaseContext:                  func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, &conn{addrPort(c.RemoteAddr()), addrPort(c.LocalAddr()), p.cfg.Clock.Mono(), placeOf(c)})
@@ -53,7 +64,7 @@ func (p *Portal) Serve(ctx context.Context, ln net.Listener) error {
 		}
 	})
 	defer p.wispr.running.Wait()
-	err := srv.Serve(newLimitListener(ln, p.cfg.MaxConns, p.cfg.MaxConnsPerStation, p.owner))
+	err := srv.Serve(ln)
 	if !stop() {
 		<-drained
 	}

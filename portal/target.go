@@ -33,6 +33,13 @@ func isOurs(host string, at netip.AddrPort) bool {
 	return err == nil && a.Unmap() == at.Addr()
 }
 
+// isNamed tells whether a Host header is the portal's name, whatever the port.
+func (p *Portal) isNamed(host string) bool {
+	name, _, _ := strings.Cut(p.cfg.Authority, ":")
+	host, _, _ = strings.Cut(host, ":")
+	return name != "" && strings.EqualFold(host, name)
+}
+
 // original is the address of what a redirected request asked for, fit for a header. It is empty when there is no saying,
 // or when it is too long or not as it should be.
 func original(host string, u *url.URL) string {

@@ -26,7 +26,7 @@ func (p *Portal) ways() map[sessions.Method]way {
 	}
 }
 
-// pages are the portal's pages.
+// pages are the portal's.
 func (p *Portal) pages() []page {
 	return slices.Concat(p.wisprPages(), []page{
 		{"GET /{$}", p.root},

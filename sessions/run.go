@@ -148,6 +148,27 @@ func (m *Manager) Recheck(ctx context.Context) {
 	}
 }
 
+// Look is View for who must not be told what the kernel grants no longer: where the station may have fallen idle since the
+// last reading, the kernel is asked first.
+func (m *Manager) Look(ctx context.Context, st Station) StationView {
+	m.mu.Lock()
+	r, ok := m.running[st]
+	stale := ok && r.cutAt == nil && r.Limits.IdleTimeout > 0 && m.cfg.Clock.Mono() >= r.idleAt()
+	m.mu.Unlock()
+	if stale { // one that talks has all of its idle timeout left afterwards, so this is not often
+		m.poll(context.WithoutCancel(ctx))
+	}
+	return m.View(st)
+}
+
+// idleAt is the earliest moment, Mono, at which the kernel may let go for idleness.
+func (r *live) idleAt() time.Duration {
+	if r.idleLeft < 0 {
+		return r.StartedAt.Mono + r.Limits.IdleTimeout
+	}
+	return r.UsageAt.Mono + r.idleLeft
+}
+
 var (
 	errLostSession = errors.New("the kernel does not know a running session")
 	errLostRules   = errors.New("somebody removed rules")

@@ -15,6 +15,7 @@ import (
 type Venue struct {
 	Name  string // of the house or the zone; empty: "Guest Wi-Fi"
 	Terms string // plain text, an empty line between paragraphs; empty: terms of our own in the page's language
+	URL   string // of a page about the place, for devices that ask (RFC 8908); empty: none
 }
 
 // Page is what all pages share.

@@ -68,7 +68,7 @@ func (g *gateway) openFirewall(ctx context.Context) error {
 }
 
 func (g *gateway) openIPTables() error {
-	cfg := iptables.Config{PortalHTTPPort: g.Config.Portal.HTTPPort, DNSPort: g.Config.DNS.Port, Shaped: g.noShaper == nil, Logger: g.Logger}
+	cfg := iptables.Config{PortalHTTPPort: g.Config.Portal.HTTPPort, PortalHTTPSPort: g.httpsPort(), DNSPort: g.Config.DNS.Port, Shaped: g.noShaper == nil, Logger: g.Logger}
 	for _, z := range g.Config.Zones {
 		cfg.Zones = append(cfg.Zones, iptables.Zone{Name: z.Name, Interfaces: z.Interfaces, Masquerade: z.Masquerade,
 			OpenOnStop: z.OnStop == config.StopOpen, Management: z.Management})
@@ -111,7 +111,8 @@ func (g *gateway) nftablesConfig() nftables.Config {
 			zones[i].Garden = append(zones[i].Garden, nftables.Garden{Prefix: e.Prefix, Port: e.Port})
 		}
 	}
-	return nftables.Config{Zones: zones, PortalHTTPPort: g.Config.Portal.HTTPPort, DNSPort: g.Config.DNS.Port, Logger: g.Logger,
+	return nftables.Config{Zones: zones, PortalHTTPPort: g.Config.Portal.HTTPPort, PortalHTTPSPort: g.httpsPort(),
+		DNSPort: g.Config.DNS.Port, Logger: g.Logger,
 		Capped: func() { g.manager.CapReached() }}
 }
 

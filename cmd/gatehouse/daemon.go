@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gatehouse/admin"
+	"gatehouse/certs"
 	"gatehouse/config"
 	"gatehouse/dns"
 	"gatehouse/firewall/isolate"
@@ -66,7 +68,10 @@ type gateway struct {
 	sniffer  *neigh.Sniffer
 	manager  *sessions.Manager
 	visits   *sessions.Visits
-	doorways []*doorway
+	keeper   *certs.Keeper // nil: the portal has no name
+	// certified is told of changes of the keeper's state.
+	certified chan struct{}
+	doorways  []*doorway
 
 	began        time.Duration // Mono
 	reconfigured chan struct{}
@@ -82,7 +87,7 @@ func daemon(ctx context.Context, o daemonOptions) (err error) {
 	defer func() { err = errors.Join(err, g.close()) }()
 	// What can fail for a reason outside comes before the first change to the kernel.
 	for _, step := range []func(context.Context) error{
-		g.checkMachine, g.claim, g.openStores, g.openKernel, g.buildSync, g.buildManager, g.openDoorways, g.start,
+		g.checkMachine, g.claim, g.openStores, g.openKernel, g.buildSync, g.buildManager, g.keepCertificate, g.openDoorways, g.start,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -204,17 +209,22 @@ const loopback = "lo"
 func (g *gateway) openDoorways(ctx context.Context) error {
 	p := portal.New(portal.Config{
 		Manager: g.manager, Identify: g.identify, Forget: g.forget, Clock: g.clock, Logger: g.Logger,
-		PortalAddr: g.addressIn, Venues: g.venues(), WISPr: g.wispr(), Step: g.Step,
+		Authority: g.authority(), Secure: g.secure, PortalAddr: g.addressIn, Venues: g.venues(), WISPr: g.wispr(), Step: g.Step,
 		Visits: g.visits,
 	})
 	pages := portalOpener{p, g.Config.Portal.HTTPPort}
 	g.doorways = []*doorway{{iface: loopback, name: "portal", opener: pages, logger: g.Logger}}
 	forwarder := dns.New(dns.Config{
 		Upstream: g.Config.DNS.Upstream, Names: g.gardenNames(), Identify: g.stationAt, Learn: g.learn,
+		Own: g.Config.Portal.Name, OwnAddrs: g.addressesIn,
 		Clock: g.clock, Logger: g.Logger,
 	})
 	for _, z := range g.Config.Zones {
 		for _, name := range z.Interfaces {
+			if g.keeper != nil {
+				g.doorways = append(g.doorways, &doorway{iface: name, name: "portal over HTTPS", logger: g.Logger,
+					opener: httpsOpener{p, g.Config.Portal.HTTPSPort, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: g.keeper.Certificate}}})
+			}
 			g.doorways = append(g.doorways,
 				&doorway{iface: name, name: "portal", opener: pages, logger: g.Logger},
 				&doorway{iface: name, name: "DNS forwarder", opener: dnsOpener{forwarder, z.Name, g.Config.DNS.Port}, logger: g.Logger})

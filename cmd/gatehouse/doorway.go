@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -158,6 +159,30 @@ type portalService struct {
 }
 
 func (s portalService) serve(ctx context.Context) error { return s.portal.Serve(ctx, s.Listener) }
+
+// httpsOpener opens the port of the guests' pages over HTTPS.
+type httpsOpener struct {
+	portal *portal.Portal
+	port   uint16
+	tls    *tls.Config
+}
+
+func (o httpsOpener) open(ctx context.Context, l *net.ListenConfig) (service, error) {
+	ln, err := listen(ctx, l, o.port, "portal.https_port")
+	if err != nil {
+		return nil, err
+	}
+	return httpsService{ln, o}, nil
+}
+
+type httpsService struct {
+	net.Listener
+	httpsOpener
+}
+
+func (s httpsService) serve(ctx context.Context) error {
+	return s.portal.ServeTLS(ctx, s.Listener, s.tls)
+}
 
 // dnsOpener opens the port to which captive stations' queries are led.
 type dnsOpener struct {

@@ -159,33 +159,6 @@ func (g *gateway) portOf(st sessions.Station) string {
 	return ""
 }
 
-// addressIn is an address of the gateway in the zone that a browser can be sent to; IPv4 where there is one.
-func (g *gateway) addressIn(zone string) netip.Addr {
-	z, _ := g.zoneNamed(zone)
-	var found netip.Addr
-	for _, name := range z.Interfaces {
-		f, err := net.InterfaceByName(name)
-		if err != nil {
-			continue
-		}
-		addrs, err := f.Addrs()
-		if err != nil {
-			continue
-		}
-		for _, a := range addrs {
-			p, err := netip.ParsePrefix(a.String())
-			if err != nil || !p.Addr().IsGlobalUnicast() {
-				continue
-			}
-			if p.Addr().Is4() {
-				return p.Addr()
-			}
-			found = p.Addr()
-		}
-	}
-	return found
-}
-
 func (g *gateway) wispr() map[string]portal.WISPr {
 	zones := map[string]portal.WISPr{}
 	for _, z := range g.Config.Zones {
@@ -199,7 +172,7 @@ func (g *gateway) wispr() map[string]portal.WISPr {
 func (g *gateway) venues() map[string]web.Venue {
 	venues := make(map[string]web.Venue, len(g.Config.Zones))
 	for _, z := range g.Config.Zones {
-		venues[z.Name] = web.Venue{Name: g.Config.Portal.Venue, Terms: z.Terms}
+		venues[z.Name] = web.Venue{Name: g.Config.Portal.Venue, Terms: z.Terms, URL: z.VenueURL}
 	}
 	return venues
 }

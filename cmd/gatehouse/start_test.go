@@ -21,8 +21,14 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
+	return newSiteWith(t, t.TempDir(), lab.Options{})
+}
+
+// newSiteWith is newSite with its files in a folder of the test.
+func newSiteWith(t *testing.T, dir string, o lab.Options) *site {
+	t.Helper()
 	lab.RequireKernel(t)
-	l, err := lab.New(t.Context(), lab.Options{})
+	l, err := lab.New(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +37,7 @@ func newSite(t *testing.T) *site {
 			t.Error(err)
 		}
 	})
-	s := &site{Lab: l, dir: t.TempDir(), program: program(t)}
+	s := &site{Lab: l, dir: dir, program: program(t)}
 	s.config = s.write(t, "gatehouse.toml", s.settings(""))
 	return s
 }

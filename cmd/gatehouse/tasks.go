@@ -37,6 +37,9 @@ func (g *gateway) tasks() []task {
 	for _, d := range g.doorways {
 		all = append(all, d)
 	}
+	if g.keeper != nil {
+		all = append(all, job{"certificate", g.keeper.Run}, job{"announcement", g.announce})
+	}
 	if g.sync != nil {
 		all = append(all, job{"push", g.push}, job{"pull", g.sync.Puller.Run})
 	}

@@ -117,7 +117,7 @@ func (f *Firewall) settle(ctx context.Context, want []sessions.Grant) (missing [
 // install loads the rules and puts them where packets come along.
 func (f *Firewall) install(ctx context.Context, opened bool) error {
 	for _, family := range f.families {
-		r := &ruleset{zones: f.cfg.Zones, http: f.cfg.PortalHTTPPort, dns: f.cfg.DNSPort, opened: opened, v6: family.v6,
+		r := &ruleset{zones: f.cfg.Zones, http: f.cfg.PortalHTTPPort, https: f.cfg.PortalHTTPSPort, dns: f.cfg.DNSPort, opened: opened, v6: family.v6,
 			keeper: f.keeper, blocked: f.blocked}
 		text := r.text()
 		there, err := family.list(ctx)

@@ -3,6 +3,7 @@ package iptables
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"gatehouse/sessions"
@@ -26,7 +27,8 @@ const (
 type ruleset struct {
 	zones     []Zone
 	http, dns uint16
-	opened    bool // the daemon stops: zones that say so are open
+	https     uint16 // zero: none
+	opened    bool   // the daemon stops: zones that say so are open
 	v6        bool
 	keeper    keeper
 	blocked   map[string][]sessions.MAC // by zone
@@ -210,9 +212,13 @@ func (r *ruleset) station(t *table, z *Zone) {
 		r.pick("-s 0.0.0.0/32 -p udp -m udp --dport 67 -j RETURN", "-s ::/128 -p ipv6-icmp -j RETURN"),
 		r.pick("-p icmp -j RETURN", "-p ipv6-icmp -j RETURN")}
 	in = append(in, r.each(z, "-j RETURN")...)
+	portal := strconv.Itoa(int(r.http))
+	if r.https != 0 {
+		portal += "," + strconv.Itoa(int(r.https))
+	}
 	t.chain(z.chain("in"), append(in,
 		fmt.Sprintf("-p udp -m multiport --dports 53,67,123,547,%d -j RETURN", r.dns),
-		fmt.Sprintf("-p tcp -m multiport --dports 53,%d,%d -j RETURN", r.dns, r.http),
+		fmt.Sprintf("-p tcp -m multiport --dports 53,%d,%s -j RETURN", r.dns, portal),
 		"-g "+chainClosed)...)
 }
 

@@ -22,12 +22,13 @@ type Zone struct {
 
 // Config is what a Firewall needs.
 type Config struct {
-	Zones          []Zone
-	PortalHTTPPort uint16       // where port 80 of captive stations leads; default 2080
-	DNSPort        uint16       // where port 53 of captive stations leads; default 53
-	Shaped         bool         // somebody around the Firewall holds rates; without, a grant with one is refused
-	NoSets         bool         // plain rules also where the kernel has the ipsets
-	Logger         *slog.Logger // must not be nil
+	Zones           []Zone
+	PortalHTTPPort  uint16       // where port 80 of captive stations leads; default 2080
+	PortalHTTPSPort uint16       // reachable by every station; zero: none
+	DNSPort         uint16       // where port 53 of captive stations leads; default 53
+	Shaped          bool         // somebody around the Firewall holds rates; without, a grant with one is refused
+	NoSets          bool         // plain rules also where the kernel has the ipsets
+	Logger          *slog.Logger // must not be nil
 }
 
 var (
