@@ -33,6 +33,7 @@ type Config struct {
 	Sessions Sessions
 	Accounts Accounts
 	Access   Access
+	Consents Consents
 	Extend   Extender
 	Visits   Visits
 	Outbox   func(ctx context.Context) (int, error)    // records that the centre has not merged yet
@@ -110,6 +111,8 @@ func (s *Server) routes() http.Handler {
 	handle(mux, "GET /access", s.access)
 	handle(mux, "POST /access/set", s.accessSet)
 	handle(mux, "POST /access/remove", s.accessRemove)
+	handle(mux, "POST /consents", s.consents)
+	handle(mux, "POST /consents/terms", s.terms)
 	handle(mux, "GET /accounts", s.accounts)
 	handle(mux, "POST /accounts/add", s.accountAdd)
 	handle(mux, "POST /accounts/passwd", s.accountPasswd)

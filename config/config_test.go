@@ -66,10 +66,12 @@ func TestReference(t *testing.T) {
 	minutes := func(n time.Duration) *time.Duration { d := n * time.Minute; return &d }
 	rate := func(r sessions.BitRate) *sessions.BitRate { return &r }
 	gb := func(n sessions.Bytes) *sessions.Bytes { n *= 1e9; return &n }
-	half := sessions.Bytes(500e6)
+	half, few := sessions.Bytes(500e6), sessions.Bytes(100e6)
 	three := 3
 	want := sessions.Zone{
-		Name: "guest", Methods: []sessions.Method{sessions.MethodClick, sessions.MethodPassword},
+		Name: "guest", Methods: []sessions.Method{sessions.MethodClick, sessions.MethodPassword, sessions.MethodTrial},
+		Trial: &sessions.Trial{AtOnce: 20, PerDay: 200, Limits: sessions.Limits{SessionTimeout: minutes(15), BandwidthUp: rate(1e6), BandwidthDown: rate(4e6),
+			Caps: sessions.CapsOf[sessions.VolumeLimit]{Session: sessions.VolumeLimit{Total: &few}}}},
 		TermsVersion: "2026-11", AllowCleartext: true,
 		Limits: sessions.Limits{SessionTimeout: hours(8), IdleTimeout: minutes(30), InterimInterval: minutes(10), SimultaneousUse: &three,
 			BandwidthUp: rate(5e6), BandwidthDown: rate(20e6), SlowUp: rate(256e3), SlowDown: rate(512e3),
@@ -118,8 +120,8 @@ func TestReferenceIsWhole(t *testing.T) {
 	text := "typo = 1\n" + regexp.MustCompile(`(?m)^\[.*\]$`).ReplaceAllString(string(raw), "$0\ntypo = 1")
 	_, err = config.Parse(strings.NewReader(text), "testhost")
 	problems, ok := err.(config.Problems)
-	if !ok || len(problems) != 10 {
-		t.Fatalf("want one unknown key in each of 10 tables, got: %v", err)
+	if !ok || len(problems) != 11 {
+		t.Fatalf("want one unknown key in each of 11 tables, got: %v", err)
 	}
 	for _, p := range problems {
 		_, known, _ := strings.Cut(p.Mend, "use one of ")

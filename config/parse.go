@@ -155,6 +155,9 @@ func (c *Config) BeyondIPTables() (problems Problems) {
 		if z.Limits.Caps != (sessions.CapsOf[sessions.VolumeLimit]{}) || z.Bounds.MaxCaps != (sessions.CapsOf[sessions.Volume]{}) {
 			problems.add(key("caps"), "needs nftables: the iptables backend holds no data caps", mend)
 		}
+		if z.Trial != nil && z.Trial.Limits.Caps != (sessions.CapsOf[sessions.VolumeLimit]{}) {
+			problems.add(key("trial.data"), "needs nftables: the iptables backend holds no data caps", mend)
+		}
 	}
 	return problems
 }

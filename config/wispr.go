@@ -31,6 +31,9 @@ func parseWISPr(s *section, z *Zone) *WISPr {
 	if !slices.ContainsFunc(z.Methods, func(m sessions.Method) bool { return slices.Contains(takes, m) }) {
 		s.wrong("wispr", "needs a way in that software can take by itself", `add "password", "token" or "voucher" to methods, or remove wispr`)
 	}
+	if z.TermsForAll {
+		s.wrong("terms_for_all", "asks for what software that logs in by itself cannot accept", "remove it, or wispr")
+	}
 	if w.AccessLocation == "" {
 		network := z.Place.SSID
 		if network == "" {

@@ -62,7 +62,9 @@ func parseZone(s *section, https bool) Zone {
 	}
 	z.Name = name
 	z.Methods, z.AllowCleartext = parseMethods(s, https)
-	z.Terms, z.TermsFile, z.TermsVersion = parseTerms(s, z.Methods)
+	z.TermsForAll = s.boolean("terms_for_all", false)
+	z.Terms, z.TermsFile, z.TermsVersion = parseTerms(s, &z.Zone)
+	z.Trial = parseTrial(s, z.Methods)
 	z.Limits = sessions.Limits{
 		SessionTimeout:  s.duration("session_timeout"),
 		IdleTimeout:     s.duration("idle_timeout"),
@@ -105,6 +107,7 @@ func waysIn() []string {
 		string(sessions.MethodClick),
 		string(sessions.MethodPassword),
 		string(sessions.MethodVoucher),
+		string(sessions.MethodTrial),
 	}
 }
 
@@ -126,14 +129,14 @@ func parseMethods(s *section, https bool) ([]sessions.Method, bool) {
 	return methods, clear
 }
 
-func parseTerms(s *section, methods []sessions.Method) (text, file, version string) {
+func parseTerms(s *section, z *sessions.Zone) (text, file, version string) {
 	text, file, version = s.text("terms", ""), absolute(s, "terms_file", ""), s.text("terms_version", "")
-	click := slices.Contains(methods, sessions.MethodClick)
+	demanded := slices.ContainsFunc(z.Methods, z.DemandsTerms)
 	switch {
 	case text != "" && file != "":
 		s.wrong("terms_file", "terms and terms_file are both there", "keep one of the two")
-	case click && text == "" && file == "":
-		s.wrong("terms", "is missing, and click-through needs something to agree to", `give the text in terms, or the path of a text file in terms_file`)
+	case demanded && text == "" && file == "":
+		s.wrong("terms", "is missing, and guests need something to agree to", `give the text in terms, or the path of a text file in terms_file`)
 	}
 	if version == "" && text != "" {
 		version = termsVersion(text)

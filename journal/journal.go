@@ -33,8 +33,11 @@ var schema0006 string
 //go:embed schema/0007.sql
 var schema0007 string
 
+//go:embed schema/0008.sql
+var schema0008 string
+
 func schema() []sqlite.Step {
-	return []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}, {SQL: schema0003}, {SQL: schema0004}, {SQL: schema0005}, {SQL: schema0006}, {SQL: schema0007}}
+	return []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}, {SQL: schema0003}, {SQL: schema0004}, {SQL: schema0005}, {SQL: schema0006}, {SQL: schema0007}, {SQL: schema0008}}
 }
 
 // The points at which Options.Step is called, on the goroutine that commits.
@@ -75,6 +78,7 @@ var (
 	_ sessions.Accounts  = (*Journal)(nil)
 	_ sessions.Verifiers = (*Journal)(nil)
 	_ sessions.Orders    = (*Journal)(nil)
+	_ sessions.Trials    = (*Journal)(nil)
 )
 
 // Open opens the journal in the file path, or makes it. It looks through the whole file: the error wraps sqlite.ErrDamaged
@@ -170,8 +174,8 @@ func (j *Journal) Commit(ctx context.Context, b sessions.Batch) error {
 
 // encoded is a batch on its way into the tables.
 type encoded struct {
-	batch                                   sessions.Batch
-	sessions, records, transactions, access []string // JSON
+	batch                                             sessions.Batch
+	sessions, records, transactions, access, consents []string // JSON
 }
 
 func encode(b sessions.Batch) (encoded, error) {
@@ -184,6 +188,9 @@ func encode(b sessions.Batch) (encoded, error) {
 		return w, err
 	}
 	if w.access, err = marshalAll(b.Access); err != nil {
+		return w, err
+	}
+	if w.consents, err = marshalAll(b.Consents); err != nil {
 		return w, err
 	}
 	w.transactions, err = marshalAll(b.Transactions)
@@ -231,6 +238,12 @@ func (j *Journal) write(tx *sql.Tx, w encoded) error {
 		if err := spend(tx, s); err != nil {
 			return err
 		}
+	}
+	if err := writeConsents(tx, w.batch.Consents, w.consents); err != nil {
+		return err
+	}
+	if err := writeTrials(tx, w.batch.Trials); err != nil {
+		return err
 	}
 	return writeAccess(tx, w.batch.Access, w.access, w.batch.Revoked)
 }

@@ -46,6 +46,7 @@ func (j *Journal) Erase(ctx context.Context, username string) error {
 		{"SELECT id FROM transactions WHERE json_extract(body, '$.username') = ?", "UPDATE transactions SET body = " + forget},
 		{`SELECT seq FROM rejected WHERE coalesce(json_extract(body, '$.session.username'), json_extract(body, '$.username')) = ?`,
 			"DELETE FROM rejected"},
+		{"SELECT id FROM consents WHERE username = ?", "DELETE FROM consents"},
 		{"SELECT id FROM spent WHERE account = 'centre/' || ?", "DELETE FROM spent"},
 	} {
 		if err := j.eraseRows(ctx, username, e.find, e.change); err != nil {

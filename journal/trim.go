@@ -11,6 +11,8 @@ const (
 	keepRejected = 1000
 	keepBoots    = 1000
 	keepSettled  = 10_000
+	keepConsents = 100_000
+	keepTrials   = 20_000 // devices
 	trimInterval = time.Minute
 	trimChunk    = 100 // rows of one transaction, so that a login never waits long for it (DESIGN D7)
 )
@@ -47,6 +49,8 @@ func (j *Journal) Tidy(ctx context.Context) error {
 			AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.tx = t.id) LIMIT ?)`, j.options.KeepTransactions},
 		{`DELETE FROM spent WHERE id IN (SELECT id FROM spent WHERE id <= (SELECT max(id) FROM spent) - ? LIMIT ?)`, j.options.KeepSpent},
 		{`DELETE FROM visits WHERE id IN (SELECT id FROM visits WHERE id <= (SELECT max(id) FROM visits) - ? LIMIT ?)`, j.options.KeepVisits},
+		{`DELETE FROM consents WHERE id IN (SELECT id FROM consents WHERE id <= (SELECT max(id) FROM consents) - ? LIMIT ?)`, keepConsents},
+		{`DELETE FROM trials WHERE id IN (SELECT id FROM trials WHERE id <= (SELECT max(id) FROM trials) - ? LIMIT ?)`, keepTrials},
 		{`DELETE FROM rejected WHERE seq IN (SELECT seq FROM rejected ORDER BY seq DESC LIMIT ?2 OFFSET ?1)`, keepRejected},
 		{`DELETE FROM settled WHERE id IN (SELECT id FROM settled WHERE id <= (SELECT max(id) FROM settled) - ? LIMIT ?)`, keepSettled},
 		{`DELETE FROM boots WHERE id IN (SELECT id FROM boots ORDER BY id DESC LIMIT ?2 OFFSET ?1)`, keepBoots},

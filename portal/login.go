@@ -82,6 +82,7 @@ func (p *Portal) readForm(v *visit) (int, web.Problem) {
 		return http.StatusOK, expired
 	}
 	v.conn.place.decides()
+	p.accept(v)
 	return http.StatusOK, web.Problem{}
 }
 
@@ -101,6 +102,7 @@ func (p *Portal) loginRequest(v *visit) (sessions.LoginRequest, sessions.Reason)
 // request is a login by this visit's station.
 func (v *visit) request(m sessions.Method) sessions.LoginRequest {
 	return sessions.LoginRequest{Station: v.station, Addr: v.conn.remote.Addr(), Method: m, Secure: v.TLS != nil,
+		AcceptedTerms: v.accepted.version, Terms: v.accepted.shown,
 		PageURL: v.base() + "/", UserAgent: clip(v.UserAgent(), maxUserAgent)}
 }
 
@@ -114,7 +116,7 @@ func plausible(c sessions.Credentials) bool {
 func (p *Portal) problem(v *visit, err error, doing string) (int, web.Problem) {
 	var refusal *sessions.Refusal
 	if errors.As(err, &refusal) {
-		return http.StatusOK, web.Problem{Reason: refusal.Reason, RetryAfter: refusal.RetryAfter}
+		return http.StatusOK, web.Problem{Reason: refusal.Reason, RetryAfter: refusal.RetryAfter, Until: refusal.Until}
 	}
 	if v.Context().Err() == nil { // else the guest went away while waiting, and that is why
 		p.cfg.Logger.Error(doing, "station", v.station, "err", err)

@@ -16,12 +16,13 @@ import (
 type visit struct {
 	http.ResponseWriter
 	*http.Request
-	conn    *conn
-	station sessions.Station
-	zone    sessions.Zone
-	page    web.Page
-	url     string // where the guest wanted to go, or empty
-	voucher string // code of the link that led here, or empty
+	conn     *conn
+	station  sessions.Station
+	zone     sessions.Zone
+	page     web.Page
+	url      string     // where the guest wanted to go, or empty
+	voucher  string     // code of the link that led here, or empty
+	accepted acceptance // terms of use
 }
 
 func (p *Portal) routes() http.Handler {
@@ -56,6 +57,7 @@ func (p *Portal) visited(h func(*visit)) http.HandlerFunc {
 		v.wants(r.URL.Query().Get("u"))
 		p.cfg.Visits.Note(st, sessions.EventPage, r.Pattern, "")
 		v.page.Code = p.cfg.Visits.Code(r.Context(), st)
+		v.accepted = p.accepted.of(st, p.cfg.Clock.Mono())
 		h(v)
 	}
 }
@@ -98,6 +100,9 @@ func (p *Portal) root(v *visit) {
 func (p *Portal) showLogin(v *visit, code int, problem web.Problem) {
 	l := web.Login{Page: v.page, URL: v.url, Token: p.tokens.issue(v.station, p.cfg.Clock.Mono()), Problem: problem}
 	l.Ways, l.Cleartext = p.offered(v)
+	if v.zone.TermsForAll {
+		l.TermsVersion = v.zone.TermsVersion
+	}
 	v.render(code, l.View(), p.wisprRedirect(&v.zone, v.base(), v.TLS != nil).comment())
 }
 

@@ -61,15 +61,16 @@ type Config struct {
 
 // Portal serves guests. Its methods are safe for concurrent use.
 type Portal struct {
-	cfg    Config
-	own    http.Handler
-	origin *http.CrossOriginProtection
-	way    map[sessions.Method]way
-	tokens tokens
-	links  links
-	wispr  wisprLogins
-	flows  flows
-	csp    string
+	cfg      Config
+	own      http.Handler
+	origin   *http.CrossOriginProtection
+	way      map[sessions.Method]way
+	tokens   tokens
+	links    links
+	wispr    wisprLogins
+	flows    flows
+	accepted accepted
+	csp      string
 }
 
 // New makes a Portal. It starts nothing.

@@ -23,6 +23,7 @@ func (p *Portal) ways() map[sessions.Method]way {
 		sessions.MethodClick:    {offer: offerClick, request: clickRequest},
 		sessions.MethodPassword: {offer: offerPassword, request: passwordRequest, secret: true},
 		sessions.MethodVoucher:  {offer: p.offerVoucher, request: voucherRequest},
+		sessions.MethodTrial:    {offer: offerTrial, request: clickRequest},
 	}
 }
 
@@ -67,9 +68,11 @@ func (v *visit) cleartext() bool { return v.TLS == nil && !v.zone.AllowCleartext
 
 func offerClick(v *visit) web.Way { return web.Click{TermsVersion: v.zone.TermsVersion} }
 
-func clickRequest(v *visit, req *sessions.LoginRequest) sessions.Reason {
-	req.AcceptedTerms = v.PostForm.Get("accept")
-	return ""
+// clickRequest has nothing to add: the terms are every request's.
+func clickRequest(*visit, *sessions.LoginRequest) sessions.Reason { return "" }
+
+func offerTrial(v *visit) web.Way {
+	return web.Trial{TermsVersion: v.zone.TermsVersion, Time: *v.zone.Trial.Limits.SessionTimeout}
 }
 
 func offerPassword(v *visit) web.Way { return web.Password{Username: username(v)} }

@@ -276,7 +276,7 @@ func (p *Portal) wisprRefuse(v *visit, reply, kind string, err error) {
 		if refusal.Reason == sessions.RefusedCentreAway {
 			code = wisprNoAnswer
 		}
-		said := v.page.Say(web.Problem{Reason: refusal.Reason, RetryAfter: refusal.RetryAfter})
+		said := v.page.Say(web.Problem{Reason: refusal.Reason, RetryAfter: refusal.RetryAfter, Until: refusal.Until})
 		p.wisprSay(v, reply, kind, wisprCode(code), wisprField{"ReplyMessage", said})
 		return
 	case errors.Is(err, context.Canceled): // given up

@@ -241,6 +241,7 @@ func (m *Manager) commit(ctx context.Context, b Batch) error {
 	}
 	m.mu.Lock()
 	m.access.take(b)
+	m.takeTrials(b.Trials)
 	m.mu.Unlock()
 	if len(b.Transactions) > 0 {
 		m.cfg.Queued()

@@ -113,6 +113,7 @@ func (m *Manager) rollOver(ctx context.Context) {
 	if now[Day] == "" {
 		return
 	}
+	m.dateTrials(ctx)
 	for chunk := range slices.Chunk(late, 2*rollChunk) { // by twos: what is taken from one line goes to another
 		m.commitSpent(ctx, Batch{Spent: chunk}, nil)
 	}

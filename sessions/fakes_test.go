@@ -334,12 +334,16 @@ type disk struct {
 	rules    []sessions.AccessRule
 	ledger   []sessions.Spent
 	outcomes []sessions.Outcome
+	consents []sessions.Consent
+	trials   map[sessions.Station]sessions.TrialUse
 	erased   []string
 	full     bool
 	saved    int
 }
 
-func newDisk() *disk { return &disk{sessions: map[string]sessions.Session{}} }
+func newDisk() *disk {
+	return &disk{sessions: map[string]sessions.Session{}, trials: map[sessions.Station]sessions.TrialUse{}}
+}
 
 var errFull = errors.New("disk full")
 
@@ -382,7 +386,17 @@ func (d *disk) Commit(_ context.Context, b sessions.Batch) error {
 		d.spend(s)
 	}
 	d.outcomes = append(d.outcomes, b.Outcomes...)
+	d.consents = append(d.consents, b.Consents...)
+	for _, u := range b.Trials {
+		d.trials[u.Station] = u
+	}
 	return nil
+}
+
+func (d *disk) LoadTrials(context.Context) ([]sessions.TrialUse, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Collect(maps.Values(d.trials)), nil
 }
 
 func (d *disk) Settled(_ context.Context, order string) (bool, error) {
@@ -545,7 +559,7 @@ func newRig(t *testing.T, z sessions.Zone, change ...func(*sessions.Config)) *ri
 	t.Helper()
 	r := &rig{clock: newClock(), kernel: newKernel(), disk: newDisk(), local: accounts{}, mirror: accounts{}, verifiers: verifiers{}}
 	r.cfg = sessions.Config{Clock: r.clock, Enforcer: r.kernel, Store: r.disk, Local: r.local, Mirror: r.mirror,
-		Verifiers: r.verifiers, Orders: r.disk, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Zones: []sessions.Zone{z},
+		Verifiers: r.verifiers, Orders: r.disk, Trials: r.disk, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Zones: []sessions.Zone{z},
 		NASID: "lobby", NASIP: "192.0.2.1"}
 	for _, c := range change {
 		c(&r.cfg)

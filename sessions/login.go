@@ -20,7 +20,8 @@ type LoginRequest struct {
 	Method        Method
 	Code          Password    // what was typed for MethodVoucher; for MethodPassword the same in both fields does
 	Credentials   Credentials // for MethodPassword; for MethodAdmin only the user name to account under
-	AcceptedTerms string      // version of the terms that the guest accepted, for MethodClick
+	AcceptedTerms string      // version of the terms that the guest accepted, where the zone demands it
+	Terms         Shown       // what he accepted
 	Secure        bool        // the request came over TLS
 	PageURL       string
 	UserAgent     string
@@ -86,7 +87,7 @@ func (m *Manager) tryLogin(ctx context.Context, zone *Zone, req LoginRequest) (S
 	if err != nil {
 		return Session{}, m.refused(ctx, zone, req, err)
 	}
-	done, err := m.reserve(account, s.Limits.SimultaneousUse)
+	done, err := m.reserve(zone, account, &s)
 	if err != nil {
 		return Session{}, m.refused(ctx, zone, req, err)
 	}
@@ -122,11 +123,12 @@ func (m *Manager) authorize(ctx context.Context, zone *Zone, req LoginRequest) (
 		return m.byMAC(ctx, req)
 	case !zone.Offers(req.Method):
 		return Account{}, &Refusal{Reason: RefusedMethod}
+	case zone.DemandsTerms(req.Method) && req.AcceptedTerms != zone.TermsVersion:
+		return Account{}, &Refusal{Reason: RefusedTerms}
 	case req.Method == MethodClick:
-		if req.AcceptedTerms != zone.TermsVersion {
-			return Account{}, &Refusal{Reason: RefusedTerms}
-		}
 		return Account{Source: SourceGuest, Active: true}, nil
+	case req.Method == MethodTrial:
+		return m.onTrial(zone, req.Station)
 	case req.Method == MethodPassword:
 		if !req.Secure && !zone.AllowCleartext {
 			return Account{}, &Refusal{Reason: RefusedCleartext}
@@ -167,9 +169,13 @@ func (m *Manager) usable(a Account) error {
 	return a.Usable(now)
 }
 
-// reserve counts the login against Simultaneous-Use, most of them, until the session itself is counted.
-func (m *Manager) reserve(a Account, most int) (func(), error) {
-	if a.Source == SourceGuest {
+// reserve counts the login of a session against Simultaneous-Use, or the zone's trials, until the session itself is counted.
+func (m *Manager) reserve(zone *Zone, a Account, s *Session) (func(), error) {
+	most := s.Limits.SimultaneousUse
+	switch {
+	case s.Method == MethodTrial:
+		return m.reserveTrial(zone, s.Station)
+	case a.Source == SourceGuest:
 		return func() {}, nil
 	}
 	key := string(a.Source) + "/" + a.Username
@@ -239,7 +245,17 @@ func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, s Ses
 		Sessions:     []Session{s},
 		Records:      []AccountingRecord{{Kind: Start, Session: s, At: s.StartedAt}},
 		Transactions: []Transaction{m.loginTransaction(s, req)},
+		Consents:     zone.consents(&s, &req),
 		Outcomes:     req.why,
+	}
+	if len(b.Consents) > 0 {
+		b.Transactions[0].Message += b.Consents[0].said()
+	}
+	if s.OnTrial { // spent, for what of it this session will have used
+		m.mu.Lock()
+		u, _ := m.trialUse(s.Station)
+		m.mu.Unlock()
+		b.Trials = []TrialUse{u}
 	}
 	book, closed, err := m.openBook(ctx, &s)
 	if err != nil {
@@ -264,6 +280,7 @@ func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, s Ses
 	m.cfg.Step("login.journaled")
 	m.mu.Lock()
 	m.addSpent(b.Spent)
+	m.takeTrials(b.Trials)
 	m.mu.Unlock()
 	s, err = m.admit(ctx, s, book)
 	if err != nil {
@@ -325,6 +342,7 @@ func (m *Manager) newSession(ctx context.Context, zone *Zone, req LoginRequest, 
 		NASID:         m.cfg.NASID,
 		NASIP:         m.cfg.NASIP,
 		Given:         req.given,
+		OnTrial:       req.Method == MethodTrial,
 		StartedAt:     m.stamp(),
 	}
 	v := Evaluate(a.Profiles, s.asked())
@@ -341,7 +359,7 @@ func (m *Manager) newSession(ctx context.Context, zone *Zone, req LoginRequest, 
 	if s.Username == "" { // RFC 2865 wants a User-Name; nobody's is the device's
 		s.Username = req.Station.MAC.CallingStationID()
 	}
-	if req.Method == MethodClick {
+	if zone.DemandsTerms(req.Method) {
 		s.TermsVersion = zone.TermsVersion
 	}
 	s.AcctMultiSessionID = s.AcctSessionID
@@ -396,7 +414,8 @@ func firstInterim(s Session) time.Duration {
 // what costs whoever repeats it nothing: the disk is not his to fill.
 func (m *Manager) refused(ctx context.Context, zone *Zone, req LoginRequest, err error) error {
 	var refusal *Refusal
-	if !errors.As(err, &refusal) || refusal.Reason == RefusedTooOften || refusal.Reason == RefusedTerms || refusal.Reason == RefusedMistyped {
+	if !errors.As(err, &refusal) || refusal.Reason == RefusedTooOften || refusal.Reason == RefusedTerms || refusal.Reason == RefusedMistyped ||
+		req.Method == MethodTrial {
 		return err
 	}
 	if req.Method == MethodPreauthorized && m.refusedBefore(req.Station) == refusal.Reason {

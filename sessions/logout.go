@@ -172,7 +172,7 @@ func behind(kernel, total, base Usage) bool {
 
 // stopBatch is what is written of sessions that ended. The caller holds mu.
 func (m *Manager) stopBatch(ended []Session) Batch {
-	b := Batch{Sessions: ended, Access: m.suspensions(ended)}
+	b := Batch{Sessions: ended, Access: m.suspensions(ended), Trials: m.spentTrials(ended)}
 	for _, s := range ended {
 		b.Records = append(b.Records, AccountingRecord{Kind: Stop, Session: s, At: *s.StoppedAt})
 		b.Transactions = append(b.Transactions, m.stopTransaction(s))

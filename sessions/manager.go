@@ -26,6 +26,7 @@ type Config struct {
 	Vouchers  Vouchers  // nil: no vouchers
 	Verifiers Verifiers
 	Orders    Orders // nil: no centre
+	Trials    Trials // nil: none are remembered
 	Logger    *slog.Logger
 
 	Zones []Zone
@@ -91,6 +92,7 @@ type Manager struct {
 	busy      map[Station]chan struct{}
 	pending   map[string]int // logins per account between decision and admission
 	access    access
+	trials    map[Station]TrialUse
 	leased    map[int64]time.Duration // by lease: what ended sessions spent of it
 	leaseEnds int                     // how often one ended
 	sharing   map[string]bool         // accounts whose sessions share a lease in a new way
@@ -161,6 +163,7 @@ func New(cfg Config) *Manager {
 		busy:      make(map[Station]chan struct{}),
 		pending:   make(map[string]int),
 		access:    newAccess(cfg.Zones),
+		trials:    make(map[Station]TrialUse),
 		born:      cfg.Clock.Mono(),
 		leased:    make(map[int64]time.Duration),
 		sharing:   make(map[string]bool),

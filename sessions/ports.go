@@ -81,6 +81,8 @@ type Batch struct {
 	Revoked      []AccessRule // forgotten, by kind, zone and MAC
 	Spent        []Spent      // differences, added to the ledger
 	Outcomes     []Outcome    // of orders; each is remembered, and the centre hears of it
+	Consents     []Consent
+	Trials       []TrialUse // each in the place of that of its station
 }
 
 // Store remembers what was made here. Commit returns when the batch is on disk and would survive a power cut;

@@ -25,6 +25,8 @@ const (
 	RefusedMistyped      Reason = "mistyped_code"       // no voucher can have it: its check fails
 	RefusedElsewhere     Reason = "not_valid_here"      // the account or voucher is for other zones
 	RefusedBlocked       Reason = "blocked"             // an AccessRule says so; nothing of it is told to the guest
+	RefusedTrialUsed     Reason = "trial_used"          // the device has had its trial, until Until
+	RefusedTrialFull     Reason = "trial_full"          // the zone has given as many trials as it gives at once, or until Until
 	RefusedNoAccount     Reason = "unknown_account"     // a pre-authorized station's account is not known here
 )
 
@@ -32,6 +34,7 @@ const (
 type Refusal struct {
 	Reason     Reason
 	RetryAfter time.Duration // for RefusedTooOften; rounded up to seconds by who shows it
+	Until      time.Time     // when it is worth while to come again; zero: not known
 }
 
 // Error implements error.

@@ -35,7 +35,9 @@ func (m *Manager) resume(ctx context.Context, st Station, addr netip.Addr) error
 	if v.Rejected {
 		return m.giveUp(ctx, old)
 	}
-	done, err := m.reserve(a, m.effective(m.zones[st.Zone], a, v, &old).SimultaneousUse)
+	next := old
+	next.Limits = m.effective(m.zones[st.Zone], a, v, &old)
+	done, err := m.reserve(m.zones[st.Zone], a, &next)
 	if err != nil {
 		return nil // too many at once now; perhaps later
 	}

@@ -85,6 +85,7 @@ type Session struct {
 	FirstUse           bool       `json:"first_use,omitempty"` // of the voucher, as far as was known here
 	Method             Method     `json:"method"`
 	TermsVersion       string     `json:"terms_version,omitempty"`
+	OnTrial            bool       `json:"on_trial,omitempty"` // also what a reboot left of it
 	Place              Place      `json:"place"`
 	NASID              string     `json:"nas_id"`
 	NASIP              string     `json:"nas_ip"` // NAS-IP-Address; fixed for the life of the session

@@ -22,6 +22,9 @@ func (m *Manager) Start(ctx context.Context) error {
 	if err := m.loadAccess(ctx); err != nil {
 		return err
 	}
+	if err := m.loadTrials(ctx); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	m.period = m.periodsNow()
 	stops := m.adopt(stored, readings)

@@ -6,7 +6,9 @@ import "slices"
 type Zone struct {
 	Name           string
 	Methods        []Method // ways in, in the order the page shows them
-	TermsVersion   string   // recorded with every click-through session
+	TermsVersion   string   // of what guests accept
+	TermsForAll    bool     // by whatever way they come, not by click-through alone
+	Trial          *Trial   // of MethodTrial
 	AllowCleartext bool     // passwords over plain HTTP (DESIGN D18)
 	Limits         Limits
 	Bounds         Bounds

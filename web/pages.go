@@ -32,16 +32,18 @@ type Problem struct {
 	Method     sessions.Method // of the way in that was tried; empty: none
 	Reason     sessions.Reason // of sessions, or Internal or FormExpired
 	RetryAfter time.Duration   // for sessions.RefusedTooOften
+	Until      time.Time       // when it is worth while to come again; zero: not known
 }
 
 // Login offers the ways in.
 type Login struct {
 	Page
-	Ways      []Way  // in this order
-	Cleartext bool   // some way is offered by the zone but not over this connection: say why
-	Token     string // goes back with every form
-	URL       string // where the guest wanted to go; empty: unknown
-	Problem   Problem
+	Ways         []Way  // in this order
+	TermsVersion string // that the buttons accept; empty: none
+	Cleartext    bool   // some way is offered by the zone but not over this connection: say why
+	Token        string // goes back with every form
+	URL          string // where the guest wanted to go; empty: unknown
+	Problem      Problem
 }
 
 // Status tells a guest who is online what is left.
@@ -118,10 +120,12 @@ func (l Login) title() string {
 }
 
 // Say is what a guest is told of a problem, for who does not show a page.
-func (p Page) Say(problem Problem) string { return problem.text(p.texts()) }
-
-func (p Problem) text(t *texts) string {
-	return strings.ReplaceAll(t.problem(p.Reason), "{wait}", t.wait(p.RetryAfter))
+func (p Page) Say(problem Problem) string {
+	text, ok := words(p, trialWords).Problems[problem.Reason]
+	if !ok {
+		text = p.texts().problem(problem.Reason)
+	}
+	return strings.NewReplacer("{wait}", p.texts().wait(problem.RetryAfter), "{until}", p.moment(problem.Until)).Replace(text)
 }
 
 // problem is told in the words of the way in that was tried, where it has its own.
@@ -136,7 +140,7 @@ func (l Login) problem() string {
 			}
 		}
 	}
-	return l.Problem.text(l.texts())
+	return l.Say(l.Problem)
 }
 
 // wrong tells that what was typed into the form of this way is not right.

@@ -39,9 +39,10 @@ func Preview(l Locale) []Sample {
 		{"unknown", Unknown{Page: p}.View()},
 	}
 	samples = append(samples, voucherSamples(with)...)
+	samples = append(samples, trialSamples(with)...)
 	for _, r := range problemsInOrder {
 		samples = append(samples, Sample{"login-problem-" + string(r), with(func(v *Login) {
-			v.Problem, v.Ways = Problem{Method: sessions.MethodPassword, Reason: r, RetryAfter: 90 * time.Second}, []Way{Password{Username: "anna"}, v.Ways[1]}
+			v.Problem, v.Ways = Problem{Method: sessions.MethodPassword, Reason: r, RetryAfter: 90 * time.Second, Until: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}, []Way{Password{Username: "anna"}, v.Ways[1]}
 		})})
 	}
 	return samples
@@ -52,5 +53,6 @@ var problemsInOrder = []sessions.Reason{
 	sessions.RefusedCredentials, sessions.RefusedInactive, sessions.RefusedExpired, sessions.RefusedTooMany,
 	sessions.RefusedTerms, sessions.RefusedMethod, sessions.RefusedCleartext, sessions.RefusedCentreAway,
 	sessions.RefusedTooOften, sessions.RefusedUnknownZone, sessions.RefusedNotLoggedIn, sessions.RefusedNothingLeft, sessions.RefusedCap,
-	sessions.RefusedTooManyOnline, sessions.RefusedBlocked, sessions.RefusedCode, sessions.RefusedMistyped, sessions.RefusedElsewhere, sessions.RefusedNoAccount, Internal, FormExpired,
+	sessions.RefusedTooManyOnline, sessions.RefusedBlocked, sessions.RefusedCode, sessions.RefusedMistyped, sessions.RefusedElsewhere, sessions.RefusedNoAccount,
+	sessions.RefusedTrialUsed, sessions.RefusedTrialFull, Internal, FormExpired,
 }

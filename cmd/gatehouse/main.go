@@ -29,7 +29,7 @@ func verbs(step func(point string)) []verb {
 	return []verb{
 		runVerb(step), checkVerb(), claimVerb(), cleanupVerb(), versionVerb(),
 		statusVerb(), stationsVerb(), sessionsVerb(), loginVerb(), logoutVerb(), extendVerb(), explainVerb(), gardenVerb(), gardenTestVerb(),
-		blockVerb(), blockListVerb(), unblockVerb(), trustVerb(), trustListVerb(), untrustVerb(),
+		blockVerb(), blockListVerb(), unblockVerb(), trustVerb(), trustListVerb(), untrustVerb(), consentListVerb(), consentTextVerb(),
 		accountAddVerb(), accountRemoveVerb(), accountListVerb(), accountPasswdVerb(),
 	}
 }
