@@ -20,7 +20,7 @@ session_timeout = "8h"
 idle_timeout = "30m"
 `
 
-// benchLogin measures from the POST of the click-through form to the first packet through, at 1, 50 and 200 guests at once.
+// benchLogin measures from the POST of the click-through form to the first packet through, at 1, 50, 200 and 500 guests at once.
 func benchLogin(ctx context.Context, p programs, r *report) error {
 	for _, slow := range []bool{false, true} {
 		if err := loginRounds(ctx, p, r, slow); err != nil {
@@ -50,7 +50,7 @@ func loginRounds(ctx context.Context, p programs, r *report, slow bool) error {
 		return err
 	}
 	defer v.Close()
-	stations, err := v.AddStaticStations(ctx, 200)
+	stations, err := v.AddStaticStations(ctx, 500)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func loginRounds(ctx context.Context, p programs, r *report, slow bool) error {
 	for i, s := range stations {
 		guests[i] = guest{v.GuestAt(s), all[i]}
 	}
-	for _, atOnce := range []int{1, 50, 200} {
+	for _, atOnce := range []int{1, 50, 200, 500} {
 		rounds := max(200/atOnce, 2)
 		var took []time.Duration
 		var wall time.Duration
@@ -79,14 +79,24 @@ func loginRounds(ctx context.Context, p programs, r *report, slow bool) error {
 			}
 		}
 		p99 := quantile(took, 0.99)
+		if atOnce > 200 { // beyond what DESIGN §6 asks the time for; all must get in
+			budget = 0
+		}
 		r.print(figure{
 			what:   fmt.Sprintf("login POST → first packet through, %d at once%s", atOnce, disk),
 			got:    fmt.Sprintf("p50 %s p99 %s, %.0f/s", ms(quantile(took, 0.5)), ms(p99), float64(len(took))/wall.Seconds()),
-			budget: "all succeed, p99 ≤ " + ms(budget),
-			pass:   p99 <= budget,
+			budget: "all succeed" + within(budget),
+			pass:   budget == 0 || p99 <= budget,
 		})
 	}
 	return nil
+}
+
+func within(budget time.Duration) string {
+	if budget == 0 {
+		return ""
+	}
+	return ", p99 ≤ " + ms(budget)
 }
 
 type guest struct {
