@@ -37,9 +37,11 @@ type Config struct {
 	// Identify tells which station has an address.
 	Identify func(remote netip.Addr) (sessions.Station, bool)
 	// Learn opens addresses of garden names for a zone's captive stations, for so long; it returns when that is so.
-	Learn  func(ctx context.Context, zone string, ttls map[netip.Addr]time.Duration) error
-	Clock  clock.Clock
-	Logger *slog.Logger
+	Learn func(ctx context.Context, zone string, ttls map[netip.Addr]time.Duration) error
+	// LearnReach opens addresses of the names of OpenReach, for the station alone.
+	LearnReach func(ctx context.Context, st sessions.Station, addrs []netip.Addr) error
+	Clock      clock.Clock
+	Logger     *slog.Logger
 }
 
 // Forwarder answers stations by asking the router's resolver. It is safe for concurrent use.
@@ -49,12 +51,14 @@ type Forwarder struct {
 	stations *stations
 
 	mu         sync.Mutex
+	reaches    map[sessions.Station]reach
 	complained map[string]time.Duration // Mono
 }
 
 // New makes a Forwarder; it opens nothing.
 func New(cfg Config) *Forwarder {
-	f := &Forwarder{cfg: cfg, gardens: map[string]garden{}, stations: newStations(cfg.Clock), complained: map[string]time.Duration{}}
+	f := &Forwarder{cfg: cfg, gardens: map[string]garden{}, stations: newStations(cfg.Clock), complained: map[string]time.Duration{},
+		reaches: map[sessions.Station]reach{}}
 	for zone, names := range cfg.Names {
 		f.gardens[zone] = newGarden(names)
 	}
@@ -117,12 +121,12 @@ func (f *Forwarder) admit(who sessions.Station, query []byte) (a asked, answer [
 		f.stations.done(st, len(answer), w)
 		return a, answer, false
 	}
-	return asked{who.Zone, q, st, w}, nil, true
+	return asked{who, q, st, w}, nil, true
 }
 
 // asked is a query that may be resolved.
 type asked struct {
-	zone     string
+	who      sessions.Station
 	question dnsmessage.Question
 	by       *station
 	weight   int
@@ -138,12 +142,14 @@ func (f *Forwarder) resolve(ctx context.Context, a asked, network string, query 
 		}
 		return failure(query, dnsmessage.RCodeServerFailure)
 	}
-	if g, ok := f.gardens[a.zone]; ok && g.has(a.question.Name.String()) {
-		if ttls := addresses(reply); len(ttls) > 0 {
-			if err := f.cfg.Learn(ctx, a.zone, ttls); err != nil {
-				f.complain("addresses of the walled garden stay closed", "zone", a.zone, slog.Any("error", err))
-			}
+	name, ttls := a.question.Name.String(), addresses(reply)
+	if g, ok := f.gardens[a.who.Zone]; ok && len(ttls) > 0 && g.has(name) {
+		if err := f.cfg.Learn(ctx, a.who.Zone, ttls); err != nil {
+			f.complain("addresses of the walled garden stay closed", "zone", a.who.Zone, slog.Any("error", err))
 		}
+	}
+	if err := f.learnReach(ctx, a.who, name, ttls); err != nil {
+		f.complain("addresses of what a station signs in with stay closed", "station", a.who, slog.Any("error", err))
 	}
 	return reply
 }

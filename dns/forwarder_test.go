@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,6 +31,7 @@ type bench struct {
 	log       strings.Builder
 	learned   map[string]map[netip.Addr]time.Duration // by zone
 	learn     func() error
+	reaching  []netip.Addr
 	resolve   func(query []byte) []byte // the resolver's answer; nil is none
 	forwarder *Forwarder
 }
@@ -72,6 +75,12 @@ func newBench(t *testing.T, resolve func(query []byte) []byte) *bench {
 			defer b.mu.Unlock()
 			b.learned[zone] = ttls
 			return b.learn()
+		},
+		LearnReach: func(_ context.Context, _ sessions.Station, addrs []netip.Addr) error {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.reaching = append(b.reaching, addrs...)
+			return nil
 		},
 		Clock: clock.NewFake(time.Unix(0, 0), "boot"), Logger: slog.New(slog.NewTextHandler(b, nil)),
 	})
@@ -443,4 +452,53 @@ func FuzzMessages(f *testing.F) {
 			t.Fatal("more addresses than there is room for")
 		}
 	})
+}
+
+// TestReach: names are one station's for a while, asked for at once and learned again from its own answers.
+func TestReach(t *testing.T) {
+	b := newBench(t, answer)
+	fake := b.forwarder.cfg.Clock.(*clock.Fake)
+	st, _ := b.forwarder.cfg.Identify(netip.MustParseAddr("127.0.0.5"))
+	both := "[192.0.2.9 2001:db8::9]"
+	if err := b.forwarder.OpenReach(t.Context(), st, []string{"*.login.example", "pay.example", "192.0.2.77"}, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.reached(); got != "[192.0.2.77 192.0.2.9 2001:db8::9]" {
+		t.Errorf("at once: %s", got)
+	}
+	for _, step := range []struct{ from, name, want string }{
+		{"127.0.0.5", "a.login.example.", both},
+		{"127.0.0.5", "login.example.", "[]"},
+		{"127.0.0.6", "a.login.example.", "[]"},
+		{"127.0.0.5", "PAY.example.", both},
+	} {
+		b.ask("udp", step.from, query(step.name, dnsmessage.TypeA))
+		if got := b.reached(); got != step.want {
+			t.Errorf("%s asked by %s: %s, want %s", step.name, step.from, got, step.want)
+		}
+	}
+	fake.Advance(time.Minute)
+	b.ask("udp", "127.0.0.5", query("pay.example.", dnsmessage.TypeA))
+	if got := b.reached(); got != "[]" {
+		t.Errorf("after the time: %s", got)
+	}
+	for i := range maxReaches + 10 {
+		other := sessions.Station{Zone: "guest", MAC: sessions.MAC{6, 0, 0, 0, byte(i >> 8), byte(i)}}
+		if err := b.forwarder.OpenReach(t.Context(), other, []string{"192.0.2.1"}, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(b.forwarder.reaches); n > maxReaches {
+		t.Errorf("%d stations are remembered", n)
+	}
+}
+
+// reached are the addresses learned for stations since the last call.
+func (b *bench) reached() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	slices.SortFunc(b.reaching, netip.Addr.Compare)
+	got := fmt.Sprint(slices.Compact(b.reaching))
+	b.reaching = nil
+	return got
 }

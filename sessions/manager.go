@@ -25,8 +25,9 @@ type Config struct {
 	Authority Authority // nil: no centre
 	Vouchers  Vouchers  // nil: no vouchers
 	Verifiers Verifiers
-	Orders    Orders // nil: no centre
-	Trials    Trials // nil: none are remembered
+	Trials    Trials  // nil: none are remembered
+	Orders    Orders  // nil: no centre
+	Reaches   Reaches // nil: captive stations have no way out
 	Logger    *slog.Logger
 
 	Zones []Zone
@@ -90,6 +91,7 @@ type Manager struct {
 	arrived   map[Station]netip.Addr // seen, resumable, not yet resumed
 	seen      map[Station]*sighting
 	busy      map[Station]chan struct{}
+	reached   map[Station]reached
 	pending   map[string]int // logins per account between decision and admission
 	access    access
 	trials    map[Station]TrialUse
@@ -161,6 +163,7 @@ func New(cfg Config) *Manager {
 		arrived:   make(map[Station]netip.Addr),
 		seen:      make(map[Station]*sighting),
 		busy:      make(map[Station]chan struct{}),
+		reached:   make(map[Station]reached),
 		pending:   make(map[string]int),
 		access:    newAccess(cfg.Zones),
 		trials:    make(map[Station]TrialUse),

@@ -36,7 +36,7 @@ func TestWhoMayPass(t *testing.T) {
 func rows() (map[string]*station, cast) {
 	c := cast{peer: newStation(100, guestZone, peers), other: newStation(101, paidZone, elsewhere)}
 	of := map[string]*station{}
-	for i, row := range []string{"new", "captive", "admitted", "admitted with limits", "time over", "idle", "logged out",
+	for i, row := range []string{"new", "captive", "captive, with a reach", "admitted", "admitted with limits", "time over", "idle", "logged out",
 		"cap reached", "upload cap reached", "download cap reached", "blocked", "blocked, not yet cut",
 		"admitted in another zone", "captive, as an admitted one", "admitted, as another", "captive, as the internet", "admitted, as the internet",
 		"captive, as one of another zone", "admitted, as one of another zone"} {
@@ -83,12 +83,13 @@ func whoMayPass(t *testing.T, o options) {
 // bring brings every station into its state and returns the grants that live.
 func (r *rig) bring(of map[string]*station, c cast) (live []sessions.Grant) {
 	r.t.Helper()
-	r.openFlows(of["captive"], of["blocked"]) // they were online before there was a firewall
+	r.openFlows(of["captive"], of["captive, with a reach"], of["blocked"]) // they were online before there was a firewall
 	r.restart()
 	r.reconcile()
 	if !r.options.small {
 		r.checkForm()
 		r.openGardenFlows(of["captive"], of["blocked"])
+		r.reach(of["captive, with a reach"])
 	}
 	online := []*station{of["admitted"], of["admitted with limits"], of["blocked, not yet cut"], c.peer, c.other}
 	for _, s := range append([]*station{of["admitted, as another"], of["admitted, as the internet"], of["admitted, as one of another zone"]}, online...) {
@@ -163,7 +164,7 @@ func (r *rig) block(of map[string]*station) {
 // isBeyondSmall tells whether a row is not the small backend's. In a flow of another zone a captive station's packet takes the
 // owner's mark away there, until the owner's next one: what passes in it depends on who came before.
 func isBeyondSmall(section, row string) bool {
-	return strings.Contains(row, "cap reached") || section == inFlow && strings.HasSuffix(row, ", as one of another zone")
+	return strings.Contains(row, "cap reached") || strings.Contains(row, "reach") || section == inFlow && strings.HasSuffix(row, ", as one of another zone")
 }
 
 // cells are the table's, each with its packets.

@@ -197,7 +197,7 @@ func (r *rig) isolating(fw sessions.Enforcer, closeFirewall func()) (sessions.En
 // openNFTables opens the nftables backend.
 func openNFTables() (sessions.Enforcer, func(), error) {
 	fw, err := nftables.New(nftables.Config{Logger: slog.New(slog.DiscardHandler), Zones: []nftables.Zone{
-		{Name: guestZone, Interfaces: []string{lab.GuestBridge}, Masquerade: true, Garden: []nftables.Garden{
+		{Name: guestZone, Interfaces: []string{lab.GuestBridge}, Masquerade: true, Reach: true, Garden: []nftables.Garden{
 			{Prefix: netip.MustParsePrefix("198.51.100.0/24")}, {Prefix: netip.MustParsePrefix("2001:db8:6a::/64")}}},
 		{Name: paidZone, Interfaces: []string{paidBridge}, Masquerade: true},
 	}})
@@ -275,4 +275,14 @@ func (r *rig) somewhere(v6 bool) netip.Addr {
 	binary.BigEndian.PutUint16(a[2:], uint16(n))
 	a[1] += byte(n >> 16 & 1)
 	return netip.AddrFrom4(a)
+}
+
+// reach gives a captive station a way out to any public address.
+func (r *rig) reach(s *station) {
+	r.t.Helper()
+	fw := r.fw.(inside).Enforcer
+	if around, ok := fw.(*isolate.Isolator); ok {
+		fw = around.Enforcer
+	}
+	r.must(fw.(*nftables.Firewall).OpenReach(r.t.Context(), sessions.Reach{Station: s.id(), Ports: []uint16{443, 993, 995}, For: time.Hour}))
 }

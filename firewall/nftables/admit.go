@@ -63,6 +63,10 @@ func (f *Firewall) admit(ctx context.Context, grants []sessions.Grant) error {
 	gone.each(t.remove)
 	caps.objects(&t)
 	come.each(t.insert)
+	var reached []sessions.Station
+	for i := range grants {
+		reached = append(reached, f.endReaches(&t, grants[i].Station)...)
+	}
 	if err := f.socket.transact(&t.messages); err != nil {
 		return fmt.Errorf("admitting: %w", err)
 	}
@@ -73,6 +77,7 @@ func (f *Firewall) admit(ctx context.Context, grants []sessions.Grant) error {
 		flows = append(flows, f.admitted(a)...)
 	}
 	f.dropFlows(flows...)
+	f.dropReaches(reached)
 	if !changes {
 		return nil
 	}

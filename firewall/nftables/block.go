@@ -48,9 +48,16 @@ func (f *Firewall) block(blocked map[string][]sessions.MAC) error {
 		}
 		t.insert(z.blocked(), elements...)
 	}
+	var ended []sessions.Station
+	for zone, macs := range blocked {
+		for _, mac := range macs {
+			ended = append(ended, f.endReaches(&t, sessions.Station{Zone: zone, MAC: mac})...)
+		}
+	}
 	if err := f.socket.transact(&t.messages); err != nil {
 		return fmt.Errorf("blocking stations: %w", err)
 	}
+	f.dropReaches(ended)
 	return nil
 }
 

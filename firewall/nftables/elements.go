@@ -47,9 +47,9 @@ type element struct {
 	packets uint64 // read only
 }
 
-// key is a mark, as nftables keeps it: four bytes in the processor's order; or a MAC; or an IP address.
+// key is a mark, as nftables keeps it: four bytes in the processor's order; or a MAC; or an IP address; or a mark and more.
 type key struct {
-	bytes  [16]byte
+	bytes  [20]byte
 	length int8
 }
 
@@ -66,6 +66,13 @@ func macKey(m sessions.MAC) (k key) {
 
 func addrKey(a netip.Addr) (k key) {
 	k.length = int8(copy(k.bytes[:], a.AsSlice()))
+	return k
+}
+
+// with is the key and another part behind it, in a set of both.
+func (k key) with(part []byte) key {
+	copy(k.bytes[k.length:], part)
+	k.length += int8(len(part)+3) &^ 3
 	return k
 }
 

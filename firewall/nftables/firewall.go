@@ -51,6 +51,9 @@ type Firewall struct {
 	// blocked are the stations of SetBlocked, by zone.
 	blocked map[string][]sessions.MAC
 	lastID  id
+	// reaches are those that may hold.
+	reaches   map[sessions.Station]*reach
+	lastReach id // the last number given out, 1 to maxReaches
 	// installed are the parts of the table that the last Reconcile left.
 	installed []string
 	told      string // of a conflict with other people's rules
@@ -88,6 +91,7 @@ func (f *Firewall) forgetState() {
 	f.grants, f.of = map[id]*grant{}, map[sessions.Station][]*grant{}
 	f.idle = idleState{chains: map[time.Duration]bool{}}
 	f.caps = map[string]*kernelCap{}
+	f.reaches = map[sessions.Station]*reach{}
 }
 
 // Open is for a clean stop: it lets every station of the zones with OnStop Open through, and leaves the others, and all

@@ -110,15 +110,6 @@ func (z *Zone) garden(line printer, all []string) {
 	line.chain("garden_"+z.Name, append(rules, "goto closed")...)
 }
 
-// gardenFlows prints the chains of flows into gardens.
-func (r *rules) gardenFlows(line printer) {
-	mine := fmt.Sprintf("ct mark set ct mark and 0x%08x or 0x%08x", ^uint32(Mask), gardenFlow)
-	line.chain("garden", mine, "accept")
-	line.chain("garden_downlink",
-		fmt.Sprintf("ct mark and 0x%08x == 0x%08x ct state established,related accept", uint32(Mask), gardenFlow),
-		"goto closed")
-}
-
 // network is what a rule says of networks with the same family and ports.
 type network struct{ daddr, ports string }
 
@@ -160,15 +151,20 @@ func (r *rules) gardens(line printer) []string {
 		}
 	}
 	if len(targets) > 0 {
-		r.gardenFlows(line)
+		mine := fmt.Sprintf("ct mark set ct mark and 0x%08x or 0x%08x", ^uint32(Mask), gardenFlow)
+		line.chain("garden", mine, "accept")
+	}
+	if r.withoutStation() != "closed" {
+		back := fmt.Sprintf("ct mark and 0x%08x == 0x%08x ct state established,related accept", uint32(Mask), gardenFlow)
+		line.chain(r.withoutStation(), append(append([]string{back}, r.reachDownlink()...), "goto closed")...)
 	}
 	return dispatch("iifname", targets)
 }
 
 // withoutStation is where a flow's way back leads when its mark names no station that may have an answer.
 func (r *rules) withoutStation() string {
-	if slices.ContainsFunc(r.zones, func(z Zone) bool { return z.hasGarden() }) {
-		return "garden_downlink"
+	if slices.ContainsFunc(r.zones, func(z Zone) bool { return z.hasGarden() || z.Reach }) {
+		return "captive_downlink"
 	}
 	return "closed"
 }

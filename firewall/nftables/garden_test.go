@@ -162,7 +162,7 @@ func TestGardenMigrated(t *testing.T) {
 // makeOlder has the table say that an older version made it.
 func (g *gate) makeOlder() {
 	g.t.Helper()
-	for _, c := range []string{"schema_0", "schema_1", "schema_2", "schema_3"} {
+	for _, c := range []string{"schema_0", "schema_1", "schema_2", "schema_3", "schema_4"} {
 		g.nft("add", "chain", "inet", "gatehouse", c)
 		g.nft("delete", "chain", "inet", "gatehouse", c)
 	}

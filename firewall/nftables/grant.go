@@ -152,8 +152,8 @@ func (f *Firewall) check(g *sessions.Grant) error {
 
 // newID is the next free id after the one given out last, so that an id rests as long as possible before it returns.
 func (f *Firewall) newID(taken map[id]bool) (id, error) {
-	for range maxID {
-		f.lastID = f.lastID%maxID + 1
+	for range maxGrants {
+		f.lastID = f.lastID%maxGrants + 1
 		if f.grants[f.lastID] == nil && !taken[f.lastID] {
 			return f.lastID, nil
 		}

@@ -180,7 +180,7 @@ func TestSchema(t *testing.T) {
 	olderSets[1] = olderSets[2] + ",map known_guest,set fresh,set leasable"
 	for version, missing := range olderSets {
 		before2 = g.steady("s2")
-		older := "flush table inet gatehouse; delete chain inet gatehouse schema_3; add set inet gatehouse old { type mark; };"
+		older := "flush table inet gatehouse; delete chain inet gatehouse schema_4; add set inet gatehouse old { type mark; };"
 		for _, set := range strings.Split(missing, ",") {
 			kind, name, _ := strings.Cut(set, " ")
 			older += "delete " + kind + " inet gatehouse " + name + ";"

@@ -10,7 +10,7 @@ import (
 )
 
 // schema is the version of the sets: which there are, and what is in them. It grows when one comes or goes, see migrate.
-const schema = 3
+const schema = 4
 
 const (
 	schemaPrefix = "schema_" // an empty chain of this name and the version marks the table
@@ -96,6 +96,7 @@ func (r *rules) sets(line printer) {
 	line("\tset %s { type mark; flags dynamic,timeout; size %d; timeout %dms; }", setFresh, setSize, lease.Milliseconds())
 	line("\tset %s { type mark; flags timeout; size %d; }", setLeasable, setSize)
 	capSets(line)
+	r.reachSets(line)
 	line("\tset %s { type mark; size %d; counter; }", setUp, setSize)
 	line("\tset %s { type mark; size %d; counter; }", setDown, setSize)
 }
@@ -131,7 +132,8 @@ func (r *rules) shared(line printer) {
 		unowned = append(unowned, "oifname "+oneOf(all)+" goto closed")
 	}
 	line.chain("unowned", append(unowned, "ct mark set meta mark")...)
-	line.chain("captive", append(append([]string{"fib saddr . iif oif missing drop"}, r.gardens(line)...), "goto closed")...)
+	captive := append([]string{"fib saddr . iif oif missing drop"}, r.reaching(line)...)
+	line.chain("captive", append(append(captive, r.gardens(line)...), "goto closed")...)
 	capChains(line)
 	// What a lease says was found true a moment ago. It is asked first, for a packet pays for every lookup on its way.
 	line.chain("downlink",
@@ -156,7 +158,11 @@ func (r *rules) capture(line printer, z *Zone) {
 	clean := fmt.Sprintf("meta mark and 0x%08x != 0 meta mark set 0", uint32(Mask)) // not ours: somebody else's leftovers
 	var pass []string
 	if r.early {
-		line.chain("enter_"+z.Name, enter+" accept", clean)
+		entered := []string{enter + " accept"}
+		if z.Reach {
+			entered = append(entered, "meta mark set ether saddr map @"+z.reaching()+" accept")
+		}
+		line.chain("enter_"+z.Name, append(entered, clean)...)
 		line.chain("uplink_"+z.Name,
 			z.dropBlocked(),
 			packetID+" == 0 goto captive",

@@ -23,6 +23,7 @@ func TestRulesetText(t *testing.T) {
 		"gardens": {zones: []Zone{lan, {Name: "bar", Interfaces: []string{"br-bar"}, GardenNames: true, Garden: []Garden{
 			{Prefix: netip.MustParsePrefix("192.0.2.0/24")}, {Prefix: netip.MustParsePrefix("2001:db8::/32"), Port: 8443},
 			{Prefix: netip.MustParsePrefix("198.51.100.7/32")}}}}, http: 2080, dns: 2053},
+		"reach": {zones: []Zone{lan, {Name: "bar", Interfaces: []string{"br-bar"}, GardenNames: true, Reach: true}}, http: 2080, dns: 2053, early: true},
 		"opened": {zones: []Zone{lan, paid}, http: 2080, dns: 53, opened: true,
 			staleChains: []string{"idle_7000"}, staleSets: []string{"stations_old"}},
 	} {

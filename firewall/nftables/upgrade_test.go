@@ -16,7 +16,7 @@ import (
 // stations talk: no packet is lost, no octet uncounted, and sessions end on time.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
-	for version := 1; version <= 2; version++ {
+	for version := 1; version <= 3; version++ {
 		t.Run(fmt.Sprintf("from %d", version), func(t *testing.T) { testUpgrade(t, version) })
 	}
 }

@@ -111,6 +111,9 @@ func (f *Firewall) adopt() (there bool, err error) {
 	if err := f.adoptGrants(found); err != nil {
 		return false, fmt.Errorf("adopting sessions: %w", err)
 	}
+	if err := f.adoptReaches(found); err != nil {
+		return false, fmt.Errorf("adopting reaches: %w", err)
+	}
 	f.known = true
 	return true, nil
 }

@@ -30,6 +30,7 @@ type Zone struct {
 	// Garden and the names' addresses that Learn is told are what captive stations reach.
 	Garden      []Garden
 	GardenNames bool // Learn will be called for the zone
+	Reach       bool // OpenReach will be
 }
 
 // Config is what a Firewall needs.
