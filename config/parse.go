@@ -152,6 +152,9 @@ func (c *Config) BeyondIPTables() (problems Problems) {
 		if len(z.Garden) > 0 {
 			problems.add(key("walled_garden"), "needs nftables: the iptables backend has no walled garden", mend)
 		}
+		if z.Offers(sessions.MethodOIDC) {
+			problems.add(key("methods"), "oidc needs nftables: with iptables captive stations have no way out to sign in", mend)
+		}
 		if z.Limits.Caps != (sessions.CapsOf[sessions.VolumeLimit]{}) || z.Bounds.MaxCaps != (sessions.CapsOf[sessions.Volume]{}) {
 			problems.add(key("caps"), "needs nftables: the iptables backend holds no data caps", mend)
 		}

@@ -101,6 +101,11 @@ func parseInterfaces(s *section) []string {
 	return names
 }
 
+// Reaches tells whether guests of the zone may need a short way out before they are in: to a provider's page, to their mail.
+func (z *Zone) Reaches() bool {
+	return z.Offers(sessions.MethodOIDC) || z.Offers(sessions.MethodEmail) || z.Offers(sessions.MethodRegister)
+}
+
 // waysIn are those that a zone may offer.
 func waysIn() []string {
 	return []string{

@@ -463,7 +463,7 @@ func TestReach(t *testing.T) {
 	if err := b.forwarder.OpenReach(t.Context(), st, []string{"*.login.example", "pay.example", "192.0.2.77"}, time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.reached(); got != "[192.0.2.77 192.0.2.9 2001:db8::9]" {
+	if got := b.reached(); got != "[192.0.2.9 192.0.2.77 2001:db8::9]" {
 		t.Errorf("at once: %s", got)
 	}
 	for _, step := range []struct{ from, name, want string }{

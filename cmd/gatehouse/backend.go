@@ -102,7 +102,7 @@ func (g *gateway) nftablesConfig() nftables.Config {
 	zones := make([]nftables.Zone, len(g.Config.Zones))
 	for i, z := range g.Config.Zones {
 		zones[i] = nftables.Zone{Name: z.Name, Interfaces: z.Interfaces, Masquerade: z.Masquerade,
-			OnStop: nftables.OnStop(z.OnStop), Management: z.Management}
+			OnStop: nftables.OnStop(z.OnStop), Management: z.Management, Reach: z.Reaches()}
 		for _, e := range z.Garden {
 			if e.Name != "" {
 				zones[i].GardenNames = true
@@ -119,6 +119,26 @@ func (g *gateway) nftablesConfig() nftables.Config {
 // learn opens addresses of names of the walled garden. Only nftables has one, see config.BeyondIPTables.
 func (g *gateway) learn(ctx context.Context, zone string, ttls map[netip.Addr]time.Duration) error {
 	return g.nftables.Learn(ctx, zone, ttls)
+}
+
+// learnReach opens addresses of names that one station may reach. Only nftables asks for them.
+func (g *gateway) learnReach(ctx context.Context, st sessions.Station, addrs []netip.Addr) error {
+	if g.nftables == nil {
+		return nil
+	}
+	return g.nftables.LearnReach(ctx, st, addrs)
+}
+
+// reaches opens ways out for captive stations: first in the kernel, then its addresses by the names.
+type reaches struct{ *gateway }
+
+// OpenReach implements sessions.Reaches.
+func (r reaches) OpenReach(ctx context.Context, what sessions.Reach) error {
+	err := r.nftables.OpenReach(ctx, what)
+	if err != nil || len(what.Names) == 0 {
+		return err
+	}
+	return r.forwarder.OpenReach(ctx, what.Station, what.Names, what.For)
 }
 
 // clearOther removes what an earlier run with the other backend left in the kernel, and says which backend it is now.

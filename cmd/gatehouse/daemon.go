@@ -72,6 +72,7 @@ type gateway struct {
 	// certified is told of changes of the keeper's state.
 	certified chan struct{}
 	doorways  []*doorway
+	forwarder *dns.Forwarder
 
 	began        time.Duration // Mono
 	reconfigured chan struct{}
@@ -198,6 +199,9 @@ func (g *gateway) buildManager(context.Context) error {
 		c.Mirror, c.Vouchers, c.Authority, c.Orders, c.Queued = g.mirror, g.mirror, g.sync.Authority, g.journal, g.sync.Pusher.Wake
 		c.VerifierMaxAge = g.Config.Centre.VerifierMaxAge
 	}
+	if g.nftables != nil {
+		c.Reaches = reaches{g}
+	}
 	g.manager = sessions.New(c)
 	return nil
 }
@@ -214,8 +218,8 @@ func (g *gateway) openDoorways(ctx context.Context) error {
 	})
 	pages := portalOpener{p, g.Config.Portal.HTTPPort}
 	g.doorways = []*doorway{{iface: loopback, name: "portal", opener: pages, logger: g.Logger}}
-	forwarder := dns.New(dns.Config{
-		Upstream: g.Config.DNS.Upstream, Names: g.gardenNames(), Identify: g.stationAt, Learn: g.learn,
+	g.forwarder = dns.New(dns.Config{
+		Upstream: g.Config.DNS.Upstream, Names: g.gardenNames(), Identify: g.stationAt, Learn: g.learn, LearnReach: g.learnReach,
 		Own: g.Config.Portal.Name, OwnAddrs: g.addressesIn,
 		Clock: g.clock, Logger: g.Logger,
 	})
@@ -227,7 +231,7 @@ func (g *gateway) openDoorways(ctx context.Context) error {
 			}
 			g.doorways = append(g.doorways,
 				&doorway{iface: name, name: "portal", opener: pages, logger: g.Logger},
-				&doorway{iface: name, name: "DNS forwarder", opener: dnsOpener{forwarder, z.Name, g.Config.DNS.Port}, logger: g.Logger})
+				&doorway{iface: name, name: "DNS forwarder", opener: dnsOpener{g.forwarder, z.Name, g.Config.DNS.Port}, logger: g.Logger})
 		}
 	}
 	for _, d := range g.doorways {

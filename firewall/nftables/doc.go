@@ -10,6 +10,8 @@
 // the id in the conntrack mark. Both ways ask first for a lease, which spares most packets these questions (decision
 // 0011). A grant is told apart after a restart by the comment of its element in up.
 //
+// A captive station that proves who its guest is has a reach, a short way out: an id that is never admitted (decision 0032).
+//
 // Rules are text, loaded by one nft transaction in Reconcile and Open; sets and their elements outlive that.
 // Everything else is netlink over one lasting socket. (The socket is our own few lines, not a library's: a batch needs
 // one acknowledgement at its end and the number of the message that failed, dumps of 5,000 counters must not cost
