@@ -129,7 +129,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, a api, err error
 func gateError(p *problem) any { return p.gate }
 
 func edgeError(p *problem) any {
-	e := edge.Error{Code: edgeCode(p.status), Message: p.gate.Detail}
+	e := edge.Error{Code: cmp.Or(p.gate.Code, edgeCode(p.status)), Message: p.gate.Detail}
 	for _, field := range slices.Sorted(maps.Keys(p.gate.Errors)) {
 		e.Message += " " + field + ": " + strings.Join(p.gate.Errors[field], " ")
 	}

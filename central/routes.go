@@ -67,5 +67,7 @@ func (s *Server) edgeRoutes() []route {
 		{"POST", edge.IngestPath, gateway, s.ingest},
 		{"POST", edge.AuthenticatePath, gateway, s.authenticate},
 		{"GET", edge.ChangesPath, gateway, s.changes},
+		{"POST", edge.ProofPath, gateway, s.beginProof},
+		{"POST", edge.ProofCheckPath, gateway, s.checkProof},
 	}
 }

@@ -189,27 +189,38 @@ func (e settingEndpoint) test(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	var secret []byte
-	if v.Sealed != nil && e.cfg.Secrets != nil {
-		if secret, err = e.cfg.Secrets.Open(settingPurpose(organization, kind), v.Sealed); err != nil {
-			return 0, nil, conflict("The secret cannot be read: " + err.Error() + ". Give it anew.")
-		}
-	} else if v.Sealed != nil {
-		return 0, nil, conflict("The secret cannot be read: the centre has no key for secrets. See --secrets-key.")
+	secret, err := e.settingSecret(organization, v)
+	if err != nil {
+		return 0, nil, err
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), tryTime)
 	defer cancel()
 	began := e.cfg.Clock.Mono()
 	result := admin.TestResult{OK: true}
-	if err := e.try(ctx, v, string(secret), c.fields); err != nil {
+	if err := e.try(ctx, v, secret, c.fields); err != nil {
 		text := err.Error()
 		if len(secret) > 0 { // whoever repeats what was sent to him
-			text = strings.ReplaceAll(text, string(secret), "[hidden]")
+			text = strings.ReplaceAll(text, secret, "[hidden]")
 		}
 		result.OK, result.Error = false, &text
 	}
 	result.Milliseconds = (e.cfg.Clock.Mono() - began).Milliseconds()
 	return http.StatusOK, result, nil
+}
+
+// settingSecret is the secret of a setting of an organisation; empty when it has none.
+func (s *Server) settingSecret(organization int64, v store.Setting) (string, error) {
+	switch {
+	case v.Sealed == nil:
+		return "", nil
+	case s.cfg.Secrets == nil:
+		return "", conflict("The secret cannot be read: the centre has no key for secrets. See --secrets-key.")
+	}
+	secret, err := s.cfg.Secrets.Open(settingPurpose(organization, v.Kind), v.Sealed)
+	if err != nil {
+		return "", conflict("The secret cannot be read: " + err.Error() + ". Give it anew.")
+	}
+	return string(secret), nil
 }
 
 func (s *Server) listOIDC(c *call) (int, any, error) {

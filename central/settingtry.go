@@ -23,6 +23,11 @@ const testText = "This is a test of gatehouse."
 
 // tryMail sends a mail to the address in the field to.
 func tryMail(ctx context.Context, v store.Setting, password string, f *fields) error {
+	return sendMail(ctx, v, password, *f.text("to"), "Test", testText+"\n")
+}
+
+// sendMail sends a mail of text alone. The headers are go-mail's to encode: no subject becomes two of them.
+func sendMail(ctx context.Context, v store.Setting, password, to, subject, text string) error {
 	var m admin.MailSettings
 	if err := json.Unmarshal(v.Body, &m); err != nil {
 		return err
@@ -32,11 +37,13 @@ func tryMail(ctx context.Context, v store.Setting, password string, f *fields) e
 	if m.FromName != nil {
 		name = *m.FromName
 	}
-	if err := errors.Join(msg.FromFormat(name, m.From), msg.To(*f.text("to"))); err != nil {
+	if err := errors.Join(msg.FromFormat(name, m.From), msg.To(to)); err != nil {
 		return err
 	}
-	msg.Subject("Test")
-	msg.SetBodyString(mail.TypeTextPlain, testText+"\n")
+	msg.Subject(subject)
+	msg.SetDate()
+	msg.SetMessageID()
+	msg.SetBodyString(mail.TypeTextPlain, text)
 	client, err := mail.NewClient(m.Host, mailOptions(m, password)...)
 	if err != nil {
 		return err
@@ -83,12 +90,16 @@ func outwardClient() *http.Client {
 
 // trySMS sends a text message to the number in the field to.
 func trySMS(ctx context.Context, v store.Setting, secret string, f *fields) error {
+	return sendSMS(ctx, v, secret, *f.text("to"), testText)
+}
+
+func sendSMS(ctx context.Context, v store.Setting, secret, to, text string) error {
 	shown, err := showSMS(v)
 	if err != nil {
 		return err
 	}
 	m := shown.(admin.SMSSettings)
-	req, err := smsRequest(ctx, m, map[string]string{"{to}": *f.text("to"), "{text}": testText, "{secret}": secret})
+	req, err := smsRequest(ctx, m, map[string]string{"{to}": to, "{text}": text, "{secret}": secret})
 	if err != nil {
 		return err
 	}

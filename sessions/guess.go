@@ -18,6 +18,9 @@ var (
 	guessPerZone    = guessRate{burst: 500, interval: 200 * time.Millisecond}
 	// Codes of vouchers: 8,740 a day, which decision 0021 reckons with.
 	guessCodesPerZone = guessRate{burst: 100, interval: 10 * time.Second}
+	// Proofs that are begun. The centre has limits of its own.
+	proofsPerStation = guessRate{burst: 8, interval: 30 * time.Second}
+	proofsPerZone    = guessRate{burst: 100, interval: time.Second}
 )
 
 const maxGuessKeys = 8192

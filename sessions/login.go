@@ -20,6 +20,7 @@ type LoginRequest struct {
 	Method        Method
 	Code          Password    // what was typed for MethodVoucher; for MethodPassword the same in both fields does
 	Credentials   Credentials // for MethodPassword; for MethodAdmin only the user name to account under
+	Proof         Password    // ticket of a Proof that Code answers, for the ways in that the centre proves
 	AcceptedTerms string      // version of the terms that the guest accepted, where the zone demands it
 	Terms         Shown       // what he accepted
 	Secure        bool        // the request came over TLS
@@ -139,6 +140,8 @@ func (m *Manager) authorize(ctx context.Context, zone *Zone, req LoginRequest) (
 		return m.proven(ctx, req)
 	case req.Method == MethodVoucher:
 		return m.redeem(ctx, req)
+	case byCentre[req.Method]:
+		return m.byProof(ctx, req)
 	}
 	return Account{}, &Refusal{Reason: RefusedMethod}
 }

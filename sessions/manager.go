@@ -24,6 +24,7 @@ type Config struct {
 	Mirror    Accounts  // nil: no centre
 	Authority Authority // nil: no centre
 	Vouchers  Vouchers  // nil: no vouchers
+	Provers   Provers   // nil: no centre
 	Verifiers Verifiers
 	Trials    Trials  // nil: none are remembered
 	Orders    Orders  // nil: no centre

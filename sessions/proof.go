@@ -9,16 +9,25 @@ import (
 // ErrProofPending says that a proof is neither given nor refused yet.
 var ErrProofPending = errors.New("the proof is not given yet")
 
+// byCentre are the ways in that the centre proves.
+var byCentre = map[Method]bool{MethodRegister: true, MethodEmail: true, MethodSMS: true, MethodOIDC: true, MethodSponsor: true}
+
 // ProofRequest asks the centre to have a guest prove who he is (DESIGN D17).
 type ProofRequest struct {
-	Station   Station
-	Method    Method            // MethodRegister, MethodEmail, MethodSMS, MethodOIDC or MethodSponsor
-	Contact   string            // address or number to be proven; for MethodSponsor the sponsor's address
-	Provider  string            // for MethodOIDC: its name
-	Fields    map[string]string // what the guest says of himself, by the names of GATE's user_extra
-	Password  Password          // for MethodRegister, where the guest chooses one
-	Locale    string            // BCP 47, of what is sent
-	ReturnURL string            // for MethodOIDC: the page of the portal to which the browser comes back
+	Station  Station
+	Method   Method            // MethodRegister, MethodEmail, MethodSMS, MethodOIDC or MethodSponsor
+	Contact  string            // address or number to be proven; for MethodSponsor the sponsor's address
+	Provider string            // for MethodOIDC: its name
+	Fields   map[string]string // what the guest says of himself, by the names of GATE's user and user_extra
+	Verify   Method            // for MethodRegister: MethodEmail or MethodSMS where a code proves Contact; empty: nothing does
+	Terms    string            // version of the terms that he has accepted; empty: none were asked
+
+	CountryCode string   // of numbers that have none, as in 49
+	Prefixes    []string // of numbers that may be sent to; none: those of CountryCode
+
+	Password  Password // for MethodRegister, where the guest chooses one
+	Locale    string   // BCP 47, of what is sent
+	ReturnURL string   // for MethodOIDC: the page of the portal to which the browser comes back
 }
 
 // Proof is one that the centre has begun.
@@ -28,6 +37,7 @@ type Proof struct {
 	Names     []string      // that must be reachable for that, as in a walled garden
 	ExpiresIn time.Duration // from now
 	ResendIn  time.Duration // until another may be begun
+	Given     bool          // nothing more is asked of the guest
 }
 
 // Provers is the centre where it takes proofs. Both methods return a *Refusal, or an error that wraps ErrUnreachable.
@@ -36,6 +46,56 @@ type Provers interface {
 	// CheckProof returns the account of a proof that was given; answer is the code that was typed, or empty. ErrProofPending says that
 	// it is too early. A proof is good for one login.
 	CheckProof(ctx context.Context, ticket, answer Password, at Station) (Account, error)
+}
+
+// BeginProof asks the centre to take a proof, for a station that could log in by it. A *Refusal says why not.
+func (m *Manager) BeginProof(ctx context.Context, req ProofRequest) (Proof, error) {
+	zone, ok := m.zones[req.Station.Zone]
+	switch {
+	case !ok:
+		return Proof{}, &Refusal{Reason: RefusedUnknownZone}
+	case m.rule(req.Station).Kind == AccessBlocked:
+		return Proof{}, &Refusal{Reason: RefusedBlocked}
+	case !zone.Offers(req.Method) || m.cfg.Provers == nil:
+		return Proof{}, &Refusal{Reason: RefusedMethod}
+	}
+	now := m.cfg.Clock.Mono()
+	keys := []guessKey{{"proofs " + req.Station.String(), proofsPerStation}, {"proofs " + req.Station.Zone, proofsPerZone}}
+	if wait := m.guess.wait(now, keys); wait > 0 {
+		return Proof{}, &Refusal{Reason: RefusedTooOften, RetryAfter: wait}
+	}
+	m.guess.spend(now, keys) // also what comes to nothing is work for the centre
+	p, err := m.cfg.Provers.BeginProof(ctx, req)
+	return p, centreAway(err)
+}
+
+// byProof is whoever a proof of the centre's was given by.
+func (m *Manager) byProof(ctx context.Context, req LoginRequest) (Account, error) {
+	if m.cfg.Provers == nil {
+		return Account{}, &Refusal{Reason: RefusedMethod}
+	}
+	keys := guessKeys(req.Station, "proofs")
+	keys = []guessKey{keys[0], keys[2]}
+	if wait := m.guess.wait(m.cfg.Clock.Mono(), keys); wait > 0 {
+		return Account{}, &Refusal{Reason: RefusedTooOften, RetryAfter: wait}
+	}
+	a, err := m.cfg.Provers.CheckProof(ctx, req.Proof, req.Code, req.Station)
+	var refusal *Refusal
+	if errors.As(err, &refusal) && refusal.Reason == RefusedAnswer {
+		m.guess.spend(m.cfg.Clock.Mono(), keys)
+	}
+	if err != nil {
+		return Account{}, centreAway(err)
+	}
+	return a, m.usable(a)
+}
+
+// centreAway is how a guest hears that the centre cannot be asked.
+func centreAway(err error) error {
+	if errors.Is(err, ErrUnreachable) {
+		return &Refusal{Reason: RefusedCentreAway}
+	}
+	return err
 }
 
 // Reach is a short and narrow way out for one captive station: to what it takes to prove who its guest is.

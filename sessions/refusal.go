@@ -27,6 +27,12 @@ const (
 	RefusedBlocked       Reason = "blocked"             // an AccessRule says so; nothing of it is told to the guest
 	RefusedTrialUsed     Reason = "trial_used"          // the device has had its trial, until Until
 	RefusedTrialFull     Reason = "trial_full"          // the zone has given as many trials as it gives at once, or until Until
+	RefusedContact       Reason = "bad_contact"         // no mail address or number that a message can go to
+	RefusedField         Reason = "bad_field"           // something that the guest says of himself is missing or cannot be
+	RefusedNotSent       Reason = "not_sent"            // the centre could not send its message
+	RefusedAnswer        Reason = "wrong_answer"        // the code of a proof; another may be tried
+	RefusedProofOver     Reason = "proof_over"          // a proof's time or tries are used up: begin anew
+	RefusedDenied        Reason = "proof_denied"        // who was asked has said no
 	RefusedNoAccount     Reason = "unknown_account"     // a pre-authorized station's account is not known here
 )
 

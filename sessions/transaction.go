@@ -36,6 +36,9 @@ var refusalMessages = map[Reason]string{
 	RefusedCode:        "Wrong voucher code",
 	RefusedElsewhere:   "Account or voucher is not for this zone",
 	RefusedNothingLeft: "Voucher is used up",
+	RefusedAnswer:      "Wrong code",
+	RefusedProofOver:   "Code no longer valid",
+	RefusedDenied:      "Denied by the sponsor",
 	RefusedNoAccount:   "Account not known here",
 }
 

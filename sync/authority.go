@@ -54,12 +54,17 @@ func (a *Authority) Authenticate(ctx context.Context, c sessions.Credentials, at
 	case answer.Account == nil || answer.Account.Username == "":
 		return sessions.Account{}, fmt.Errorf("%w: it answered yes, but not who", sessions.ErrUnreachable)
 	}
-	profiles := profileKeys(answer.Account)
-	if err := a.mirror.PutAccount(ctx, account(answer.Account), profiles); err != nil {
+	return a.keep(limited, answer.Account)
+}
+
+// keep puts an account into the mirror, and returns it as the mirror has it, profile limits joined.
+func (a *Authority) keep(ctx context.Context, said *edge.Account) (sessions.Account, error) {
+	profiles := profileKeys(said)
+	if err := a.mirror.PutAccount(ctx, account(said), profiles); err != nil {
 		return sessions.Account{}, fmt.Errorf("keeping the centre's account: %w", err)
 	}
-	a.fetchProfiles(limited, profiles)
-	acct, err := a.mirror.Account(ctx, answer.Account.Username)
+	a.fetchProfiles(ctx, profiles)
+	acct, err := a.mirror.Account(ctx, said.Username)
 	if err != nil {
 		return sessions.Account{}, fmt.Errorf("reading the centre's account: %w", err)
 	}

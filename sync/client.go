@@ -50,6 +50,16 @@ func (c *client) authenticate(ctx context.Context, r edge.AuthenticateRequest) (
 	return a, c.went(ctx, err)
 }
 
+func (c *client) beginProof(ctx context.Context, r edge.ProofRequest) (edge.ProofAnswer, error) {
+	a, err := c.edge.BeginProof(ctx, r)
+	return a, c.went(ctx, err)
+}
+
+func (c *client) checkProof(ctx context.Context, r edge.ProofCheck) (edge.ProofResult, error) {
+	a, err := c.edge.CheckProof(ctx, r)
+	return a, c.went(ctx, err)
+}
+
 func (c *client) changes(ctx context.Context, cursor string, wait time.Duration, status edge.Status) (edge.ChangesAnswer, error) {
 	a, err := c.edge.Changes(ctx, cursor, wait, status)
 	return a, c.went(ctx, err)

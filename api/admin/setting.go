@@ -48,6 +48,19 @@ type OIDCSettings struct {
 	Version         int64     `json:"version"`
 }
 
+// ProofSettings say how guests of an organisation may prove who they are. Zero and empty values are the defaults.
+type ProofSettings struct {
+	MailsPerDay int      `json:"mails_per_day"` // default 2000
+	TextsPerDay int      `json:"texts_per_day"` // default 500
+	Prefixes    []string `json:"prefixes"`      // of numbers that may get a text message, without the plus; empty: as zones say
+	// Sponsors are addresses, and domains with an @ before them, whose owners may say yes to a guest. Empty: nobody.
+	Sponsors []string `json:"sponsors"`
+	// Texts are messages by language and name, in the place of our own.
+	Texts   map[string]map[string]string `json:"texts"`
+	Updated time.Time                    `json:"updated"`
+	Version int64                        `json:"version"`
+}
+
 // TestResult is what came of trying a setting.
 type TestResult struct {
 	OK bool `json:"ok"`

@@ -62,13 +62,28 @@ func (c *Client) Ingest(ctx context.Context, body []byte) (a IngestAnswer, err e
 
 // Authenticate asks whether user name and password are right.
 func (c *Client) Authenticate(ctx context.Context, r AuthenticateRequest) (a AuthenticateAnswer, err error) {
-	body, err := json.Marshal(r)
-	if err != nil {
-		return a, fmt.Errorf("encoding credentials: %w", err)
-	}
-	h := http.Header{"Content-Type": {"application/json"}}
-	err = c.exchange(ctx, http.MethodPost, AuthenticatePath, nil, h, body, maxAuthAnswer, &a)
+	err = c.post(ctx, AuthenticatePath, r, &a)
 	return a, err
+}
+
+// BeginProof has a guest prove who he is.
+func (c *Client) BeginProof(ctx context.Context, r ProofRequest) (a ProofAnswer, err error) {
+	err = c.post(ctx, ProofPath, r, &a)
+	return a, err
+}
+
+// CheckProof asks what became of a proof.
+func (c *Client) CheckProof(ctx context.Context, r ProofCheck) (a ProofResult, err error) {
+	err = c.post(ctx, ProofCheckPath, r, &a)
+	return a, err
+}
+
+func (c *Client) post(ctx context.Context, path string, ask, into any) error {
+	body, err := json.Marshal(ask)
+	if err != nil {
+		return fmt.Errorf("encoding request: %w", err)
+	}
+	return c.exchange(ctx, http.MethodPost, path, nil, http.Header{"Content-Type": {"application/json"}}, body, maxAuthAnswer, into)
 }
 
 // claimTimeout is how long a question for a token may take.

@@ -3,7 +3,7 @@ package edge
 import "time"
 
 // Version grows by one with every change of this contract; CHANGELOG.md says what each brought.
-const Version = 2
+const Version = 3
 
 // The paths, below the centre's base URL. Every request carries `Authorization: Bearer <token>` with a token of role edge
 // and the header NASHeader.

@@ -8,11 +8,15 @@ const (
 
 // ProofRequest begins a proof.
 type ProofRequest struct {
-	Method           string            `json:"method"`             // register, email, sms, oidc, sponsor
-	Contact          string            `json:"contact,omitempty"`  // address or number; of a sponsor his address
-	Provider         string            `json:"provider,omitempty"` // of OIDC settings, by name
-	Fields           map[string]string `json:"fields,omitempty"`   // names of user_extra
-	Password         string            `json:"password,omitempty"` // of a registration
+	Method           string            `json:"method"`                 // register, email, sms, oidc, sponsor
+	Contact          string            `json:"contact,omitempty"`      // address or number; of a sponsor his address
+	Provider         string            `json:"provider,omitempty"`     // of OIDC settings, by name
+	Fields           map[string]string `json:"fields,omitempty"`       // of a user, or by the names of user_extra
+	Verify           string            `json:"verify,omitempty"`       // of a registration: email or sms; empty: nothing of it is proven
+	CountryCode      string            `json:"country_code,omitempty"` // of numbers that have none, without the plus
+	Prefixes         []string          `json:"prefixes,omitempty"`     // of numbers that may be sent to, without the plus
+	Terms            string            `json:"terms,omitempty"`        // version that the guest has accepted
+	Password         string            `json:"password,omitempty"`     // of a registration
 	Locale           string            `json:"locale,omitempty"`
 	ReturnURL        string            `json:"return_url,omitempty"`
 	CallingStationID string            `json:"callingstationid"`
@@ -26,7 +30,16 @@ type ProofAnswer struct {
 	Names     []string `json:"names,omitempty"` // hosts that the browser needs for URL
 	ExpiresIn int64    `json:"expires_in"`      // seconds
 	ResendIn  int64    `json:"resend_in,omitempty"`
+	Given     bool     `json:"given,omitempty"` // nothing more is asked of the guest
 }
+
+// The codes of an Error that say what is wrong with a ProofRequest; its status is 422.
+const (
+	ProofBadContact = "bad_contact" // no address or number that can be sent to from here
+	ProofBadField   = "bad_field"   // something that the guest says of himself cannot be
+	ProofNotSent    = "not_sent"    // whoever sends messages for the centre did not take it
+	ProofNotOffered = "not_offered" // the organisation has not set up what the method needs
+)
 
 // ProofCheck asks what became of a proof.
 type ProofCheck struct {

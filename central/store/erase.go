@@ -102,6 +102,7 @@ func deletePerson(tx *dbTx, user, organization int64, name string) error {
 		"DELETE FROM devices WHERE user_id = ?",
 		"DELETE FROM pass_codes WHERE user_id = ?",
 		"DELETE FROM wallets WHERE user_id = ?",
+		"DELETE FROM proofs WHERE user_id = ?",
 		"DELETE FROM webhook_events WHERE user_id = ?",
 		"DELETE FROM users WHERE id = ?",
 	} {

@@ -52,6 +52,24 @@ func setting(ctx context.Context, q querier, organization int64, kind string) (S
 	return scanSetting(q.QueryRowContext(ctx, find, organization, kind))
 }
 
+// NearestSetting is the setting of an organisation, or of the nearest above it that has one, and whose it is.
+func (s *Store) NearestSetting(ctx context.Context, organization int64, kind string) (v Setting, owner int64, err error) {
+	for owner = organization; ; {
+		if v, err = s.Setting(ctx, owner, kind); err != ErrNotFound {
+			return v, owner, err
+		}
+		var above *int64
+		err = s.read().QueryRowContext(ctx, "SELECT parent_id FROM organizations WHERE id = ?", owner).Scan(&above)
+		switch {
+		case err != nil:
+			return v, 0, s.err("reading organisation", err)
+		case above == nil:
+			return v, 0, ErrNotFound
+		}
+		owner = *above
+	}
+}
+
 // PutSetting changes a setting of an organisation as change says, or makes it: then Version is 0. secret is the name of the
 // secret where that is given anew, for the audit log.
 func (s *Store) PutSetting(ctx context.Context, organization int64, kind string, change func(*Setting) error, secret ...string) (saved Setting, err error) {

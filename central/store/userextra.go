@@ -77,38 +77,42 @@ func userExtra(ctx context.Context, q querier, scope Scope, id int64) (gate.User
 // SaveUserExtra changes the user extra of the scope with this id as change says, or makes a new one when id is 0. It returns
 // ErrNotFound when there is none, or when the scope has no such parent. change must not use the store.
 func (s *Store) SaveUserExtra(ctx context.Context, scope Scope, id int64, change func(*gate.UserExtra)) (saved gate.UserExtra, err error) {
-	err = s.write(ctx, "saving user extra", func(tx *dbTx) error {
-		var e gate.UserExtra
-		var before any
-		if id != 0 {
-			if e, err = userExtra(tx.ctx, tx, scope, id); err != nil {
-				return err
-			}
-			before = e
-		}
-		change(&e)
-		var organization int64
-		err := tx.QueryRow("SELECT organization_id FROM users WHERE id = ? AND "+scope.in("organization_id"), e.Parent).Scan(&organization)
-		if err != nil {
-			return err
-		}
-		values := append([]any{e.Parent}, extraValues(&e)...)
-		if id == 0 {
-			err = tx.QueryRow("INSERT INTO user_extra (parent, "+extraColumns("")+") VALUES (?"+
-				strings.Repeat(", ?", len(values)-1)+") RETURNING id", values...).Scan(&e.ID)
-		} else {
-			_, err = tx.Exec("UPDATE user_extra SET parent = ?, "+strings.ReplaceAll(extraColumns(""), ",", " = ?,")+" = ? WHERE id = ?",
-				append(values, id)...)
-		}
-		if err != nil {
-			return err
-		}
-		if saved, err = userExtra(tx.ctx, tx, scope, e.ID); err != nil {
-			return err
-		}
-		return tx.auditPerson("user_extra", e.Parent, organization, before, saved)
+	err = s.write(ctx, "saving user extra", func(tx *dbTx) (err error) {
+		saved, err = saveUserExtra(tx, scope, id, change)
+		return err
 	})
 	return saved, err
+}
+
+func saveUserExtra(tx *dbTx, scope Scope, id int64, change func(*gate.UserExtra)) (e gate.UserExtra, err error) {
+	var before any
+	if id != 0 {
+		if e, err = userExtra(tx.ctx, tx, scope, id); err != nil {
+			return e, err
+		}
+		before = e
+	}
+	change(&e)
+	var organization int64
+	err = tx.QueryRow("SELECT organization_id FROM users WHERE id = ? AND "+scope.in("organization_id"), e.Parent).Scan(&organization)
+	if err != nil {
+		return e, err
+	}
+	values := append([]any{e.Parent}, extraValues(&e)...)
+	if id == 0 {
+		err = tx.QueryRow("INSERT INTO user_extra (parent, "+extraColumns("")+") VALUES (?"+
+			strings.Repeat(", ?", len(values)-1)+") RETURNING id", values...).Scan(&e.ID)
+	} else {
+		_, err = tx.Exec("UPDATE user_extra SET parent = ?, "+strings.ReplaceAll(extraColumns(""), ",", " = ?,")+" = ? WHERE id = ?",
+			append(values, id)...)
+	}
+	if err != nil {
+		return e, err
+	}
+	if e, err = userExtra(tx.ctx, tx, scope, e.ID); err != nil {
+		return e, err
+	}
+	return e, tx.auditPerson("user_extra", e.Parent, organization, before, e)
 }
 
 // DeleteUserExtra removes one of the scope.

@@ -196,7 +196,8 @@ func (g *gateway) buildManager(context.Context) error {
 		Ended: g.ended, Step: g.Step, Visits: g.visits,
 	}
 	if g.sync != nil {
-		c.Mirror, c.Vouchers, c.Authority, c.Orders, c.Queued = g.mirror, g.mirror, g.sync.Authority, g.journal, g.sync.Pusher.Wake
+		c.Mirror, c.Vouchers, c.Orders, c.Queued = g.mirror, g.mirror, g.journal, g.sync.Pusher.Wake
+		c.Authority, c.Provers = g.sync.Authority, g.sync.Authority
 		c.VerifierMaxAge = g.Config.Centre.VerifierMaxAge
 	}
 	if g.nftables != nil {
