@@ -20,8 +20,10 @@ func (s *Server) adminSettingRoutes() []route {
 		list = append(list,
 			route{"GET", k.path, adminsOnly, at.get},
 			route{"PUT", k.path, adminsOnly, at.put},
-			route{"DELETE", k.path, adminsOnly, at.delete},
-			route{"POST", k.path + "test/", adminsOnly, at.test})
+			route{"DELETE", k.path, adminsOnly, at.delete})
+		if k.try != nil {
+			list = append(list, route{"POST", k.path + "test/", adminsOnly, at.test})
+		}
 	}
 	return list
 }
@@ -32,7 +34,7 @@ type settingKind struct {
 	secret, destination string // names of fields: what is never shown, and to whom it goes
 	show                func(v store.Setting) (any, error)
 	check               func(f *fields)
-	// try has the fields of the request; nil where that has no body.
+	// try has the fields of the request; nil where that has no body. nil itself: there is nothing to try.
 	try func(ctx context.Context, v store.Setting, secret string, f *fields) error
 }
 
@@ -40,6 +42,7 @@ func settingKinds() []settingKind {
 	return []settingKind{
 		{"mail", "/settings/mail/", "password", "host", showMail, checkMail, tryMail},
 		{"sms", "/settings/sms/", "secret", "url", showSMS, func(*fields) {}, trySMS},
+		{"proofs", "/settings/proofs/", "", "", showProofs, checkProofs, nil},
 		{"oidc", "/settings/oidc/{name}/", "client_secret", "issuer", showOIDC, func(*fields) {}, tryOIDC},
 	}
 }
@@ -259,6 +262,31 @@ func checkMail(f *fields) {
 func showSMS(v store.Setting) (any, error) {
 	m := admin.SMSSettings{Method: http.MethodPost, Headers: map[string]string{}, SecretSet: v.Sealed != nil, Updated: v.Updated, Version: v.Version}
 	return m, json.Unmarshal(v.Body, &m)
+}
+
+func showProofs(v store.Setting) (any, error) {
+	m := admin.ProofSettings{MailsPerDay: mailsPerDay, TextsPerDay: textsPerDay, Prefixes: []string{}, Sponsors: []string{},
+		Texts: map[string]map[string]string{}, Updated: v.Updated, Version: v.Version}
+	return m, json.Unmarshal(v.Body, &m)
+}
+
+// checkProofs sees that no message of the house's own lacks what it is sent for.
+func checkProofs(f *fields) {
+	var texts map[string]map[string]string
+	if f.list("texts", &texts); f.err() != nil {
+		return
+	}
+	for language, list := range texts {
+		for name, text := range list {
+			ours, known := messages["en"][name]
+			switch {
+			case messages[language] == nil || !known:
+				f.wrong("texts", "There is no message "+language+"."+name+".")
+			case strings.Contains(ours, "{code}") && !strings.Contains(text, "{code}"), strings.Contains(ours, "{link}") && !strings.Contains(text, "{link}"):
+				f.wrong("texts", "The message "+language+"."+name+" lacks {code} or {link}, which it is sent for.")
+			}
+		}
+	}
 }
 
 func showOIDC(v store.Setting) (any, error) {
