@@ -260,6 +260,9 @@ func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, s Ses
 		m.mu.Unlock()
 		b.Trials = []TrialUse{u}
 	}
+	if req.Method == MethodRegister {
+		b.Transactions = append(b.Transactions, m.registration(s, req))
+	}
 	book, closed, err := m.openBook(ctx, &s)
 	if err != nil {
 		return Session{}, err

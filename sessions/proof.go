@@ -56,7 +56,7 @@ func (m *Manager) BeginProof(ctx context.Context, req ProofRequest) (Proof, erro
 		return Proof{}, &Refusal{Reason: RefusedUnknownZone}
 	case m.rule(req.Station).Kind == AccessBlocked:
 		return Proof{}, &Refusal{Reason: RefusedBlocked}
-	case !zone.Offers(req.Method) || m.cfg.Provers == nil:
+	case !byCentre[req.Method], !zone.Offers(req.Method), m.cfg.Provers == nil:
 		return Proof{}, &Refusal{Reason: RefusedMethod}
 	}
 	now := m.cfg.Clock.Mono()

@@ -35,6 +35,7 @@ const (
 	TxAuthenticate   TransactionType = "ua" // a login that was refused
 	TxLogin          TransactionType = "ui"
 	TxLogout         TransactionType = "uo"
+	TxRegister       TransactionType = "ur"
 	TxAutoLogin      TransactionType = "ai" // resumed after a reboot, or let in by the MAC address
 	TxAutoAuth       TransactionType = "aa" // a MAC address that should let in, and was refused
 	TxSessionTimeout TransactionType = "st"

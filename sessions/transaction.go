@@ -54,6 +54,8 @@ const (
 	statusOK      = "h200"
 	statusRefused = "u401"
 	actionLogin   = "li"
+
+	actionRegister = "rg"
 )
 
 func (m *Manager) loginTransaction(s Session, req LoginRequest) Transaction {
@@ -63,6 +65,16 @@ func (m *Manager) loginTransaction(s Session, req LoginRequest) Transaction {
 		t.Type, t.Message = TxAutoLogin, message
 	}
 	t.PageURL, t.UserAgent = req.PageURL, req.UserAgent
+	return t
+}
+
+// registration is the line of an account that its guest has made himself; the terms that he accepted stand in it.
+func (m *Manager) registration(s Session, req LoginRequest) Transaction {
+	t := m.loginTransaction(s, req)
+	t.ID, t.Type, t.Message, t.Action = uuid.NewString(), TxRegister, "User registered", actionRegister
+	if s.TermsVersion != "" {
+		t.Message += ", terms " + s.TermsVersion + " accepted"
+	}
 	return t
 }
 

@@ -54,5 +54,6 @@ var problemsInOrder = []sessions.Reason{
 	sessions.RefusedTerms, sessions.RefusedMethod, sessions.RefusedCleartext, sessions.RefusedCentreAway,
 	sessions.RefusedTooOften, sessions.RefusedUnknownZone, sessions.RefusedNotLoggedIn, sessions.RefusedNothingLeft, sessions.RefusedCap,
 	sessions.RefusedTooManyOnline, sessions.RefusedBlocked, sessions.RefusedCode, sessions.RefusedMistyped, sessions.RefusedElsewhere, sessions.RefusedNoAccount,
-	sessions.RefusedTrialUsed, sessions.RefusedTrialFull, Internal, FormExpired,
+	sessions.RefusedTrialUsed, sessions.RefusedTrialFull,
+	sessions.RefusedContact, sessions.RefusedField, sessions.RefusedNotSent, sessions.RefusedAnswer, sessions.RefusedProofOver, sessions.RefusedDenied, Internal, FormExpired,
 }
