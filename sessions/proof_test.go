@@ -32,7 +32,7 @@ func TestLoginByProof(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &provers{account: sessions.Account{Source: sessions.SourceCentre, UserID: 7, Username: "a@example.net", Active: true}}
 		z := zone(sessions.Limits{SessionTimeout: ptr(time.Hour)})
-		z.Methods = append(z.Methods, sessions.MethodEmail)
+		z.Methods, z.TermsForAll = append(z.Methods, sessions.MethodEmail), true
 		r := newRig(t, z, func(c *sessions.Config) { c.Provers = p })
 		defer r.stop()
 		login := func(st sessions.Station, m sessions.Method) (sessions.Session, sessions.Refusal, error) {

@@ -68,13 +68,10 @@ func (m *Manager) loginTransaction(s Session, req LoginRequest) Transaction {
 	return t
 }
 
-// registration is the line of an account that its guest has made himself; the terms that he accepted stand in it.
+// registration is the line of an account that its guest has made himself.
 func (m *Manager) registration(s Session, req LoginRequest) Transaction {
 	t := m.loginTransaction(s, req)
 	t.ID, t.Type, t.Message, t.Action = uuid.NewString(), TxRegister, "User registered", actionRegister
-	if s.TermsVersion != "" {
-		t.Message += ", terms " + s.TermsVersion + " accepted"
-	}
 	return t
 }
 
