@@ -36,8 +36,11 @@ var schema0007 string
 //go:embed schema/0008.sql
 var schema0008 string
 
+//go:embed schema/0009.sql
+var schema0009 string
+
 func schema() []sqlite.Step {
-	return []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}, {SQL: schema0003}, {SQL: schema0004}, {SQL: schema0005}, {SQL: schema0006}, {SQL: schema0007}, {SQL: schema0008}}
+	return []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}, {SQL: schema0003}, {SQL: schema0004}, {SQL: schema0005}, {SQL: schema0006}, {SQL: schema0007}, {SQL: schema0008}, {SQL: schema0009}}
 }
 
 // The points at which Options.Step is called, on the goroutine that commits.
@@ -79,6 +82,7 @@ var (
 	_ sessions.Verifiers = (*Journal)(nil)
 	_ sessions.Orders    = (*Journal)(nil)
 	_ sessions.Trials    = (*Journal)(nil)
+	_ sessions.Vouchers  = (*Journal)(nil)
 )
 
 // Open opens the journal in the file path, or makes it. It looks through the whole file: the error wraps sqlite.ErrDamaged

@@ -47,7 +47,9 @@ func (j *Journal) Tidy(ctx context.Context) error {
 		{`DELETE FROM transactions WHERE id IN (SELECT t.id FROM transactions t
 			WHERE t.id <= (SELECT max(id) FROM transactions) - ?
 			AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.tx = t.id) LIMIT ?)`, j.options.KeepTransactions},
-		{`DELETE FROM spent WHERE id IN (SELECT id FROM spent WHERE id <= (SELECT max(id) FROM spent) - ? LIMIT ?)`, j.options.KeepSpent},
+		{`DELETE FROM spent WHERE id IN (SELECT id FROM spent WHERE id <= (SELECT max(id) FROM spent) - ?
+			AND NOT (period = 3 AND EXISTS (SELECT 1 FROM vouchers v WHERE v.id = CAST(substr(spent.account, length('voucher/voucher#') + 1) AS INTEGER)))
+			LIMIT ?)`, j.options.KeepSpent}, // what nobody else knows of a voucher stays as long as the voucher
 		{`DELETE FROM visits WHERE id IN (SELECT id FROM visits WHERE id <= (SELECT max(id) FROM visits) - ? LIMIT ?)`, j.options.KeepVisits},
 		{`DELETE FROM consents WHERE id IN (SELECT id FROM consents WHERE id <= (SELECT max(id) FROM consents) - ? LIMIT ?)`, keepConsents},
 		{`DELETE FROM trials WHERE id IN (SELECT id FROM trials WHERE id <= (SELECT max(id) FROM trials) - ? LIMIT ?)`, keepTrials},

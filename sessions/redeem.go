@@ -89,20 +89,12 @@ func (m *Manager) voucherAccount(ctx context.Context, k KnownVoucher, joining in
 		return a, "", err
 	}
 	now, mono := m.cfg.Clock.Now(), m.cfg.Clock.Mono()
-	v := k.Voucher
-	m.mu.Lock()
-	own := m.ownUse(b)
-	running := len(b.sessions)
-	m.mu.Unlock()
-	a.FirstUse = v.FirstUsed.IsZero() && own.first == nil
-	if at := m.dated(own.first); !at.IsZero() && (v.FirstUsed.IsZero() || at.Before(v.FirstUsed)) {
-		v.FirstUsed = at
-	}
+	v, own, running := m.usedHere(b, k)
+	a.FirstUse = k.FirstUsed.IsZero() && own.first == nil
 	if v.FirstUsed.IsZero() && joining > 0 && m.believable(now) {
 		v.FirstUsed = now
 	}
-	elsewhere := v.Used
-	v.Used = VoucherUse{Time: elsewhere.Time + own.time, Data: elsewhere.Data + own.data}
+	elsewhere := k.Used
 	a.Expiration = v.Expires()
 	if v.Plan.Time > 0 || !a.Expiration.IsZero() { // time of its own: the zone's default does not count
 		a.Limits.SessionTimeout = new(time.Duration(0))
@@ -121,6 +113,38 @@ func (m *Manager) voucherAccount(ctx context.Context, k KnownVoucher, joining in
 		now = time.Time{}
 	}
 	return a, v.State(now), nil
+}
+
+// Voucher is how a voucher stands, with what its sessions here have used up to now.
+func (m *Manager) Voucher(ctx context.Context, k KnownVoucher) (Voucher, VoucherState, error) {
+	b, closed, err := m.bookOf(ctx, voucherBook(VoucherName(k.ID)))
+	if err != nil {
+		return k.Voucher, "", err
+	}
+	defer closed()
+	v, own, _ := m.usedHere(b, k)
+	now := m.cfg.Clock.Now()
+	if !m.believable(now) {
+		now = time.Time{}
+	}
+	state := v.State(now)
+	if state == VoucherUnused && own.first != nil { // by a clock that could not be believed
+		state = VoucherActive
+	}
+	return v, state, nil
+}
+
+// usedHere is a voucher with what its sessions here have used too, that alone, and how many of them run.
+func (m *Manager) usedHere(b *book, k KnownVoucher) (v Voucher, own ownUse, running int) {
+	m.mu.Lock()
+	own, running = m.ownUse(b), len(b.sessions)
+	m.mu.Unlock()
+	v = k.Voucher
+	if at := m.dated(own.first); !at.IsZero() && (v.FirstUsed.IsZero() || at.Before(v.FirstUsed)) {
+		v.FirstUsed = at
+	}
+	v.Used = VoucherUse{Time: v.Used.Time + own.time, Data: v.Used.Data + own.data}
+	return v, own, running
 }
 
 // ownUse is what sessions of a voucher have used at this gateway.

@@ -3,6 +3,7 @@ package sessions_test
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -323,6 +324,9 @@ func TestGuessedCodes(t *testing.T) {
 		}
 		if got := tries - before; got > 8640 || got < 8600 {
 			t.Errorf("%d codes in a day, decision 0021 reckons with 8640 after the first 100", got)
+		}
+		if chance := float64(tries) * 100_000 / math.Pow(23, 11); chance > 1e-6 {
+			t.Errorf("who guesses all day finds one of 100,000 vouchers with a chance of %.1e", chance)
 		}
 		for _, tx := range r.disk.txs {
 			if strings.Contains(tx.Message+tx.Username, string(r.code)) {

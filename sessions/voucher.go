@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +31,22 @@ func (p *Plan) OfAccount() Limits {
 	}
 	return l
 }
+
+// VoucherBatch is a print run of a gateway that has no centre.
+type VoucherBatch struct {
+	ID     int64
+	Plan   Plan // its ID is the batch's
+	Note   string
+	MadeAt Stamp
+	// Vouchers are how many there are, Revoked how many of them are revoked. Not for who makes a batch.
+	Vouchers, Revoked int
+}
+
+// MaxOwnVouchers is how many vouchers that are not revoked a gateway may have of its own (decision 0031).
+const MaxOwnVouchers = 10_000
+
+// ErrManyVouchers says that there would be more.
+var ErrManyVouchers = errors.New("a gateway has 10,000 vouchers of its own at most, without those that are revoked")
 
 // VoucherUse is what sessions of a voucher have used.
 type VoucherUse struct {
