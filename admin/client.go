@@ -108,6 +108,26 @@ func (c *Client) RemoveAccount(ctx context.Context, username string) error {
 	return err
 }
 
+// CreateVouchers makes a batch. Its codes are in the answer, and nowhere else.
+func (c *Client) CreateVouchers(ctx context.Context, in CreateVouchersRequest) (VoucherBatch, error) {
+	return call[VoucherBatch](ctx, c, http.MethodPost, "/vouchers/create", in)
+}
+
+// VoucherBatches are all batches, the oldest first.
+func (c *Client) VoucherBatches(ctx context.Context) ([]VoucherBatch, error) {
+	return call[[]VoucherBatch](ctx, c, http.MethodGet, "/vouchers", nil)
+}
+
+// Vouchers are those of a batch; of all where it is 0.
+func (c *Client) Vouchers(ctx context.Context, batch int64) ([]Voucher, error) {
+	return call[[]Voucher](ctx, c, http.MethodPost, "/vouchers/list", VouchersRequest{Batch: batch})
+}
+
+// RevokeVouchers revokes vouchers and ends their sessions.
+func (c *Client) RevokeVouchers(ctx context.Context, in RevokeVouchersRequest) (RevokedVouchers, error) {
+	return call[RevokedVouchers](ctx, c, http.MethodPost, "/vouchers/revoke", in)
+}
+
 func call[Out any](ctx context.Context, c *Client, method, path string, in any) (Out, error) {
 	var out Out
 	body, err := json.Marshal(in)

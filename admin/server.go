@@ -39,6 +39,9 @@ type Config struct {
 	Outbox   func(ctx context.Context) (int, error)    // records that the centre has not merged yet
 	Centre   func(ctx context.Context) (Centre, error) // nil: the gateway stands alone
 	Facts    func(sessions.Station) Facts              // what a station said of itself
+	Vouchers Vouchers                                  // nil: they are the centre's
+	// VoucherNow is how a voucher stands.
+	VoucherNow func(context.Context, sessions.KnownVoucher) (sessions.Voucher, sessions.VoucherState, error)
 	// Bandwidth tells how the rates of a zone are held.
 	Bandwidth func(zone string) []Bandwidth
 	// Isolation tells how stations of a zone are kept from one another.
@@ -117,6 +120,10 @@ func (s *Server) routes() http.Handler {
 	handle(mux, "POST /accounts/add", s.accountAdd)
 	handle(mux, "POST /accounts/passwd", s.accountPasswd)
 	handle(mux, "POST /accounts/remove", s.accountRemove)
+	handle(mux, "GET /vouchers", s.voucherBatches)
+	handle(mux, "POST /vouchers/create", s.vouchersCreate)
+	handle(mux, "POST /vouchers/list", s.vouchersList)
+	handle(mux, "POST /vouchers/revoke", s.vouchersRevoke)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, &Error{Code: CodeNotFound, Message: "this daemon does not know " + r.URL.Path + "; it may be older than the command"})
 	})

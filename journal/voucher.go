@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"gatehouse/sessions"
 )
@@ -47,9 +48,8 @@ func (j *Journal) CreateVouchers(ctx context.Context, b sessions.VoucherBatch, c
 		hashes[i] = hashText(c, key)
 	}
 	list, _ := json.Marshal(hashes) // texts
-	plan, planErr := json.Marshal(b.Plan)
-	madeAt, stampErr := json.Marshal(b.MadeAt)
-	if err := errors.Join(planErr, stampErr); err != nil {
+	plan, err := json.Marshal(b.Plan)
+	if err != nil {
 		return b, 0, fmt.Errorf("saving vouchers: %w", err)
 	}
 	var first int64
@@ -57,7 +57,7 @@ func (j *Journal) CreateVouchers(ctx context.Context, b sessions.VoucherBatch, c
 		if err := makeRoom(tx, len(codes)); err != nil {
 			return err
 		}
-		err := tx.QueryRow("INSERT INTO voucher_batches (plan, note, made_at) VALUES (?, ?, ?) RETURNING id", string(plan), b.Note, string(madeAt)).Scan(&b.ID)
+		err := tx.QueryRow("INSERT INTO voucher_batches (plan, note, made_at) VALUES (?, ?, ?) RETURNING id", string(plan), b.Note, b.MadeAt.UTC().Format(time.RFC3339Nano)).Scan(&b.ID)
 		if err != nil {
 			return err
 		}
@@ -108,9 +108,16 @@ func (j *Journal) VoucherBatches(ctx context.Context) ([]sessions.VoucherBatch, 
 	var all []sessions.VoucherBatch
 	for rows.Next() {
 		var b sessions.VoucherBatch
-		var plan, madeAt []byte
+		var plan []byte
+		var madeAt string
 		err := rows.Scan(&b.ID, &plan, &b.Note, &madeAt, &b.Vouchers, &b.Revoked)
-		if err = errors.Join(err, json.Unmarshal(plan, &b.Plan), json.Unmarshal(madeAt, &b.MadeAt)); err != nil {
+		if err == nil {
+			err = json.Unmarshal(plan, &b.Plan)
+		}
+		if err == nil {
+			b.MadeAt, err = time.Parse(time.RFC3339Nano, madeAt)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("listing vouchers: %w", j.db.Err(err))
 		}
 		b.Plan.ID = b.ID
@@ -166,7 +173,10 @@ func (j *Journal) vouchers(ctx context.Context, where string, arg any) ([]sessio
 		var batch int64
 		var plan []byte
 		err := rows.Scan(&k.ID, &k.Revoked, &batch, &plan)
-		if err = errors.Join(err, json.Unmarshal(plan, &k.Plan)); err != nil {
+		if err == nil {
+			err = json.Unmarshal(plan, &k.Plan)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("reading vouchers: %w", j.db.Err(err))
 		}
 		k.Plan.ID = batch

@@ -24,9 +24,9 @@ func TestVouchers(t *testing.T) {
 	two := 2
 	plan := sessions.Plan{Name: "Day", Time: 24 * time.Hour, Elapsed: true, Data: 5e9, Zones: []string{"guest"}, Limits: sessions.Limits{SimultaneousUse: &two}}
 	codes := newCodes(30)
-	b, first, err := j.CreateVouchers(t.Context(), sessions.VoucherBatch{Plan: plan, Note: "desk", MadeAt: stamp(1)}, codes)
+	b, first, err := j.CreateVouchers(t.Context(), sessions.VoucherBatch{Plan: plan, Note: "desk", MadeAt: wall}, codes)
 	must(t, err)
-	_, next, err := j.CreateVouchers(t.Context(), sessions.VoucherBatch{MadeAt: stamp(2)}, newCodes(1))
+	_, next, err := j.CreateVouchers(t.Context(), sessions.VoucherBatch{MadeAt: wall}, newCodes(1))
 	must(t, err)
 	if first <= 1_000_000_000 || next != first+30 {
 		t.Errorf("the vouchers have the numbers %d and %d", first, next)
@@ -51,7 +51,7 @@ func TestVouchers(t *testing.T) {
 	batches, err := j.VoucherBatches(t.Context())
 	must(t, err)
 	equal(t, "what is there", []any{true, 30, 31, 2}, []any{k.Revoked, len(of), len(all), len(batches)})
-	equal(t, "batch", sessions.VoucherBatch{ID: b.ID, Plan: plan, Note: "desk", MadeAt: stamp(1), Vouchers: 30, Revoked: 2}, batches[0])
+	equal(t, "batch", sessions.VoucherBatch{ID: b.ID, Plan: plan, Note: "desk", MadeAt: wall, Vouchers: 30, Revoked: 2}, batches[0])
 
 	must(t, j.Close())
 	for _, name := range []string{file, file + "-wal"} {

@@ -37,12 +37,12 @@ type VoucherBatch struct {
 	ID     int64
 	Plan   Plan // its ID is the batch's
 	Note   string
-	MadeAt Stamp
+	MadeAt time.Time // by the clock of then, right or wrong
 	// Vouchers are how many there are, Revoked how many of them are revoked. Not for who makes a batch.
 	Vouchers, Revoked int
 }
 
-// MaxOwnVouchers is how many vouchers that are not revoked a gateway may have of its own (decision 0031).
+// MaxOwnVouchers is how many vouchers that are not revoked a gateway may have of its own (decision 0033).
 const MaxOwnVouchers = 10_000
 
 // ErrManyVouchers says that there would be more.

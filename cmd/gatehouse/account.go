@@ -153,15 +153,19 @@ func bindLimits(f *flag.FlagSet, a *admin.Account) {
 	f.Func("bandwidth-up", "the `rate` from the station, as in 5Mbit; 0 is unlimited", bitRate(&a.BandwidthUp))
 	f.Func("bandwidth-down", "the `rate` to the station, as in 20Mbit; 0 is unlimited", bitRate(&a.BandwidthDown))
 	bindCaps(f, a)
-	f.Func("expires", "the `date` from which on the account is no good, as in 2027-01-31 or 2027-01-31T12:00:00Z", func(v string) error {
+	f.Func("expires", "the `date` from which on the account is no good, as in 2027-01-31 or 2027-01-31T12:00:00Z", dateFlag(&a.Expiration))
+}
+
+func dateFlag(to *time.Time) func(string) error {
+	return func(v string) error {
 		for _, layout := range []string{time.RFC3339, time.DateOnly} {
 			if at, err := time.ParseInLocation(layout, v, time.Local); err == nil {
-				a.Expiration = at
+				*to = at
 				return nil
 			}
 		}
 		return fmt.Errorf("write a date, as in 2027-01-31 or 2027-01-31T12:00:00Z")
-	})
+	}
 }
 
 func bitRate(to **sessions.BitRate) func(string) error {

@@ -63,6 +63,10 @@ func TestWrongUse(t *testing.T) {
 		"account add", "account add eve", "account add eve --generate --password-stdin",
 		"account add eve --generate --session-timeout 90", "account add eve --generate --simultaneous-use -1",
 		"account add eve --generate --expires tomorrow",
+		"voucher create --csv --sheet",
+		"voucher create --time soon",
+		"voucher list first",
+		"voucher revoke",
 		"block", "block a b", "block 02005e100001 --for 90", "block list now", "unblock", "trust 02005e100001 --for 1.5s"))
 }
 

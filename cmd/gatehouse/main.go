@@ -31,6 +31,7 @@ func verbs(step func(point string)) []verb {
 		statusVerb(), stationsVerb(), sessionsVerb(), loginVerb(), logoutVerb(), extendVerb(), explainVerb(), gardenVerb(), gardenTestVerb(),
 		blockVerb(), blockListVerb(), unblockVerb(), trustVerb(), trustListVerb(), untrustVerb(), consentListVerb(), consentTextVerb(),
 		accountAddVerb(), accountRemoveVerb(), accountListVerb(), accountPasswdVerb(),
+		voucherCreateVerb(), voucherListVerb(), voucherRevokeVerb(), voucherExportVerb(),
 	}
 }
 

@@ -99,6 +99,8 @@ func (g *gateway) adminConfig() admin.Config {
 	}
 	if g.sync != nil {
 		c.Centre = g.centre
+	} else {
+		c.Vouchers, c.VoucherNow = g.journal, g.manager.Voucher
 	}
 	return c
 }

@@ -3,7 +3,7 @@ CREATE TABLE voucher_batches (
     id      INTEGER PRIMARY KEY,
     plan    TEXT NOT NULL,                        -- sessions.Plan, JSON
     note    TEXT NOT NULL,
-    made_at TEXT NOT NULL                         -- sessions.Stamp, JSON
+    made_at TEXT NOT NULL                         -- RFC 3339
 ) STRICT;
 
 CREATE TABLE vouchers (
