@@ -22,7 +22,7 @@ func (m *Manager) entitled(st Station) bool {
 func (m *Manager) arrive(ctx context.Context, st Station, addr netip.Addr) error {
 	m.mu.Lock()
 	rule := m.access.of(st)
-	_, resumable := m.resumable[st]
+	resumable := m.resumesItself(st)
 	switch {
 	case rule.Kind == AccessBlocked || rule.Kind == AccessSuspended || m.busy[st] != nil: // who is busy will be seen again
 		m.mu.Unlock()

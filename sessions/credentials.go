@@ -195,7 +195,8 @@ func (m *Manager) applyLimits(ctx context.Context, s Session, a Account) error {
 	defer release()
 	m.mu.Lock()
 	r, ok := m.running[s.Station]
-	if !ok || r.cutAt != nil || r.AcctSessionID != s.AcctSessionID || r.Method == MethodResume {
+	resumed := ok && r.Method == MethodResume // has what was left, but of a balance the account decides
+	if !ok || r.cutAt != nil || r.AcctSessionID != s.AcctSessionID || resumed && !a.shared() {
 		m.mu.Unlock()
 		return nil
 	}
@@ -208,6 +209,9 @@ func (m *Manager) applyLimits(ctx context.Context, s Session, a Account) error {
 		return err
 	}
 	changed.Limits = m.effective(m.zones[s.Station.Zone], a, v, &changed)
+	if resumed {
+		changed.Limits.Caps.Session = r.Limits.Caps.Session
+	}
 	if a.TimeLeft != nil && (changed.Limits.SessionTimeout-r.Limits.SessionTimeout).Abs() < time.Second {
 		changed.Limits.SessionTimeout = r.Limits.SessionTimeout // the moments between reading and reckoning
 	}

@@ -211,19 +211,14 @@ func (m *Manager) runningOf(source Source, username string) int {
 func (m *Manager) effective(zone *Zone, a Account, v Verdict, s *Session) Effective {
 	profile, _ := v.Limits() // the feed has told of faults
 	e := Resolve(zone.Bounds, a.Limits, profile, zone.Limits)
+	if e.SessionTimeout > 0 {
+		e.SessionTimeout = max(clamp(e.SessionTimeout+s.Prolonged.By, zone.Bounds.MaxSessionTimeout)-s.Earlier, leastTime)
+	}
 	if a.TimeLeft != nil {
 		e.SessionTimeout = clamp(e.SessionTimeout, s.Used+max(*a.TimeLeft, time.Second))
 	}
-	e = e.extended(s.Extension, zone.Bounds)
-	if a.Expiration.IsZero() {
-		return e
-	}
-	now, left := m.cfg.Clock.Now(), undatedGrant
-	if m.believable(now) {
-		left = a.Expiration.Sub(now)
-	}
-	e.SessionTimeout = clamp(e.SessionTimeout, s.Used+max(left, time.Second))
-	return e
+	a.TimeLeft = nil // what the operator gave comes on top of it
+	return m.atMost(e.extended(s.Extension, zone.Bounds), a, s.Used)
 }
 
 // asked is what a session says of itself to the checks of profiles.

@@ -75,6 +75,10 @@ func (m *Manager) endBy(ctx context.Context, cause TerminateCause, why []Outcome
 	m.leaseEnded(ended)
 	for i := range ended {
 		m.shareAnew(&ended[i])
+		m.keepResumable(ended[i])
+		if seen := m.seen[ended[i].Station]; seen != nil {
+			seen.ended = &ended[i]
+		}
 	}
 	m.mu.Unlock()
 	if err := m.cfg.Enforcer.Release(ctx, ending...); err != nil {
@@ -118,6 +122,10 @@ func (m *Manager) markCut(cause TerminateCause, stations []Station, readings []R
 			at, why := m.endOf(r, cause)
 			r.cutAt, r.cutCause = &at, why
 			switch why {
+			case UserRequest:
+				if r.pausing {
+					r.TerminateNote = notePaused
+				}
 			case AdminReset:
 				r.TerminateNote = m.objection(&r.Session)
 			case NASRequest:
@@ -126,6 +134,8 @@ func (m *Manager) markCut(cause TerminateCause, stations []Station, readings []R
 		}
 		s := m.now(r)
 		s.UsageAt, s.StoppedAt, s.TerminateCause = *r.cutAt, r.cutAt, r.cutCause
+		s.Paused = r.pausing && r.cutCause == UserRequest
+		s.Resumable = s.Paused
 		ended[i] = s
 	}
 	return ended

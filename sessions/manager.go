@@ -114,6 +114,7 @@ type live struct {
 	idleLeft   time.Duration // at UsageAt; negative: not known
 	interimDue time.Duration // Mono; 0: no interim records
 	cutCause   TerminateCause
+	pausing    bool   // what ends it is a pause
 	cutAt      *Stamp // set once the kernel has let go and the Stop is not yet durable
 
 	readAt     time.Duration // Mono when its last reading was asked for; an older one is out of date
@@ -129,6 +130,7 @@ type live struct {
 type sighting struct {
 	addrs []netip.Addr
 	at    time.Duration
+	ended *Session // the last one; never changed
 }
 
 // New makes a Manager. It starts nothing.
@@ -204,7 +206,15 @@ func (m *Manager) view(st Station) StationView {
 	if r, ok := m.running[st]; ok && r.cutAt == nil && !m.timedOut(r) {
 		s := m.now(r)
 		s.Data = m.standing(r, nil).DataView
-		v.State, v.Session = Authorized, &s
+		v.State, v.Session, v.More, v.CanPause = Authorized, &s, m.more(&s), m.canPause(&s)
+	} else if ended := m.endedOf(st); ended != nil {
+		v.Ended = ended
+		if ended.TerminateCause == SessionTimeout {
+			v.More = m.more(ended)
+		}
+	}
+	if s, ok := m.pausedOf(st); ok && v.Session == nil {
+		v.Paused, v.PauseLeft = &s, m.pauseLeft(&s)
 	}
 	if rule := m.access.of(st); rule.Kind != "" {
 		v.Access, v.Refused = &rule, m.access.tries[st].refused
@@ -276,7 +286,7 @@ func (m *Manager) Seen(st Station, addr netip.Addr) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.sight(st, addr)
-	_, ok := m.resumable[st]
+	ok := m.resumesItself(st)
 	// Before it has an address a session is of no use to the station, and would be accounted without one.
 	if usable := m.seen[st].usable(); !ok && usable.IsValid() && m.entitled(st) {
 		addr, ok = usable, true

@@ -46,6 +46,7 @@ func newVoucherRig(t *testing.T, p sessions.Plan) *voucherRig {
 	r.known[r.code] = sessions.KnownVoucher{Voucher: sessions.Voucher{ID: 7, Plan: p}}
 	z := zone(sessions.Limits{SessionTimeout: ptr(10 * time.Minute)})
 	z.Methods = append(z.Methods, sessions.MethodVoucher)
+	z.Prolong, z.MaxPause = kind().Prolong, kind().MaxPause
 	r.rig = newRig(t, z, func(c *sessions.Config) { c.Vouchers, c.TimeZone = r.known, time.UTC })
 	return r
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 )
 
 // resume begins a new session with what the station's old one had left when a reboot ended it, linked to it by
@@ -16,7 +17,7 @@ func (m *Manager) resume(ctx context.Context, st Station, addr netip.Addr) error
 	}
 	defer release()
 	m.mu.Lock()
-	old, ok := m.resumable[st]
+	old, ok := m.resumable[st], m.resumesItself(st)
 	_, running := m.running[st]
 	late := m.cfg.Clock.Mono() > m.cfg.ResumeWindow
 	m.mu.Unlock()
@@ -42,7 +43,8 @@ func (m *Manager) resume(ctx context.Context, st Station, addr netip.Addr) error
 		return nil // too many at once now; perhaps later
 	}
 	defer done()
-	return m.continueSession(ctx, old, addr)
+	_, err = m.continueSession(ctx, old, a, v, addr)
+	return notARefusal(err) // none left now; perhaps later
 }
 
 // resumeAs is the account of an old session as it is now.
@@ -71,44 +73,59 @@ func (m *Manager) giveUp(ctx context.Context, old Session) error {
 	return nil
 }
 
-func (m *Manager) continueSession(ctx context.Context, old Session, addr netip.Addr) error {
+// continueSession begins a session of the account with what an old one has left. Where that is no data, or no time, it is a
+// *Refusal.
+func (m *Manager) continueSession(ctx context.Context, old Session, a Account, v Verdict, addr netip.Addr) (Session, error) {
 	s := old
 	s.AcctSessionID = m.newSessionID()
 	s.Addr, s.Method, s.FirstUse = addr, MethodResume, false
 	s.StartedAt = m.stamp()
 	s.Used, s.Usage, s.Base, s.UsageAt = 0, Usage{}, Usage{}, s.StartedAt
-	s.StoppedAt, s.TerminateCause, s.Resumable = nil, "", false
-	s.Marks, s.Extension, s.Lease.From = m.newMarks(&s), Extension{}, 0
-	if left, limited := old.Left(old.Used); limited {
-		s.Limits.SessionTimeout = left
+	s.StoppedAt, s.TerminateCause, s.TerminateNote, s.Resumable, s.Paused = nil, "", "", false, false
+	s.Marks, s.Extension, s.Lease = m.newMarks(&s), Extension{}, LeaseMark{}
+	s.Earlier += old.Used
+	if left, limited := old.Left(old.Used); a.shared() { // what the others left, not what this one had
+		s.Limits = m.effective(m.zones[s.Station.Zone], a, v, &s)
+	} else if limited {
+		s.Limits.SessionTimeout = max(left, time.Millisecond) // zero would mean no end
+	}
+	s.Limits = m.atMost(s.Limits, a, 0)
+	if err := m.borrow(ctx, a.Lease, &s); err != nil {
+		return s, err
 	}
 	s.Limits.Caps.Session = old.Limits.Caps.Session.rest(old.Usage.octets())
 	if s.CapFull = 0; old.usedUp() {
 		if !old.Limits.slows() {
-			return m.giveUp(ctx, old)
+			if err := m.giveUp(ctx, old); err != nil {
+				return s, err
+			}
+			return s, &Refusal{Reason: RefusedCap}
 		}
 		s.CapFull = s.Limits.Caps.Session.version()
 	}
 	book, closed, err := m.openBook(ctx, &s)
 	if err != nil {
-		return err
+		return s, err
 	}
 	defer closed()
-	if m.mayUseData(&s, book) != nil {
-		return nil // none left now; perhaps later
+	if err := m.mayUseData(&s, book); err != nil {
+		return s, err
 	}
-	old.Resumable = false
-	err = m.cfg.Store.Commit(ctx, Batch{
-		Sessions:     []Session{s, old},
+	b := Batch{
+		Sessions:     []Session{s},
 		Records:      []AccountingRecord{{Kind: Start, Session: s, At: s.StartedAt}},
-		Transactions: []Transaction{m.loginTransaction(s, LoginRequest{})},
-	})
-	if err != nil {
-		return fmt.Errorf("writing the Start: %w", err)
+		Transactions: []Transaction{m.resumeTransaction(s, old)},
 	}
-	if _, err := m.admit(ctx, s, book); err != nil {
-		return err
+	if old.Resumable {
+		old.Resumable = false
+		b.Sessions = append(b.Sessions, old)
+	}
+	if err := m.cfg.Store.Commit(ctx, b); err != nil {
+		return s, fmt.Errorf("writing the Start: %w", err)
+	}
+	if s, err = m.admit(ctx, s, book); err != nil {
+		return s, err
 	}
 	m.cfg.Queued()
-	return nil
+	return s, nil
 }

@@ -54,6 +54,7 @@ func (m *Manager) tick(ctx context.Context, next *schedule) {
 	}
 	if now >= next.persist {
 		m.persist(ctx)
+		m.endPauses(ctx)
 		next.persist = now + m.cfg.PersistInterval
 	}
 }

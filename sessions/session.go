@@ -74,7 +74,7 @@ type Place struct {
 // Session runs from grant to stop.
 type Session struct {
 	AcctSessionID      string     `json:"acct_session_id"`       // unique over reboots
-	AcctMultiSessionID string     `json:"acct_multi_session_id"` // the first session of a chain that a reboot cut
+	AcctMultiSessionID string     `json:"acct_multi_session_id"` // the first session of a chain that a reboot or a pause cut
 	Station            Station    `json:"station"`
 	Addr               netip.Addr `json:"addr,omitzero"` // Framed-IP-Address at the start
 	Username           string     `json:"username"`
@@ -107,6 +107,10 @@ type Session struct {
 	Lease LeaseMark `json:"lease,omitzero"`
 	// Extension is what was given on top of the limits that the session's account and zone say; Limits has it in.
 	Extension Extension `json:"extension,omitzero"`
+	// Prolonged is what the guest has taken of Zone.Prolong; Limits has it in.
+	Prolonged Prolonging `json:"prolonged,omitzero"`
+	// Earlier is what sessions of the chain before this one have used.
+	Earlier time.Duration `json:"earlier,omitempty"`
 	// CapFull names the session's own cap, by its version, when it was found used up.
 	CapFull uint32 `json:"cap_full,omitempty"`
 	// Data is how the session stands with its caps, worked out for a view.
@@ -115,8 +119,9 @@ type Session struct {
 	StoppedAt      *Stamp         `json:"stopped_at,omitempty"`
 	TerminateCause TerminateCause `json:"terminate_cause,omitempty"`
 	TerminateNote  string         `json:"terminate_note,omitempty"` // why, for people, where the cause does not tell it
-	// Resumable is true for a session that a reboot ended and that has something left for its station (DESIGN D16).
+	// Resumable is true for a session that a reboot or a pause ended and that has something left for its station (DESIGN D16).
 	Resumable bool `json:"resumable,omitempty"`
+	Paused    bool `json:"paused,omitempty"` // by its guest, who alone resumes it
 }
 
 // Running tells whether the session has no Stop yet.

@@ -125,6 +125,12 @@ func (m *Manager) keepResumable(s Session) {
 	}
 }
 
+// resumesItself tells whether a station gets the rest of a session as soon as it is seen. The caller holds mu.
+func (m *Manager) resumesItself(st Station) bool {
+	s, ok := m.resumable[st]
+	return ok && !s.Paused
+}
+
 // adoptOne puts a session of this boot among the running ones, or says how and when it ended.
 func (m *Manager) adoptOne(s Session, byID map[string]Reading) (Session, bool) {
 	r := &live{Session: s, idleLeft: -1}

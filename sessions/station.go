@@ -98,7 +98,14 @@ type StationView struct {
 	// SeenAt is the monotonic time of the last sighting; 0: not seen since the start.
 	SeenAt  time.Duration `json:"-"`
 	Session *Session      `json:"session,omitempty"`
-	Access  *AccessRule   `json:"access,omitempty"` // the rule that counts for it; nil: none
+	// Ended is the last session, for an hour after its end; Paused what a pause keeps, for PauseLeft yet.
+	Ended     *Session      `json:"-"`
+	Paused    *Session      `json:"-"`
+	PauseLeft time.Duration `json:"-"`
+	// More is by how much Prolong would extend the session, or the ended one; zero: not at all.
+	More     time.Duration `json:"-"`
+	CanPause bool          `json:"-"`                // as far as can be told without looking at the voucher
+	Access   *AccessRule   `json:"access,omitempty"` // the rule that counts for it; nil: none
 	// Refused says why its MAC address did not let it in, although a rule says so.
 	Refused Reason `json:"refused,omitempty"`
 }

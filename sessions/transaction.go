@@ -21,7 +21,10 @@ var stopTransactions = map[TerminateCause]struct {
 	NASRequest:     {TxDisconnect, "Disconnected by the gateway"},
 }
 
-const noteCapped = "Data cap used up"
+const (
+	noteCapped = "Data cap used up"
+	notePaused = "Paused by the guest"
+)
 
 var refusalMessages = map[Reason]string{
 	RefusedCredentials: "Wrong user name or password",
@@ -72,6 +75,18 @@ func (m *Manager) loginTransaction(s Session, req LoginRequest) Transaction {
 func (m *Manager) registration(s Session, req LoginRequest) Transaction {
 	t := m.loginTransaction(s, req)
 	t.ID, t.Type, t.Message, t.Action = uuid.NewString(), TxRegister, "User registered", actionRegister
+	return t
+}
+
+// resumeTransaction tells of a session that goes on with what an old one has left.
+func (m *Manager) resumeTransaction(s, old Session) Transaction {
+	t := m.loginTransaction(s, LoginRequest{})
+	switch {
+	case old.Paused:
+		t.Type, t.Message = TxLogin, "Session resumed after a pause"
+	case old.TerminateCause == SessionTimeout:
+		t.Type, t.Message = TxLogin, "Session extended by the guest"
+	}
 	return t
 }
 

@@ -24,6 +24,7 @@ const (
 	EventPage       EventKind = "page"       // shown or asked for; What: the page
 	EventRefused    EventKind = "refused"    // What: the way in, Why: a Reason
 	EventAdmitted   EventKind = "admitted"   // What: the way in
+	EventExtended   EventKind = "extended"   // by the guest
 	EventEnded      EventKind = "ended"      // What: a TerminateCause, Why: the note
 )
 

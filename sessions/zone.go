@@ -1,6 +1,9 @@
 package sessions
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // Zone is one guest network: what it offers, what its sessions may, and where it is (DESIGN D5).
 type Zone struct {
@@ -16,6 +19,8 @@ type Zone struct {
 	AccessPoints   []AccessPoint
 	Access         []AccessRule // of the configuration; Zone and By need not be set
 	Spoofing       Spoofing
+	Prolong        Prolonging    // zero: guests cannot extend their sessions
+	MaxPause       time.Duration // what is left of a paused session is kept so long; zero: no pause
 }
 
 // Offers tells whether the zone has this way in.
