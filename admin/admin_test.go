@@ -163,7 +163,7 @@ func serve(t *testing.T) (path string, g *gateway, c *clock.Fake) {
 		Usage: sessions.Usage{InputOctets: 1000, OutputOctets: 20000, InputPackets: 10, OutputPackets: 20},
 	}}}
 	server := NewServer(Config{
-		Listener: l, Clock: c, Sessions: g, Accounts: g, Access: g, Extend: g, Visits: g, Logger: slog.New(slog.DiscardHandler),
+		Listener: l, Clock: c, Sessions: g, Accounts: g, Access: g, Extend: g, Visits: g, Pause: g, Logger: slog.New(slog.DiscardHandler),
 		Outbox: func(context.Context) (int, error) { return 7, nil },
 		Bandwidth: func(zone string) []Bandwidth {
 			return []Bandwidth{{Way: "down", Mechanism: "htb", Why: "of the queue of " + zone}}

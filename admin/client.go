@@ -81,6 +81,11 @@ func (c *Client) Extend(ctx context.Context, in ExtendRequest) ([]Session, error
 	return call[[]Session](ctx, c, http.MethodPost, "/extend", in)
 }
 
+// Pause pauses a session, or goes on with a paused one.
+func (c *Client) Pause(ctx context.Context, in PauseRequest) (Session, error) {
+	return call[Session](ctx, c, http.MethodPost, "/pause", in)
+}
+
 // Explain is what happened to a station.
 func (c *Client) Explain(ctx context.Context, in ExplainRequest) (sessions.Visit, error) {
 	return call[sessions.Visit](ctx, c, http.MethodPost, "/explain", in)

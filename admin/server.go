@@ -36,6 +36,7 @@ type Config struct {
 	Consents Consents
 	Extend   Extender
 	Visits   Visits
+	Pause    Pauser
 	Outbox   func(ctx context.Context) (int, error)    // records that the centre has not merged yet
 	Centre   func(ctx context.Context) (Centre, error) // nil: the gateway stands alone
 	Facts    func(sessions.Station) Facts              // what a station said of itself
@@ -110,6 +111,7 @@ func (s *Server) routes() http.Handler {
 	handle(mux, "POST /login", s.login)
 	handle(mux, "POST /logout", s.logout)
 	handle(mux, "POST /extend", s.extend)
+	handle(mux, "POST /pause", s.pause)
 	handle(mux, "POST /explain", s.explain)
 	handle(mux, "GET /access", s.access)
 	handle(mux, "POST /access/set", s.accessSet)
@@ -202,6 +204,12 @@ func refusalText(r sessions.Reason) string {
 		return "no such session is running"
 	case sessions.RefusedBlocked:
 		return "the station is blocked; \"gatehouse block list\" tells why"
+	case sessions.RefusedPause:
+		return "it has no time that could be kept, comes back by its MAC address, or max_pause of its zone is not set"
+	case sessions.RefusedElapsed:
+		return "the time of its voucher runs from the first use on, paused or not"
+	case sessions.RefusedNotPaused:
+		return "it has no paused session"
 	case sessions.RefusedCap:
 		return "the data cap of this day, week or month is used up; \"gatehouse extend --account\" gives more"
 	case sessions.RefusedTooManyOnline:

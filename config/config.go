@@ -88,6 +88,10 @@ type Zone struct {
 	Isolation  Isolation
 	WISPr      *WISPr // nil: off
 	VenueURL   string // of a page about the place (RFC 8908 venue-info-url); empty: none
+	// AfterLogin is what guests see once they are in: AfterStatus, AfterOriginal or an address.
+	AfterLogin string
+	// WarnBefore is how much before the end of a session its guest is warned. Zero: not at all.
+	WarnBefore time.Duration
 	// Disassociate has the router's access points send a station away when its session ends.
 	Disassociate bool
 	// CapUp and CapDown bound what all stations of the zone have together. Zero: no bound.

@@ -92,12 +92,13 @@ func TestReference(t *testing.T) {
 			{Kind: sessions.AccessPreauthorized, MAC: sessions.MAC{2, 0, 0x5e, 0x10, 0, 0x31}, Account: "room12", Note: "television"},
 		},
 		Spoofing: sessions.Spoofing{Treatment: sessions.TreatLog, For: 10 * time.Minute},
+		Prolong:  sessions.Prolonging{By: 30 * time.Minute, Times: 2}, MaxPause: 7 * 24 * time.Hour,
 	}
 	if diff := cmp.Diff([]sessions.Zone{want}, c.DomainZones()); diff != "" {
 		t.Errorf("zones (-want +got):\n%s", diff)
 	}
-	if z := c.Zones[0]; z.CapUp != 50e6 || z.CapDown != 200e6 {
-		t.Errorf("the zone's caps: %v up, %v down", z.CapUp, z.CapDown)
+	if z := c.Zones[0]; z.CapUp != 50e6 || z.CapDown != 200e6 || z.AfterLogin != config.AfterStatus || z.WarnBefore != 5*time.Minute {
+		t.Errorf("the zone's caps: %v up, %v down; after the login %q, warned %v before", z.CapUp, z.CapDown, z.AfterLogin, z.WarnBefore)
 	}
 	if c.NASID != "lobby-1" || c.NASIP.String() != "192.0.2.1" || c.Portal.Venue != "Hotel Example" {
 		t.Errorf("identity: %q %v %q", c.NASID, c.NASIP, c.Portal.Venue)

@@ -86,6 +86,7 @@ func parseZone(s *section, https bool) Zone {
 		z.Place.NASPortID = z.Interfaces[0]
 	}
 	z.AccessPoints = parseAccessPoints(s)
+	parseAfter(s, &z)
 	z.Access, z.Spoofing = parseAccess(s), parseSpoofing(s)
 	z.WISPr = parseWISPr(s, &z)
 	return z

@@ -44,7 +44,7 @@ func (p *Portal) login(v *visit) {
 		return
 	}
 	p.forget(v)
-	p.answerDone(v, "/status")
+	p.answerIn(v)
 }
 
 func (p *Portal) logout(v *visit) {
@@ -59,7 +59,7 @@ func (p *Portal) logout(v *visit) {
 	if err != nil && !errors.As(err, &refusal) {
 		code, problem := p.problem(v, err, "logging out")
 		if view := p.cfg.Manager.View(v.station); online(view) {
-			p.showStatus(v, code, view.Session, problem)
+			p.showStatus(v, code, view, problem)
 			return
 		}
 	}

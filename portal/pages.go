@@ -103,6 +103,7 @@ func (p *Portal) showLogin(v *visit, code int, problem web.Problem) {
 	if v.zone.TermsForAll {
 		l.TermsVersion = v.zone.TermsVersion
 	}
+	l.Before = web.NewBefore(p.cfg.Manager.View(v.station))
 	v.render(code, l.View(), p.wisprRedirect(&v.zone, v.base(), v.TLS != nil).comment())
 }
 
@@ -112,16 +113,7 @@ func (p *Portal) status(v *visit) {
 		v.seeOther("/")
 		return
 	}
-	p.showStatus(v, http.StatusOK, view.Session, web.Problem{})
-}
-
-func (p *Portal) showStatus(v *visit, code int, s *sessions.Session, problem web.Problem) {
-	page := web.NewStatus(v.page, s, p.cfg.Clock.Now())
-	page.Token, page.Problem = p.tokens.issue(v.station, p.cfg.Clock.Mono()), problem
-	if !isProbe(v.url) {
-		page.URL = v.url
-	}
-	v.render(code, page.View())
+	p.showStatus(v, http.StatusOK, view, web.Problem{})
 }
 
 func (p *Portal) terms(v *visit) {

@@ -18,6 +18,9 @@ import (
 type Manager interface {
 	Login(ctx context.Context, req sessions.LoginRequest) (sessions.Session, error)
 	Logout(ctx context.Context, st sessions.Station, cause sessions.TerminateCause) (sessions.Session, error)
+	Prolong(ctx context.Context, st sessions.Station, addr netip.Addr, nth int) (sessions.Session, error)
+	Pause(ctx context.Context, st sessions.Station) (sessions.Session, error)
+	Resume(ctx context.Context, st sessions.Station, addr netip.Addr) (sessions.Session, error)
 	View(st sessions.Station) sessions.StationView
 	Seen(st sessions.Station, addr netip.Addr)
 	Recheck(ctx context.Context)
@@ -48,6 +51,8 @@ type Config struct {
 	PortalAddr func(zone string) netip.Addr
 	// Venues are names and terms by zone. A zone that is not in it shows no name and our own terms.
 	Venues map[string]web.Venue
+	// After says, by zone, what guests see once they are in. Default: the status page, without a warning.
+	After map[string]After
 	// Visits hear what happens to stations, and have the support codes that pages show. Nil: no codes.
 	Visits *sessions.Visits
 	// WISPr are the zones in which software may log in by itself. Default: none.
@@ -69,6 +74,7 @@ type Portal struct {
 	links    links
 	wispr    wisprLogins
 	flows    flows
+	wanted   wanted
 	accepted accepted
 	csp      string
 }
@@ -87,7 +93,7 @@ func New(cfg Config) *Portal {
 	if cfg.Secure == nil {
 		cfg.Secure = func() bool { return false }
 	}
-	p := &Portal{cfg: cfg, origin: http.NewCrossOriginProtection(), links: newLinks()}
+	p := &Portal{cfg: cfg, origin: http.NewCrossOriginProtection(), links: newLinks(), wanted: newWanted()}
 	p.csp = "default-src 'none'; style-src " + web.StyleHash() +
 		"; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 	_, _ = rand.Read(p.tokens.key[:]) // never fails since Go 1.24

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -24,9 +25,11 @@ import (
 type manager struct {
 	login  func(context.Context, sessions.LoginRequest) (sessions.Session, error)
 	logout func(context.Context, sessions.Station, sessions.TerminateCause) (sessions.Session, error)
+	change func(what string) (sessions.Session, error) // extend, pause, resume
 
 	mu      sync.Mutex
-	session *sessions.Session // of the only station; nil: captive
+	view    sessions.StationView // what View says besides the session
+	session *sessions.Session    // of the only station; nil: captive
 	zone    sessions.Zone
 	seen    int
 	checked int
@@ -40,10 +43,23 @@ func (m *manager) Logout(ctx context.Context, st sessions.Station, c sessions.Te
 	return m.logout(ctx, st, c)
 }
 
+func (m *manager) Prolong(_ context.Context, _ sessions.Station, _ netip.Addr, nth int) (sessions.Session, error) {
+	return m.change(fmt.Sprint("extend ", nth))
+}
+
+func (m *manager) Pause(context.Context, sessions.Station) (sessions.Session, error) {
+	return m.change("pause")
+}
+
+func (m *manager) Resume(context.Context, sessions.Station, netip.Addr) (sessions.Session, error) {
+	return m.change("resume")
+}
+
 func (m *manager) View(st sessions.Station) sessions.StationView {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	v := sessions.StationView{Station: st, State: sessions.Captive, Session: m.session}
+	v := m.view
+	v.Station, v.State, v.Session = st, sessions.Captive, m.session
 	if m.session != nil {
 		v.State = sessions.Authorized
 	}

@@ -29,7 +29,7 @@ func (p *Portal) ways() map[sessions.Method]way {
 
 // pages are the portal's.
 func (p *Portal) pages() []page {
-	return slices.Concat(p.wisprPages(), []page{
+	return slices.Concat(p.wisprPages(), p.afterPages(), []page{
 		{"GET /{$}", p.root},
 		{"GET /login", p.root}, // a login page that was loaded again
 		{"POST /login", p.login},

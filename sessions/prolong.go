@@ -24,7 +24,7 @@ func (m *Manager) more(s *Session) time.Duration {
 	zone := m.zones[s.Station.Zone]
 	most := zone.Bounds.MaxSessionTimeout
 	switch {
-	case s.Limits.SessionTimeout == 0 || s.Prolonged.Times >= zone.Prolong.Times || s.VoucherID != 0 || s.Method == MethodTrial:
+	case s.Limits.SessionTimeout == 0 || s.Prolonged.Times >= zone.Prolong.Times || s.VoucherID != 0 || s.OnTrial:
 		return 0
 	case most > 0:
 		return max(0, min(zone.Prolong.By, most-s.Limits.SessionTimeout))
@@ -136,7 +136,9 @@ func (m *Manager) carryOn(ctx context.Context, old Session, addr netip.Addr) (Se
 	if v.Rejected {
 		return Session{}, &Refusal{Reason: RefusedInactive}
 	}
-	done, err := m.reserve(a, m.effective(m.zones[old.Station.Zone], a, v, &old).SimultaneousUse)
+	zone, next := m.zones[old.Station.Zone], old
+	next.Limits = m.effective(zone, a, v, &old)
+	done, err := m.reserve(zone, a, &next)
 	if err != nil {
 		return Session{}, err
 	}
@@ -201,7 +203,7 @@ func (m *Manager) mayPause(ctx context.Context, s *Session) error {
 // caller holds mu.
 func (m *Manager) canPause(s *Session) bool {
 	kind := m.access.of(s.Station).Kind
-	return m.zones[s.Station.Zone].MaxPause > 0 && s.Limits.SessionTimeout > 0 && s.Method != MethodTrial &&
+	return m.zones[s.Station.Zone].MaxPause > 0 && s.Limits.SessionTimeout > 0 && !s.OnTrial &&
 		kind != AccessTrusted && kind != AccessPreauthorized
 }
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"maps"
 	"net/url"
 	"slices"
@@ -44,6 +45,7 @@ type Login struct {
 	Token        string // goes back with every form
 	URL          string // where the guest wanted to go; empty: unknown
 	Problem      Problem
+	Before       *Before // what the guest had before; nil: nothing
 }
 
 // Status tells a guest who is online what is left.
@@ -54,10 +56,17 @@ type Status struct {
 	Left, Used time.Duration
 	Data       sessions.DataView
 	Down, Up   uint64 // octets, to and from the station
-	ReadAt     time.Time
-	URL        string // http or https; empty: no link
-	Token      string
-	Problem    Problem
+	RateDown   sessions.BitRate
+	RateUp     sessions.BitRate // zero: no bound
+	Prolong
+	Warn    bool          // little is left
+	Pause   time.Duration // the session can be paused, and is kept for so long; zero: it cannot
+	Address string        // where the page is found again; empty: it is not said
+	Live    bool          // the page is loaded again and again
+	ReadAt  time.Time
+	URL     string // http or https; empty: no link
+	Token   string
+	Problem Problem
 }
 
 // LoggedOut is the page after a logout.
@@ -77,6 +86,7 @@ type Unknown struct{ Page }
 func NewStatus(p Page, s *sessions.Session, readAt time.Time) Status {
 	st := Status{Page: p, Used: s.Used, Data: s.Data, Down: s.Usage.OutputOctets, Up: s.Usage.InputOctets, ReadAt: readAt}
 	st.Left, st.Limited = s.Left(s.Used)
+	st.RateUp, st.RateDown = s.Limits.Bandwidth(s.Data.Slow)
 	if s.Source != sessions.SourceGuest {
 		st.Username = s.Username
 	}
@@ -121,11 +131,16 @@ func (l Login) title() string {
 
 // Say is what a guest is told of a problem, for who does not show a page.
 func (p Page) Say(problem Problem) string {
-	text, ok := words(p, trialWords).Problems[problem.Reason]
-	if !ok {
-		text = p.texts().problem(problem.Reason)
+	text := p.texts().problem(problem.Reason)
+	for _, own := range p.ownProblems() {
+		text = cmp.Or(own[problem.Reason], text)
 	}
 	return strings.NewReplacer("{wait}", p.texts().wait(problem.RetryAfter), "{until}", p.moment(problem.Until)).Replace(text)
+}
+
+// ownProblems are the reasons that parts of the pages have words for.
+func (p Page) ownProblems() []map[sessions.Reason]string {
+	return []map[sessions.Reason]string{words(p, trialWords).Problems, p.after().Problems}
 }
 
 // problem is told in the words of the way in that was tried, where it has its own.

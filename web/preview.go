@@ -40,6 +40,7 @@ func Preview(l Locale) []Sample {
 	}
 	samples = append(samples, voucherSamples(with)...)
 	samples = append(samples, trialSamples(with)...)
+	samples = append(samples, afterSamples(with, status)...)
 	for _, r := range problemsInOrder {
 		samples = append(samples, Sample{"login-problem-" + string(r), with(func(v *Login) {
 			v.Problem, v.Ways = Problem{Method: sessions.MethodPassword, Reason: r, RetryAfter: 90 * time.Second, Until: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}, []Way{Password{Username: "anna"}, v.Ways[1]}
@@ -55,5 +56,6 @@ var problemsInOrder = []sessions.Reason{
 	sessions.RefusedTooOften, sessions.RefusedUnknownZone, sessions.RefusedNotLoggedIn, sessions.RefusedNothingLeft, sessions.RefusedCap,
 	sessions.RefusedTooManyOnline, sessions.RefusedBlocked, sessions.RefusedCode, sessions.RefusedMistyped, sessions.RefusedElsewhere, sessions.RefusedNoAccount,
 	sessions.RefusedTrialUsed, sessions.RefusedTrialFull,
-	sessions.RefusedContact, sessions.RefusedField, sessions.RefusedNotSent, sessions.RefusedAnswer, sessions.RefusedProofOver, sessions.RefusedDenied, Internal, FormExpired,
+	sessions.RefusedContact, sessions.RefusedField, sessions.RefusedNotSent, sessions.RefusedAnswer, sessions.RefusedProofOver, sessions.RefusedDenied,
+	sessions.RefusedProlong, sessions.RefusedPause, sessions.RefusedElapsed, sessions.RefusedNotPaused, Internal, FormExpired,
 }

@@ -215,7 +215,7 @@ func (g *gateway) openDoorways(ctx context.Context) error {
 	p := portal.New(portal.Config{
 		Manager: g.manager, Identify: g.identify, Forget: g.forget, Clock: g.clock, Logger: g.Logger,
 		Authority: g.authority(), Secure: g.secure, PortalAddr: g.addressIn, Venues: g.venues(), WISPr: g.wispr(), Step: g.Step,
-		Visits: g.visits,
+		Visits: g.visits, After: g.after(),
 	})
 	pages := portalOpener{p, g.Config.Portal.HTTPPort}
 	g.doorways = []*doorway{{iface: loopback, name: "portal", opener: pages, logger: g.Logger}}

@@ -169,6 +169,22 @@ func (g *gateway) wispr() map[string]portal.WISPr {
 	return zones
 }
 
+// after are what guests see once they are in.
+func (g *gateway) after() map[string]portal.After {
+	after := make(map[string]portal.After, len(g.Config.Zones))
+	for _, z := range g.Config.Zones {
+		a := portal.After{Login: z.AfterLogin, Warn: z.WarnBefore}
+		switch z.AfterLogin {
+		case config.AfterStatus:
+			a.Login = ""
+		case config.AfterOriginal:
+			a.Login = portal.AfterOriginal
+		}
+		after[z.Name] = a
+	}
+	return after
+}
+
 func (g *gateway) venues() map[string]web.Venue {
 	venues := make(map[string]web.Venue, len(g.Config.Zones))
 	for _, z := range g.Config.Zones {

@@ -28,7 +28,7 @@ const (
 func verbs(step func(point string)) []verb {
 	return []verb{
 		runVerb(step), checkVerb(), claimVerb(), cleanupVerb(), versionVerb(),
-		statusVerb(), stationsVerb(), sessionsVerb(), loginVerb(), logoutVerb(), extendVerb(), explainVerb(), gardenVerb(), gardenTestVerb(),
+		statusVerb(), stationsVerb(), sessionsVerb(), loginVerb(), logoutVerb(), extendVerb(), pauseVerb(), explainVerb(), gardenVerb(), gardenTestVerb(),
 		blockVerb(), blockListVerb(), unblockVerb(), trustVerb(), trustListVerb(), untrustVerb(), consentListVerb(), consentTextVerb(),
 		accountAddVerb(), accountRemoveVerb(), accountListVerb(), accountPasswdVerb(),
 		voucherCreateVerb(), voucherListVerb(), voucherRevokeVerb(), voucherExportVerb(),
