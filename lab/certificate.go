@@ -77,7 +77,7 @@ func (l *Lab) makeCertificate() (*tls.Certificate, error) {
 	if err := l.makeAuthority(); err != nil {
 		return nil, err
 	}
-	certificate, key, err := l.Issue(l.authority.NotAfter, "example", "*.example", "*.example.com", "*.example.org",
+	certificate, key, err := l.Issue(l.authority.NotAfter, "example", "*.example", "*.example.com", "*.example.org", "www.google.com",
 		WebAddr4, WebAddr6, GardenAddr4, GardenAddr6, CentreAddr4, CentreAddr6)
 	if err != nil {
 		return nil, err

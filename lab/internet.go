@@ -23,7 +23,7 @@ func (l *Lab) serveInternet() error {
 	if err != nil {
 		return fmt.Errorf("making the certificate: %w", err)
 	}
-	site := internetSite()
+	site := online(internetSite())
 	for _, addr := range []string{WebAddr4, WebAddr6, GardenAddr4, GardenAddr6} {
 		err := errors.Join(
 			l.serveHTTP(l.WAN, net.JoinHostPort(addr, "80"), site, nil),
@@ -58,7 +58,8 @@ func (l *Lab) serveHTTP(h *Host, addr string, handler http.Handler, certificate 
 
 // internetSite is the content of every web server of the wan:
 //
-//	GET  /generate_204, /hotspot-detect.html   what probes of open networks expect
+//	OnlineProbes                               each as its true server
+//	GET  /generate_204, /hotspot-detect.html   what probes of open networks expect, under any other name
 //	GET  /echo                                 the client's address and port, as the server sees it
 //	GET  /bytes?n=N                            N octets
 //	GET  /stream?rate=R                        octets without end, R per second (default 1,000,000)

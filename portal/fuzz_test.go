@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gatehouse/internal/clock"
+	"gatehouse/lab"
 	"gatehouse/sessions"
 )
 
@@ -19,8 +20,8 @@ import (
 // who has no form of ours.
 func FuzzRequest(f *testing.F) {
 	const addr = "192.0.2.1:2080"
-	for _, probe := range probes {
-		f.Add("GET " + probe.target + " HTTP/1.1\r\nHost: " + probe.host + "\r\n\r\n")
+	for _, probe := range lab.OnlineProbes() {
+		f.Add("GET " + probe.Target + " HTTP/1.1\r\nHost: " + probe.Host + "\r\n\r\n")
 	}
 	for _, head := range []string{"GET / HTTP/1.1", "GET /login?u=http://x.example/", "GET /status HTTP/1.1", "GET /terms HTTP/1.0", "GET //x/../login HTTP/1.1",
 		"HEAD /logged-out HTTP/1.1", "POST /logout HTTP/1.1", "OPTIONS * HTTP/1.1", "GET http://evil.example/ HTTP/1.1"} {

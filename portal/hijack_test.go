@@ -13,55 +13,25 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gatehouse/lab"
 	"gatehouse/sessions"
 )
 
-// probes are the requests by which systems find out whether they are captive (standards.md §2.1).
-var probes = []struct{ system, host, target, agent string }{
-	{"iOS", "captive.apple.com", "/hotspot-detect.html", "CaptiveNetworkSupport-481.0.2 wispr"},
-	{"iOS old", "www.apple.com", "/library/test/success.html", "CaptiveNetworkSupport-277 wispr"},
-	{"iOS other", "www.airport.us", "/", "CaptiveNetworkSupport-277 wispr"},
-	{"Android", "connectivitycheck.gstatic.com", "/generate_204", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/60.0.3112.32 Safari/537.36"},
-	{"Android fallback", "www.google.com", "/gen_204", ""},
-	{"Android second", "play.googleapis.com", "/generate_204", ""},
-	{"Samsung", "d2uzsrnmmf6tds.cloudfront.net", "/generate_204", ""},
-	{"Huawei", "connectivitycheck.platform.hicloud.com", "/generate_204_7d2f7a46-3f0c-4f55-9f9c-3b6a5a1d2e11", ""},
-	{"Xiaomi", "connect.rom.miui.com", "/generate_204", ""},
-	{"vivo", "wifi.vivo.com.cn", "/generate_204", ""},
-	{"Windows", "www.msftconnecttest.com", "/connecttest.txt", "Microsoft NCSI"},
-	{"Windows IPv6", "ipv6.msftconnecttest.com", "/connecttest.txt", "Microsoft NCSI"},
-	{"Windows opens", "www.msftconnecttest.com", "/redirect", "Mozilla/5.0 (Windows NT 10.0)"},
-	{"Windows 7", "www.msftncsi.com", "/ncsi.txt", "Microsoft NCSI"},
-	{"Firefox", "detectportal.firefox.com", "/canonical.html", ""},
-	{"Firefox families", "detectportal.firefox.com", "/success.txt?ipv6", ""},
-	{"Chrome", "www.gstatic.com", "/generate_204", ""},
-	{"ChromeOS", "safebrowsing.google.com", "/generate_204", ""},
-	{"Debian", "network-test.debian.org", "/nm", ""},
-	{"Ubuntu", "connectivity-check.ubuntu.com", "/", ""},
-	{"GNOME", "nmcheck.gnome.org", "/check_network_status.txt", ""},
-	{"Fedora", "fedoraproject.org", "/static/hotspot.txt", ""},
-	{"KDE", "networkcheck.kde.org", "/", ""},
-	{"elementary", "capnet.elementary.io", "/", ""},
-	{"ConnMan", "ipv4.connman.net", "/online/status.html", "ConnMan/1.41 wispr"},
-	{"Kindle", "spectrum.s3.amazonaws.com", "/kindle-wifi/wifistub.html", ""},
-	{"Nintendo", "ctest.cdn.nintendo.net", "/", ""},
-	{"3DS", "conntest.nintendowifi.net", "/", ""},
-	{"Steam Deck", "test.steampowered.com", "/204", ""},
-	{"WARP", "cp.cloudflare.com", "/", ""},
-}
-
 func TestProbes(t *testing.T) {
 	b := start(t, nil)
-	for _, p := range probes {
+	for _, p := range lab.OnlineProbes() {
+		if !isProbe(p.URL()) {
+			t.Errorf("%s is offered to guests as where they wanted to go", p.URL())
+		}
 		for _, method := range []string{"GET", "HEAD"} {
-			got := b.raw(method + " " + p.target + " HTTP/1.1\r\nHost: " + p.host + "\r\nUser-Agent: " + p.agent + "\r\n\r\n")
-			location := "http://" + b.addr + "/?u=" + url.QueryEscape("http://"+p.host+p.target)
+			got := b.raw(method + " " + p.Target + " HTTP/1.1\r\nHost: " + p.Host + "\r\nUser-Agent: " + p.UserAgent + "\r\n\r\n")
+			location := "http://" + b.addr + "/?u=" + url.QueryEscape(p.URL())
 			if got.status != http.StatusFound || !got.closed {
-				t.Errorf("%s %s: status %d, closed %v", method, p.system, got.status, got.closed)
+				t.Errorf("%s %s: status %d, closed %v", method, p.System, got.status, got.closed)
 			}
-			checkHijackHeader(t, method+" "+p.system, got, location)
+			checkHijackHeader(t, method+" "+p.System, got, location)
 			if method == "HEAD" && got.body != "" || method == "GET" && !strings.Contains(got.body, `href="`+location+`"`) {
-				t.Errorf("%s %s: body %q", method, p.system, got.body)
+				t.Errorf("%s %s: body %q", method, p.System, got.body)
 			}
 		}
 	}

@@ -130,14 +130,15 @@ func isProbe(s string) bool {
 	if err != nil {
 		return false
 	}
-	for _, host := range [...]string{"captive.apple.com", "detectportal.firefox.com", "www.msftconnecttest.com",
-		"ipv6.msftconnecttest.com", "www.msftncsi.com", "networkcheck.kde.org", "nmcheck.gnome.org",
-		"connectivity-check.ubuntu.com", "network-test.debian.org", "ctest.cdn.nintendo.net", "cp.cloudflare.com"} {
-		if u.Host == host {
-			return true
-		}
+	switch strings.ToLower(u.Host) {
+	case "captive.apple.com", "detectportal.firefox.com", "www.msftconnecttest.com", "ipv6.msftconnecttest.com", "www.msftncsi.com",
+		"ipv6.msftncsi.com", "networkcheck.kde.org", "nmcheck.gnome.org", "connectivity-check.ubuntu.com", "network-test.debian.org",
+		"ping.archlinux.org", "conncheck.opensuse.org", "capnet.elementary.io", "ipv4.connman.net", "ipv6.connman.net",
+		"ctest.cdn.nintendo.net", "conntest.nintendowifi.net", "test.steampowered.com", "cp.cloudflare.com":
+		return true
 	}
-	for _, path := range [...]string{"/generate_204", "/gen_204", "/hotspot-detect.html", "/library/test/success.html"} {
+	for _, path := range [...]string{"/generate_204", "/gen_204", "/hotspot-detect.html", "/library/test/success.html", "/kindle-wifi/",
+		"/static/hotspot.txt"} {
 		if strings.HasPrefix(u.Path, path) {
 			return true
 		}

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"gatehouse/lab"
 )
 
 func TestSafeURL(t *testing.T) {
@@ -59,8 +61,8 @@ func TestIsLiteral(t *testing.T) {
 }
 
 func FuzzOriginal(f *testing.F) {
-	for _, p := range probes {
-		f.Add(p.host, p.target)
+	for _, p := range lab.OnlineProbes() {
+		f.Add(p.Host, p.Target)
 	}
 	f.Add("[2001:db8::1]:80", "//evil.example/?\xff\"'<>")
 	f.Add("a\r\nb", "/%0d%0a")
