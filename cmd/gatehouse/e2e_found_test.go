@@ -70,6 +70,9 @@ func surfer(g *venue.Guest, family, resolver string) *http.Client {
 		if err != nil {
 			return nil, err
 		}
+		if _, err := netip.ParseAddr(host); err == nil {
+			return g.Dial(ctx, "tcp", addr)
+		}
 		addrs, err := r.LookupNetIP(ctx, "ip"+family, host)
 		if err != nil {
 			return nil, err
@@ -219,7 +222,7 @@ func clickThrough(b *http.Client) error {
 	if err != nil {
 		return err
 	}
-	resp, err := b.PostForm(portalHome+"/login", fields)
+	resp, err := b.PostForm(page.URL.Scheme+"://"+page.URL.Host+"/login", fields)
 	if err != nil {
 		return err
 	}
