@@ -65,6 +65,7 @@ func parseZone(s *section, https bool) Zone {
 	z.TermsForAll = s.boolean("terms_for_all", false)
 	z.Terms, z.TermsFile, z.TermsVersion = parseTerms(s, &z.Zone)
 	z.Trial = parseTrial(s, z.Methods)
+	z.Hours = parseHours(s)
 	z.Limits = sessions.Limits{
 		SessionTimeout:  s.duration("session_timeout"),
 		IdleTimeout:     s.duration("idle_timeout"),

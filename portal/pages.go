@@ -98,6 +98,10 @@ func (p *Portal) root(v *visit) {
 }
 
 func (p *Portal) showLogin(v *visit, code int, problem web.Problem) {
+	if open, until := p.cfg.Manager.Opening(v.zone.Name); !open {
+		v.render(code, web.Closed{Page: v.page, Until: until, URL: v.url}.View())
+		return
+	}
 	l := web.Login{Page: v.page, URL: v.url, Token: p.tokens.issue(v.station, p.cfg.Clock.Mono()), Problem: problem}
 	l.Ways, l.Cleartext = p.offered(v)
 	if v.zone.TermsForAll {

@@ -26,6 +26,7 @@ type Manager interface {
 	Recheck(ctx context.Context)
 	Look(ctx context.Context, st sessions.Station) sessions.StationView
 	Zone(name string) (sessions.Zone, bool)
+	Opening(zone string) (open bool, until time.Time)
 }
 
 // Flow is one redirected connection as the portal's socket sees it: both ends of the reply direction in the kernel's

@@ -32,6 +32,7 @@ type manager struct {
 	session *sessions.Session    // of the only station; nil: captive
 	zone    sessions.Zone
 	seen    int
+	opens   time.Time // closed until then; zero: open
 	checked int
 }
 
@@ -87,6 +88,8 @@ func (m *manager) checks() int {
 	defer m.mu.Unlock()
 	return m.checked
 }
+
+func (m *manager) Opening(string) (bool, time.Time) { return m.opens.IsZero(), m.opens }
 
 func (m *manager) Zone(name string) (sessions.Zone, bool) { return m.zone, name == m.zone.Name }
 

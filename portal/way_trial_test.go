@@ -63,3 +63,22 @@ func TestTermsForAll(t *testing.T) {
 		t.Errorf("accepted: %q, want %q", got, want)
 	}
 }
+
+func TestClosed(t *testing.T) {
+	b := start(t, nil)
+	token := b.token()
+	b.manager.opens = time.Date(2026, 11, 23, 8, 0, 0, 0, time.FixedZone("venue", 3600))
+	b.manager.login = func(context.Context, sessions.LoginRequest) (sessions.Session, error) {
+		return sessions.Session{}, &sessions.Refusal{Reason: sessions.RefusedClosed, Until: b.manager.opens}
+	}
+	for name, a := range map[string]answered{
+		"page": b.get("/"), "login": b.post("/login", "", values("method", "click", "token", token, "accept", "2026-11")),
+	} {
+		if a.status != http.StatusOK || !strings.Contains(a.body, "Monday 23/11 at 8:00.") || strings.Contains(a.body, "<input") {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+	}
+	if a := b.raw("GET / HTTP/1.1\r\nHost: " + b.addr + "\r\nAccept-Language: de\r\nConnection: close\r\n\r\n"); !strings.Contains(a.body, "Montag, 23.11., 8:00 Uhr") {
+		t.Errorf("in German: %s", a.body)
+	}
+}

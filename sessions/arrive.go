@@ -113,7 +113,7 @@ func (m *Manager) suspensions(ended []Session) []AccessRule {
 		_, pre := m.access.find(AccessPreauthorized, s.Station)
 		pause := afterLimit - s.Used
 		undated := s.StartedAt.Wall.IsZero() && s.Limits.SessionTimeout == undatedGrant
-		limited := s.TerminateCause == SessionTimeout && !undated || s.TerminateCause == NASRequest && s.usedUp()
+		limited := s.TerminateCause == SessionTimeout && !undated && s.bound() == s.Limits.SessionTimeout || s.TerminateCause == NASRequest && s.usedUp()
 		if !pre || !limited || pause <= 0 {
 			continue
 		}

@@ -186,7 +186,7 @@ func (m *Manager) change(ctx context.Context, r *live, s Session, why ...Outcome
 		r.interimDue = firstInterim(s)
 	}
 	m.leave(s.Station)
-	r.Limits, r.Extension, r.Prolonged, r.Lease, r.Marks, r.book = s.Limits, s.Extension, s.Prolonged, s.Lease, s.Marks, b
+	r.Limits, r.Closing, r.Extension, r.Prolonged, r.Lease, r.Marks, r.book = s.Limits, s.Closing, s.Extension, s.Prolonged, s.Lease, s.Marks, b
 	m.enter(r)
 	m.addSpent(batch.Spent)
 	m.mu.Unlock()

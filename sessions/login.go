@@ -75,7 +75,11 @@ func (m *Manager) tryLogin(ctx context.Context, zone *Zone, req LoginRequest) (S
 		return s, err
 	}
 	m.cfg.Step("login.begun")
-	account, err := m.authorize(ctx, zone, req)
+	var account Account
+	err := m.mayEnter(zone, req.Method)
+	if err == nil {
+		account, err = m.authorize(ctx, zone, req)
+	}
 	if err == nil && len(account.Zones) > 0 && !slices.Contains(account.Zones, zone.Name) {
 		err = &Refusal{Reason: RefusedElsewhere}
 	}
@@ -319,7 +323,7 @@ func (m *Manager) admit(ctx context.Context, s Session, b *book) (Session, error
 	}
 	delete(m.resumable, s.Station)
 	delete(m.arrived, s.Station)
-	if t := s.Limits.SessionTimeout; t > 0 && t < m.cfg.PollInterval { // Run looks again at every poll anyway
+	if t := s.bound(); t > 0 && t < m.cfg.PollInterval { // Run looks again at every poll anyway
 		m.wakeRun()
 	}
 	return s, nil
@@ -364,6 +368,7 @@ func (m *Manager) newSession(ctx context.Context, zone *Zone, req LoginRequest, 
 		s.TermsVersion = zone.TermsVersion
 	}
 	s.AcctMultiSessionID = s.AcctSessionID
+	s.Closing = m.closing(zone, req.Method, 0)
 	s.UsageAt = s.StartedAt
 	s.Marks = m.newMarks(&s)
 	return s, nil
@@ -416,7 +421,7 @@ func firstInterim(s Session) time.Duration {
 func (m *Manager) refused(ctx context.Context, zone *Zone, req LoginRequest, err error) error {
 	var refusal *Refusal
 	if !errors.As(err, &refusal) || refusal.Reason == RefusedTooOften || refusal.Reason == RefusedTerms || refusal.Reason == RefusedMistyped ||
-		req.Method == MethodTrial {
+		refusal.Reason == RefusedClosed || req.Method == MethodTrial {
 		return err
 	}
 	if req.Method == MethodPreauthorized && m.refusedBefore(req.Station) == refusal.Reason {

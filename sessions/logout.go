@@ -144,7 +144,7 @@ func (m *Manager) markCut(cause TerminateCause, stations []Station, readings []R
 // endOf is when and why a session ends that is being cut now for cause.
 func (m *Manager) endOf(r *live, cause TerminateCause) (Stamp, TerminateCause) {
 	now := m.cfg.Clock.Mono()
-	if t := r.Limits.SessionTimeout; t > 0 && now-r.StartedAt.Mono >= t {
+	if t := r.bound(); t > 0 && now-r.StartedAt.Mono >= t {
 		return m.stampAt(r.StartedAt.Mono + t), SessionTimeout
 	}
 	if cause == IdleTimeout && r.idleLeft >= 0 {

@@ -366,14 +366,14 @@ func (m *Manager) used(r *live) time.Duration {
 	if r.cutAt != nil {
 		used = r.cutAt.Mono - r.StartedAt.Mono
 	}
-	if t := r.Limits.SessionTimeout; t > 0 {
+	if t := r.bound(); t > 0 {
 		used = min(used, t)
 	}
 	return used
 }
 
 func (m *Manager) timedOut(r *live) bool {
-	t := r.Limits.SessionTimeout
+	t := r.bound()
 	return t > 0 && m.cfg.Clock.Mono()-r.StartedAt.Mono >= t
 }
 

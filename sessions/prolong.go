@@ -125,6 +125,9 @@ func (m *Manager) carryOn(ctx context.Context, old Session, addr netip.Addr) (Se
 	if m.rule(old.Station).Kind == AccessBlocked {
 		return Session{}, &Refusal{Reason: RefusedBlocked}
 	}
+	if err := m.mayEnter(m.zones[old.Station.Zone], MethodResume); err != nil {
+		return Session{}, err
+	}
 	a, err := m.resumeAs(ctx, old)
 	if err != nil {
 		return Session{}, err

@@ -25,6 +25,7 @@ const (
 	RefusedMistyped      Reason = "mistyped_code"       // no voucher can have it: its check fails
 	RefusedElsewhere     Reason = "not_valid_here"      // the account or voucher is for other zones
 	RefusedBlocked       Reason = "blocked"             // an AccessRule says so; nothing of it is told to the guest
+	RefusedClosed        Reason = "closed"              // outside of the opening hours, until Until
 	RefusedTrialUsed     Reason = "trial_used"          // the device has had its trial, until Until
 	RefusedTrialFull     Reason = "trial_full"          // the zone has given as many trials as it gives at once, or until Until
 	RefusedContact       Reason = "bad_contact"         // no mail address or number that a message can go to

@@ -21,7 +21,7 @@ func (m *Manager) resume(ctx context.Context, st Station, addr netip.Addr) error
 	_, running := m.running[st]
 	late := m.cfg.Clock.Mono() > m.cfg.ResumeWindow
 	m.mu.Unlock()
-	if !ok || running {
+	if !ok || running || m.mayEnter(m.zones[st.Zone], MethodResume) != nil {
 		return nil
 	}
 	a, err := m.resumeAs(ctx, old)
@@ -84,7 +84,9 @@ func (m *Manager) continueSession(ctx context.Context, old Session, a Account, v
 	s.StoppedAt, s.TerminateCause, s.TerminateNote, s.Resumable, s.Paused = nil, "", "", false, false
 	s.Marks, s.Extension, s.Lease = m.newMarks(&s), Extension{}, LeaseMark{}
 	s.Earlier += old.Used
-	if left, limited := old.Left(old.Used); a.shared() { // what the others left, not what this one had
+	own := old
+	own.Closing = 0                                      // the zone's is reckoned anew
+	if left, limited := own.Left(old.Used); a.shared() { // what the others left, not what this one had
 		s.Limits = m.effective(m.zones[s.Station.Zone], a, v, &s)
 	} else if limited {
 		s.Limits.SessionTimeout = max(left, time.Millisecond) // zero would mean no end
@@ -93,6 +95,7 @@ func (m *Manager) continueSession(ctx context.Context, old Session, a Account, v
 	if err := m.borrow(ctx, a.Lease, &s); err != nil {
 		return s, err
 	}
+	s.Closing = m.closing(m.zones[s.Station.Zone], s.Method, 0)
 	s.Limits.Caps.Session = old.Limits.Caps.Session.rest(old.Usage.octets())
 	if s.CapFull = 0; old.usedUp() {
 		if !old.Limits.slows() {

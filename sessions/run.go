@@ -69,7 +69,7 @@ func (m *Manager) untilNext(next schedule) time.Duration {
 			at = min(at, next.retry)
 			continue
 		}
-		if t := r.Limits.SessionTimeout; t > 0 {
+		if t := r.bound(); t > 0 {
 			at = min(at, r.StartedAt.Mono+t)
 		}
 	}
@@ -127,6 +127,7 @@ func (m *Manager) poll(ctx context.Context) {
 	idle, strays, lost := m.takeReadings(asked, readings)
 	m.endAll(ctx, IdleTimeout, idle)
 	m.rollOver(ctx)
+	m.keepHours(ctx)
 	m.applyCaps(ctx)
 	m.removeStrays(ctx, strays)
 	if lost {
@@ -262,7 +263,7 @@ func (m *Manager) takeReadings(asked time.Duration, readings []Reading) (idle, s
 
 // nearlyOver leaves room for the kernel's clock, which counts in ticks and may be ahead of ours.
 func (m *Manager) nearlyOver(r *live) bool {
-	t := r.Limits.SessionTimeout
+	t := r.bound()
 	return t > 0 && m.cfg.Clock.Mono()-r.StartedAt.Mono >= t-time.Second
 }
 

@@ -113,6 +113,8 @@ type Session struct {
 	Earlier time.Duration `json:"earlier,omitempty"`
 	// CapFull names the session's own cap, by its version, when it was found used up.
 	CapFull uint32 `json:"cap_full,omitempty"`
+	// Closing is how long the session lasts until its zone closes, reckoned from its start; zero: it does not.
+	Closing time.Duration `json:"closing,omitempty"`
 	// Data is how the session stands with its caps, worked out for a view.
 	Data DataView `json:"-"`
 
@@ -127,10 +129,8 @@ type Session struct {
 // Running tells whether the session has no Stop yet.
 func (s *Session) Running() bool { return s.StoppedAt == nil }
 
-// Left is what remains of the session timeout after used. ok is false when the session has no timeout.
+// Left is what remains after used until the session timeout or the zone's closing time. ok is false when there is neither.
 func (s *Session) Left(used time.Duration) (left time.Duration, ok bool) {
-	if s.Limits.SessionTimeout == 0 {
-		return 0, false
-	}
-	return max(0, s.Limits.SessionTimeout-used), true
+	most := s.bound()
+	return max(0, most-used), most > 0
 }

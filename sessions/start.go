@@ -106,8 +106,7 @@ func (m *Manager) adopt(stored []Session, readings []Reading) Batch {
 			ended = append(ended, m.stopped(s, m.stamp(), NASRequest))
 		case s.StartedAt.BootID != m.cfg.Clock.BootID():
 			s = m.stopped(s, s.UsageAt, NASReboot)
-			left, limited := s.Left(s.Used)
-			s.Resumable = !limited || left > 0
+			s.Resumable = s.Limits.SessionTimeout == 0 || s.Used < s.Limits.SessionTimeout
 			m.keepResumable(s)
 			ended = append(ended, s)
 		default:
@@ -142,7 +141,7 @@ func (m *Manager) adoptOne(s Session, byID map[string]Reading) (Session, bool) {
 		r.rebase() // its counters are gone with the kernel's tables
 	}
 	if m.timedOut(r) {
-		return m.stopped(r.Session, m.stampAt(s.StartedAt.Mono+s.Limits.SessionTimeout), SessionTimeout), true
+		return m.stopped(r.Session, m.stampAt(s.StartedAt.Mono+s.bound()), SessionTimeout), true
 	}
 	if inKernel && reading.Idled {
 		// Nobody saw the silence begin: it did after the last reading, and the station is not charged beyond the bound.

@@ -24,6 +24,7 @@ var stopTransactions = map[TerminateCause]struct {
 const (
 	noteCapped = "Data cap used up"
 	notePaused = "Paused by the guest"
+	noteClosed = "Closing time"
 )
 
 var refusalMessages = map[Reason]string{
@@ -94,6 +95,9 @@ func (m *Manager) stopTransaction(s Session) Transaction {
 	t := m.sessionTransaction(s, *s.StoppedAt)
 	kind := stopTransactions[s.TerminateCause]
 	t.Type, t.Message = kind.kind, kind.message
+	if s.TerminateCause == SessionTimeout && s.Closing > 0 && s.bound() == s.Closing {
+		t.Message = noteClosed
+	}
 	if s.TerminateNote != "" {
 		t.Message = s.TerminateNote
 	}

@@ -11,8 +11,9 @@ type Zone struct {
 	Methods        []Method // ways in, in the order the page shows them
 	TermsVersion   string   // of what guests accept
 	TermsForAll    bool     // by whatever way they come, not by click-through alone
-	Trial          *Trial   // of MethodTrial
-	AllowCleartext bool     // passwords over plain HTTP (DESIGN D18)
+	Hours          Hours
+	Trial          *Trial // of MethodTrial
+	AllowCleartext bool   // passwords over plain HTTP (DESIGN D18)
 	Limits         Limits
 	Bounds         Bounds
 	Place          Place

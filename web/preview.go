@@ -39,7 +39,7 @@ func Preview(l Locale) []Sample {
 		{"unknown", Unknown{Page: p}.View()},
 	}
 	samples = append(samples, voucherSamples(with)...)
-	samples = append(samples, trialSamples(with)...)
+	samples = append(samples, trialSamples(p, with)...)
 	samples = append(samples, afterSamples(with, status)...)
 	for _, r := range problemsInOrder {
 		samples = append(samples, Sample{"login-problem-" + string(r), with(func(v *Login) {
@@ -55,7 +55,7 @@ var problemsInOrder = []sessions.Reason{
 	sessions.RefusedTerms, sessions.RefusedMethod, sessions.RefusedCleartext, sessions.RefusedCentreAway,
 	sessions.RefusedTooOften, sessions.RefusedUnknownZone, sessions.RefusedNotLoggedIn, sessions.RefusedNothingLeft, sessions.RefusedCap,
 	sessions.RefusedTooManyOnline, sessions.RefusedBlocked, sessions.RefusedCode, sessions.RefusedMistyped, sessions.RefusedElsewhere, sessions.RefusedNoAccount,
-	sessions.RefusedTrialUsed, sessions.RefusedTrialFull,
+	sessions.RefusedClosed, sessions.RefusedTrialUsed, sessions.RefusedTrialFull,
 	sessions.RefusedContact, sessions.RefusedField, sessions.RefusedNotSent, sessions.RefusedAnswer, sessions.RefusedProofOver, sessions.RefusedDenied,
 	sessions.RefusedProlong, sessions.RefusedPause, sessions.RefusedElapsed, sessions.RefusedNotPaused, Internal, FormExpired,
 }

@@ -32,6 +32,15 @@ func (w Trial) button(p Page) string {
 // TermsText is the text of the terms as this page's guest sees it, for the receipt of what he accepted.
 func (p Page) TermsText() string { return strings.Join(p.paragraphs(), "\n\n") }
 
+// Closed is for who comes outside of the opening hours.
+type Closed struct {
+	Page
+	Until time.Time // in the venue's time zone; zero: not known
+	URL   string    // goes along
+}
+
+func (c Closed) text() string { return c.Say(Problem{Reason: sessions.RefusedClosed, Until: c.Until}) }
+
 // demands tells that the button of a way in accepts the terms.
 func (l Login) demands(m sessions.Method) bool {
 	return l.TermsVersion != "" && m != sessions.MethodClick && m != sessions.MethodTrial
@@ -48,9 +57,11 @@ func (p Page) moment(at time.Time) string {
 }
 
 // trialSamples are the states of the form.
-func trialSamples(with func(func(*Login)) templ.Component) []Sample {
+func trialSamples(page Page, with func(func(*Login)) templ.Component) []Sample {
 	trial := Trial{TermsVersion: "2026-11", Time: 15 * time.Minute}
+	closed := Closed{Page: page, Until: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}
 	return []Sample{
+		{"closed", closed.View()},
 		{"login-trial", with(func(l *Login) { l.Ways = []Way{trial, Password{}} })},
 		{"login-terms-for-all", with(func(l *Login) { l.Ways, l.TermsVersion = []Way{Password{}}, "2026-11" })},
 	}
