@@ -69,5 +69,6 @@ func (s *Server) edgeRoutes() []route {
 		{"GET", edge.ChangesPath, gateway, s.changes},
 		{"POST", edge.ProofPath, gateway, s.beginProof},
 		{"POST", edge.ProofCheckPath, gateway, s.checkProof},
+		{"POST", edge.CertificatePath, gateway, s.certificate},
 	}
 }

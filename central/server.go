@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -55,6 +56,10 @@ type Config struct {
 	RegistrationsPerDay int
 	// WebhookNetworks are networks that webhooks may lead to although they are not public, and also without TLS.
 	WebhookNetworks []netip.Prefix
+	// ACMEAuthorities signed the certificates of ACME servers; nil: those of the system.
+	ACMEAuthorities *x509.CertPool
+	// Resolvers are DNS servers, address and port, that are asked about records of certificates. Default: the system's.
+	Resolvers []string
 	// Metrics is where what is counted can be read. Default: nowhere.
 	Metrics prometheus.Registerer
 }

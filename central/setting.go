@@ -15,7 +15,7 @@ import (
 // adminSettingRoutes are how an organisation reaches services: mail, text messages, OpenID providers.
 func (s *Server) adminSettingRoutes() []route {
 	list := []route{{"GET", "/settings/oidc/", adminsOnly, s.listOIDC}}
-	for _, k := range settingKinds() {
+	for _, k := range s.settingKinds() {
 		at := settingEndpoint{s, k}
 		list = append(list,
 			route{"GET", k.path, adminsOnly, at.get},
@@ -38,11 +38,12 @@ type settingKind struct {
 	try func(ctx context.Context, v store.Setting, secret string, f *fields) error
 }
 
-func settingKinds() []settingKind {
+func (s *Server) settingKinds() []settingKind {
 	return []settingKind{
 		{"mail", "/settings/mail/", "password", "host", showMail, checkMail, tryMail},
 		{"sms", "/settings/sms/", "secret", "url", showSMS, func(*fields) {}, trySMS},
 		{"proofs", "/settings/proofs/", "", "", showProofs, checkProofs, nil},
+		{"certificates", "/settings/certificates/", "secret", "server", showCertificates, s.checkCertificates, s.tryCertificates},
 		{"oidc", "/settings/oidc/{name}/", "client_secret", "issuer", showOIDC, func(*fields) {}, tryOIDC},
 	}
 }

@@ -28,6 +28,22 @@ type Gateway struct {
 
 	Synced        Synced        `json:"synced"`
 	Configuration Configuration `json:"configuration"`
+	// Certificate is that of its portal; null: it never asked for one.
+	Certificate *GatewayCertificate `json:"certificate"`
+}
+
+// The states of a gateway's certificate.
+const (
+	CertificatePending = "pending"
+	CertificateIssued  = "issued"
+)
+
+// GatewayCertificate is the certificate that a gateway asked for last.
+type GatewayCertificate struct {
+	Name    string     `json:"name"`
+	State   string     `json:"state"`
+	Expires *time.Time `json:"expires"` // of the last that was issued
+	Error   *string    `json:"error"`   // of the last attempt
 }
 
 // Synced is how far a gateway and the centre have told each other everything.

@@ -68,3 +68,18 @@ type TestResult struct {
 	Error        *string `json:"error"`
 	Milliseconds int64   `json:"milliseconds"`
 }
+
+// CertificateSettings say where certificates for portals come from: an ACME server, which looks for records in the DNS that are made
+// by a provider. Secret is written and never shown.
+type CertificateSettings struct {
+	Directory   string    `json:"directory"` // URL of the ACME server
+	Email       *string   `json:"email"`
+	Domain      string    `json:"domain"`   // gateways get names below it
+	Provider    string    `json:"provider"` // rfc2136, cloudflare, httpreq
+	Server      *string   `json:"server"`
+	Username    *string   `json:"username"`
+	TermsAgreed bool      `json:"terms_agreed"`
+	SecretSet   bool      `json:"secret_set"`
+	Updated     time.Time `json:"updated"`
+	Version     int64     `json:"version"`
+}

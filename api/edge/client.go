@@ -78,6 +78,14 @@ func (c *Client) CheckProof(ctx context.Context, r ProofCheck) (a ProofResult, e
 	return a, err
 }
 
+// Certificate asks for the portal's certificate.
+func (c *Client) Certificate(ctx context.Context, r CertificateRequest) (a CertificateAnswer, err error) {
+	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
+	defer cancel()
+	err = c.post(ctx, CertificatePath, r, &a)
+	return a, err
+}
+
 func (c *Client) post(ctx context.Context, path string, ask, into any) error {
 	body, err := json.Marshal(ask)
 	if err != nil {

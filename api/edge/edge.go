@@ -12,6 +12,7 @@ const (
 	AuthenticatePath = "/edge/v1/authenticate" // POST AuthenticateRequest -> AuthenticateAnswer
 	ChangesPath      = "/edge/v1/changes"      // GET ?cursor=C&wait=SECONDS -> ChangesAnswer
 	ClaimPath        = "/edge/v1/claim"        // POST ClaimRequest, without a token -> ClaimAnswer
+	CertificatePath  = "/edge/v1/certificate"  // POST CertificateRequest -> CertificateAnswer
 
 	// NASHeader names the gateway: its NAS-Identifier.
 	NASHeader = "Gatehouse-NAS-Identifier"

@@ -166,9 +166,9 @@ func (c *cloudflare) call(ctx context.Context, method, path string, body, into a
 	}
 	if err := json.Unmarshal(text, &answer); err != nil || !answer.Success {
 		if len(answer.Errors) > 0 {
-			return fmt.Errorf("Cloudflare answered %s: %s", status, answer.Errors[0].Message)
+			return fmt.Errorf("its API answered %s: %s", status, answer.Errors[0].Message)
 		}
-		return fmt.Errorf("Cloudflare answered %s", status)
+		return fmt.Errorf("its API answered %s", status)
 	}
 	if into == nil {
 		return nil

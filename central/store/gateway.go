@@ -123,7 +123,11 @@ func noteStatus(tx *dbTx, r Heard) error {
 const gatewayColumns = `t.id, t.organization_id, t.nas_identifier, t.name, t.location_id, t.created, t.claimed, t.revoked, t.last_seen,
 	t.address, t.version, t.started, t.sessions, t.backlog, t.clock_offset, t.conflict, t.synced, t.merged_through, t.settings_version,
 	t.settings_looked, t.settings_error, t.revision,
-	(SELECT count(*) FROM gateway_users u WHERE u.gateway_id = t.id)`
+	(SELECT count(*) FROM gateway_users u WHERE u.gateway_id = t.id), c.name, c.problem, c.next_at,
+	(SELECT max(not_after) FROM certificates i WHERE i.gateway_id = t.id)`
+
+// gatewayJoin finds what a gateway asked for last.
+const gatewayJoin = " LEFT JOIN certificates c ON c.id = (SELECT max(id) FROM certificates l WHERE l.gateway_id = t.id)"
 
 // gatewayRow is a gateway with the number of its version.
 type gatewayRow struct {
@@ -133,16 +137,26 @@ type gatewayRow struct {
 
 func (s *Store) scanGateway(row scanner) (g gatewayRow, err error) {
 	var created, looked int64
-	var claimed, revoked, seen, started, offset, conflict *int64
+	var claimed, revoked, seen, started, offset, conflict, next, expires *int64
+	var name *string
+	var cert admin.GatewayCertificate
 	err = row.Scan(&g.ID, &g.Organization, &g.NASIdentifier, &g.Name, &g.Location, &created, &claimed, &revoked, &seen,
 		&g.Address, &g.Version, &started, &g.Sessions, &g.Backlog, &offset, &conflict, &g.Synced.FeedPosition, &g.Synced.MergedThrough,
-		&g.Configuration.Version, &looked, &g.Configuration.Error, &g.revision, &g.Synced.Accounts)
+		&g.Configuration.Version, &looked, &g.Configuration.Error, &g.revision, &g.Synced.Accounts,
+		&name, &cert.Error, &next, &expires)
 	g.Created = utc(created)
 	g.Claimed, g.Revoked, g.LastSeen = utcOrNil(claimed), utcOrNil(revoked), utcOrNil(seen)
 	g.Started, g.Conflict = utcOrNil(started), utcOrNil(conflict)
 	g.Silent = g.LastSeen == nil || s.now().Sub(*g.LastSeen) > SilentAfter
 	if offset != nil {
 		g.ClockOffsetMS = new(*offset / 1000)
+	}
+	if name != nil {
+		cert.Name, cert.State, cert.Expires = *name, admin.CertificateIssued, utcOrNil(expires)
+		if next != nil {
+			cert.State = admin.CertificatePending
+		}
+		g.Certificate = &cert
 	}
 	c := &g.Configuration
 	switch {
@@ -176,7 +190,7 @@ func (s *Store) Gateways(ctx context.Context, scope Scope, f GatewayFilter, p Pa
 	if f.MatchesNothing {
 		return []admin.Gateway{}, false, nil
 	}
-	q := keyset{d: s.d, table: "gateways", index: "gateways_created", time: "created", id: "id", columns: gatewayColumns}
+	q := keyset{d: s.d, table: "gateways", index: "gateways_created", time: "created", id: "id", columns: gatewayColumns, join: gatewayJoin}
 	q.and(scope.in("t.organization_id"))
 	q.equal("t.organization_id", f.Organization)
 	q.equal("t.location_id", f.Location)
@@ -201,7 +215,7 @@ func (s *Store) Gateways(ctx context.Context, scope Scope, f GatewayFilter, p Pa
 }
 
 func (s *Store) gatewayOf(ctx context.Context, q querier, scope Scope, id int64) (gatewayRow, error) {
-	return s.scanGateway(q.QueryRowContext(ctx, "SELECT "+gatewayColumns+" FROM gateways t WHERE t.id = ? AND "+scope.in("t.organization_id"), id))
+	return s.scanGateway(q.QueryRowContext(ctx, "SELECT "+gatewayColumns+" FROM gateways t"+gatewayJoin+" WHERE t.id = ? AND "+scope.in("t.organization_id"), id))
 }
 
 // OneGateway is a gateway of the scope, and the number of its version.
@@ -295,7 +309,7 @@ func (s *Store) DeleteGateway(ctx context.Context, scope Scope, id int64) error 
 			return ErrInUse
 		}
 		for _, statement := range []string{
-			"DELETE FROM time_leases WHERE gateway_id = ?", "DELETE FROM claims WHERE gateway_id = ?", "DELETE FROM tokens WHERE gateway_id = ?", "DELETE FROM events WHERE gateway_id = ?",
+			"DELETE FROM certificates WHERE gateway_id = ?", "DELETE FROM time_leases WHERE gateway_id = ?", "DELETE FROM claims WHERE gateway_id = ?", "DELETE FROM tokens WHERE gateway_id = ?", "DELETE FROM events WHERE gateway_id = ?",
 			"DELETE FROM gateway_users WHERE gateway_id = ?", "DELETE FROM gateways WHERE id = ?",
 		} {
 			if _, err := tx.Exec(statement, id); err != nil {

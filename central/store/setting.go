@@ -8,6 +8,7 @@ import (
 
 // Setting is how an organisation reaches a service: kind is mail, sms, or oidc/ and a name.
 type Setting struct {
+	Organization     int64
 	Kind             string
 	Body             json.RawMessage // without secrets
 	Sealed           []byte          // the secret, encrypted; nil: there is none
@@ -23,12 +24,12 @@ type forAudit struct {
 
 func (s *Setting) forAudit() any { return forAudit{s.Kind, s.Body} }
 
-const settingColumns = "kind, body, sealed, version, created, updated"
+const settingColumns = "organization_id, kind, body, sealed, version, created, updated"
 
 func scanSetting(row scanner) (s Setting, err error) {
 	var body string
 	var created, updated int64
-	err = row.Scan(&s.Kind, &body, &s.Sealed, &s.Version, &created, &updated)
+	err = row.Scan(&s.Organization, &s.Kind, &body, &s.Sealed, &s.Version, &created, &updated)
 	s.Body, s.Created, s.Updated = json.RawMessage(body), *timeOf(&created), *timeOf(&updated)
 	return s, err
 }

@@ -3,13 +3,16 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -37,6 +40,7 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	metrics, drain := f.String("metrics", "", ""), f.Duration("drain", drainTime, "")
 	proxies := f.String("trusted-proxies", "", "")
 	secretsKey, legacyUserToken := f.String("secrets-key", "", ""), f.Bool("legacy-user-token", false, "")
+	authorities, resolvers := f.String("acme-ca", "", ""), f.String("dns-resolvers", "", "")
 	nases, webhooks := newRADIUSFlags(f), f.String("webhook-networks", "", "")
 	if err := f.parse(args, "listen"); err != nil {
 		return err
@@ -51,6 +55,10 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	private, err := store.ParseNetworks(*webhooks)
 	if err != nil {
 		return fmt.Errorf("%w: --webhook-networks: %w", errUsage, err)
+	}
+	acme, asked, err := certificateFlags(*authorities, *resolvers)
+	if err != nil {
+		return err
 	}
 	secrets, err := seal.Load(*secretsKey, os.Getenv(seal.Variable))
 	if err != nil {
@@ -79,7 +87,7 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	}
 	centre, err := central.New(ctx, central.Config{Store: db, Spool: local, Log: log, Clock: clk, IntegerIDs: *integerIDs,
 		LegacyUserToken: *legacyUserToken,
-		Metrics:         registry, TrustedProxies: trusted, Secrets: secrets, WebhookNetworks: private})
+		Metrics:         registry, TrustedProxies: trusted, Secrets: secrets, WebhookNetworks: private, ACMEAuthorities: acme, Resolvers: asked})
 	if err != nil {
 		return err
 	}
@@ -108,6 +116,29 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	}
 	log.Info("serving", "addr", ln.Addr().String(), "tls", *cert != "")
 	return p.run(ctx)
+}
+
+// certificateFlags reads whom to believe about an ACME server, and which DNS servers to ask; nil are the system's.
+func certificateFlags(authorities, resolvers string) (pool *x509.CertPool, servers []string, err error) {
+	if authorities != "" {
+		text, err := os.ReadFile(authorities)
+		if err != nil {
+			return nil, nil, fmt.Errorf("reading --acme-ca: %w", err)
+		}
+		if pool = x509.NewCertPool(); !pool.AppendCertsFromPEM(text) {
+			return nil, nil, fmt.Errorf("reading --acme-ca: there is no certificate in %s", authorities)
+		}
+	}
+	for server := range strings.SplitSeq(resolvers, ",") {
+		if server == "" {
+			continue
+		}
+		if _, err := netip.ParseAddrPort(server); err != nil {
+			return nil, nil, fmt.Errorf("%w: --dns-resolvers: %q must be address:port", errUsage, server)
+		}
+		servers = append(servers, server)
+	}
+	return pool, servers, nil
 }
 
 // newLog writes to standard error, without the time where systemd adds its own.
@@ -167,6 +198,7 @@ func (p *process) run(ctx context.Context) error {
 		g.Go(func() error { return p.centre.ServeRADIUS(ctx, p.nases) })
 	}
 	g.Go(func() error { return p.centre.SendWebhooks(ctx) })
+	g.Go(func() error { return p.centre.IssueCertificates(ctx) })
 	g.Go(func() error { return p.db.Watch(ctx) })
 	g.Go(func() error { return p.centre.Tidy(ctx) })
 	g.Go(func() error { return maintain(ctx, p.db, p.log) })
