@@ -33,7 +33,7 @@ func (s *Server) certificate(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	set, err := s.cfg.Store.InheritedSetting(c.Context(), gw.Scope.Own(), certificatesKind)
+	set, _, err := s.cfg.Store.NearestSetting(c.Context(), gw.Scope.Own(), certificatesKind)
 	if errors.Is(err, store.ErrNotFound) {
 		return http.StatusOK, edge.CertificateAnswer{State: edge.CertificateNone, RetryAfter: seconds(askForDomain)}, nil
 	}

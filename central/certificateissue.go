@@ -87,7 +87,7 @@ func (s *Server) issue(ctx context.Context, order store.Certificate) {
 }
 
 func (s *Server) obtain(ctx context.Context, order store.Certificate) (chain []byte, leaf *x509.Certificate, err error) {
-	set, err := s.cfg.Store.InheritedSetting(ctx, order.Organization, certificatesKind)
+	set, owner, err := s.cfg.Store.NearestSetting(ctx, order.Organization, certificatesKind)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil, errors.New("the settings of certificates are gone")
 	}
@@ -101,7 +101,7 @@ func (s *Server) obtain(ctx context.Context, order store.Certificate) (chain []b
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading signing request: %w", err)
 	}
-	secret, err := s.openSetting(set)
+	secret, err := s.settingSecret(owner, set)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -111,18 +111,6 @@ func (s *Server) obtain(ctx context.Context, order store.Certificate) (chain []b
 	}
 	chain, leaf, err = s.issuer().Obtain(ctx, account, provider, csr)
 	return chain, leaf, hide(err, secret)
-}
-
-// openSetting is the secret of a setting.
-func (s *Server) openSetting(v store.Setting) (string, error) {
-	if v.Sealed == nil {
-		return "", nil
-	}
-	if s.cfg.Secrets == nil {
-		return "", errNoSecrets
-	}
-	secret, err := s.cfg.Secrets.Open(settingPurpose(v.Organization, v.Kind), v.Sealed)
-	return string(secret), err
 }
 
 // hide takes a secret out of the words of whoever repeats what was sent to him.

@@ -160,16 +160,6 @@ func (s *Store) SettleCertificate(ctx context.Context, c Certificate) error {
 	})
 }
 
-// InheritedSetting is a setting of an organisation or, where it has none, of the nearest one above that has.
-func (s *Store) InheritedSetting(ctx context.Context, organization int64, kind string) (Setting, error) {
-	const find = `WITH RECURSIVE above (id, parent_id, depth) AS (
-			SELECT id, parent_id, 0 FROM organizations WHERE id = ?
-			UNION ALL SELECT o.id, o.parent_id, a.depth + 1 FROM organizations o JOIN above a ON a.parent_id = o.id)
-		SELECT ` + settingColumns + ` FROM above a JOIN settings s ON s.organization_id = a.id AND s.kind = ? ORDER BY a.depth LIMIT 1`
-	v, err := scanSetting(s.read().QueryRowContext(ctx, find, organization, kind))
-	return v, s.err("reading setting", err)
-}
-
 // ACMEKey is the sealed key of an organisation's account at an ACME server. Where it has none, made becomes it.
 func (s *Store) ACMEKey(ctx context.Context, organization int64, directory string, made []byte) (sealed []byte, err error) {
 	const find = "SELECT sealed FROM acme_accounts WHERE organization_id = ? AND directory = ?"
