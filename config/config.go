@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gatehouse/sessions"
+	"gatehouse/web"
 )
 
 // Config is everything that a gateway is told by its operator, checked and with defaults in place.
@@ -40,7 +41,9 @@ const (
 type Portal struct {
 	HTTPPort  uint16
 	HTTPSPort uint16
-	Venue     string // empty: none told
+	Venue     string     // empty: none told
+	Theme     *web.Theme // of zones without one of their own, by Load; nil: ours
+	theme     *theme
 	// Name is the DNS name by which guests' devices reach the portal over HTTPS; empty: HTTP only, by address.
 	Name             string
 	Certificate, Key string // paths of PEM files
@@ -96,6 +99,9 @@ type Zone struct {
 	Disassociate bool
 	// CapUp and CapDown bound what all stations of the zone have together. Zero: no bound.
 	CapUp, CapDown sessions.BitRate
+
+	Theme *web.Theme // by Load; nil: ours
+	theme *theme
 }
 
 // DomainZones are the zones as the sessions package knows them.

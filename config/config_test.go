@@ -121,16 +121,19 @@ func TestReferenceIsWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := "typo = 1\n" + regexp.MustCompile(`(?m)^\[.*\]$`).ReplaceAllString(string(raw), "$0\ntypo = 1")
+	table := regexp.MustCompile(`(?m)^\[[a-z_.\[\]]*\]$`)
+	const texts = "[portal.theme.texts.en.common]" // these are looked at by Load
+	tables := 1 + len(table.FindAllString(string(raw), -1)) - strings.Count(string(raw), "\n"+texts+"\n")
+	text := "typo = 1\n" + table.ReplaceAllString(string(raw), "$0\ntypo = 1")
 	_, err = config.Parse(strings.NewReader(text), "testhost")
 	problems, ok := err.(config.Problems)
-	if !ok || len(problems) != 11 {
-		t.Fatalf("want one unknown key in each of 11 tables, got: %v", err)
+	if !ok || len(problems) != tables {
+		t.Fatalf("want one unknown key in each of %d tables, got: %v", tables, err)
 	}
 	for _, p := range problems {
 		_, known, _ := strings.Cut(p.Mend, "use one of ")
 		for _, key := range strings.Split(known, ", ") {
-			if !regexp.MustCompile(`(?m)^(# )?\[*(zone\.)?` + key + `(\]| =)`).MatchString(string(raw)) {
+			if !regexp.MustCompile(`(?m)^(# )?\[*([a-z]+\.)*` + key + `([\].]| =)`).MatchString(string(raw)) {
 				t.Errorf("%s: reference.toml does not tell of %s", p.Key, key)
 			}
 		}

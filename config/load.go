@@ -35,6 +35,7 @@ func LoadWith(path, hostname string, settings Settings) (*Config, error) {
 	for i := range c.Zones {
 		loadTerms(&c.Zones[i], &problems)
 	}
+	loadThemes(c, &problems)
 	if c.Centre != nil {
 		checkToken(c.Centre, &problems)
 		c.Centre.CA = loadCA("centre.ca_file", c.Centre.CAFile, &problems)

@@ -90,6 +90,7 @@ func parseZone(s *section, https bool) Zone {
 	parseAfter(s, &z)
 	z.Access, z.Spoofing = parseAccess(s), parseSpoofing(s)
 	z.WISPr = parseWISPr(s, &z)
+	z.theme = parseTheme(s)
 	return z
 }
 

@@ -38,7 +38,7 @@ func (p *Portal) visited(h func(*visit)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		head := w.Header()
 		head.Set("Cache-Control", "no-store")
-		head.Set("Content-Security-Policy", p.csp)
+		head.Set("Content-Security-Policy", policy(nil))
 		head.Set("X-Content-Type-Options", "nosniff")
 		// Not no-referrer: with it browsers send "Origin: null" along with our own forms, which cannot be told from a
 		// stranger's.
@@ -54,12 +54,32 @@ func (p *Portal) visited(h func(*visit)) http.HandlerFunc {
 		}
 		p.cfg.Manager.Seen(st, v.conn.remote.Addr())
 		v.station, v.page.Venue = st, p.cfg.Venues[st.Zone]
+		head.Set("Content-Security-Policy", policy(v.page.Venue.Theme))
 		v.wants(r.URL.Query().Get("u"))
 		p.cfg.Visits.Note(st, sessions.EventPage, r.Pattern, "")
 		v.page.Code = p.cfg.Visits.Code(r.Context(), st)
 		v.accepted = p.accepted.of(st, p.cfg.Clock.Mono())
 		h(v)
 	}
+}
+
+// policy lets a page do nothing but show the one style sheet that it was made with.
+func policy(t *web.Theme) string {
+	return "default-src 'none'; style-src " + t.StyleHash() + "; img-src data: 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+}
+
+// themeFile is a picture of the theme. It is another one when it has another name.
+func (p *Portal) themeFile(v *visit) {
+	data := v.page.Venue.Theme.File(v.PathValue("name"))
+	if data == nil {
+		http.NotFound(v.ResponseWriter, v.Request)
+		return
+	}
+	h := v.ResponseWriter.Header()
+	h.Set("Cache-Control", "private, max-age=604800, immutable")
+	h.Set("Content-Type", http.DetectContentType(data))
+	h.Set("Content-Length", strconv.Itoa(len(data)))
+	_, _ = v.ResponseWriter.Write(data) // the station may be gone
 }
 
 // pageFor is a page in the language that the guest has chosen by hand, else in the one that the browser likes best. The choice

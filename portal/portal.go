@@ -77,7 +77,6 @@ type Portal struct {
 	flows    flows
 	wanted   wanted
 	accepted accepted
-	csp      string
 }
 
 // New makes a Portal. It starts nothing.
@@ -95,8 +94,6 @@ func New(cfg Config) *Portal {
 		cfg.Secure = func() bool { return false }
 	}
 	p := &Portal{cfg: cfg, origin: http.NewCrossOriginProtection(), links: newLinks(), wanted: newWanted()}
-	p.csp = "default-src 'none'; style-src " + web.StyleHash() +
-		"; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 	_, _ = rand.Read(p.tokens.key[:]) // never fails since Go 1.24
 	p.wispr.patience = wisprPatience
 	p.way = p.ways()

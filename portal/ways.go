@@ -36,6 +36,7 @@ func (p *Portal) pages() []page {
 		{"POST /logout", p.logout},
 		{"GET /status", p.status},
 		{"GET /terms", p.terms},
+		{"GET /theme/{name}", p.themeFile},
 		{"GET " + linkPath, p.link},
 		{"GET /logged-out", p.loggedOut},
 	})

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -61,6 +62,11 @@ type area[T any] map[Locale]*T
 
 // words are those of an area in the page's language.
 func words[T any](p Page, in area[T]) *T {
+	if p.Venue.Theme != nil {
+		if own, ok := p.Venue.Theme.words[p.Locale][reflect.TypeFor[T]()]; ok {
+			return own.(*T)
+		}
+	}
 	if t, ok := in[p.Locale]; ok {
 		return t
 	}

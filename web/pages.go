@@ -16,6 +16,7 @@ import (
 type Venue struct {
 	Name  string // of the house or the zone; empty: "Guest Wi-Fi"
 	Terms string // plain text, an empty line between paragraphs; empty: terms of our own in the page's language
+	Theme *Theme // nil: ours
 	URL   string // of a page about the place, for devices that ask (RFC 8908); empty: none
 }
 

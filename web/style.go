@@ -9,8 +9,7 @@ import (
 //go:embed style.css
 var style string
 
-// StyleHash is the source expression for the pages' only style sheet, for a Content-Security-Policy: 'sha256-...'.
-func StyleHash() string {
-	sum := sha256.Sum256([]byte(style))
+func hashOf(sheet string) string {
+	sum := sha256.Sum256([]byte(sheet))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }

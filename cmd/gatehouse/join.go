@@ -188,7 +188,7 @@ func (g *gateway) after() map[string]portal.After {
 func (g *gateway) venues() map[string]web.Venue {
 	venues := make(map[string]web.Venue, len(g.Config.Zones))
 	for _, z := range g.Config.Zones {
-		venues[z.Name] = web.Venue{Name: g.Config.Portal.Venue, Terms: z.Terms, URL: z.VenueURL}
+		venues[z.Name] = web.Venue{Name: g.Config.Portal.Venue, Terms: z.Terms, URL: z.VenueURL, Theme: z.Theme}
 	}
 	return venues
 }
