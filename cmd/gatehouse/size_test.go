@@ -10,13 +10,13 @@ import (
 // TestSize holds the program to its budget on a router (DESIGN §6): one import can undo the linker's pruning for all.
 func TestSize(t *testing.T) {
 	const budget = 14_000_000 // octets, arm64, stripped
-	path := filepath.Join(t.TempDir(), "gatehouse")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-ldflags", "-s -w", "-tags", "nethttpomithttp2", "-o", path, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64")
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "make", "-s", "-C", "../..", "gateway", "BIN="+dir)
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=arm64", "MAKEFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("building: %v\n%s", err, out)
 	}
-	info, err := os.Stat(path)
+	info, err := os.Stat(filepath.Join(dir, "gatehouse"))
 	if err != nil {
 		t.Fatal(err)
 	}
