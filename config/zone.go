@@ -32,6 +32,9 @@ func parseZones(root *section, https bool) []Zone {
 			s.wrong("name", "two zones are called "+strconv.Quote(z.Name), "give each zone a name of its own")
 		}
 		names[z.Name] = true
+		if z.Offers(sessions.MethodToken) && !root.has("centre") {
+			s.wrong("methods", `"token" needs a centre, which is who knows user tokens`, "add [centre], or remove \"token\"")
+		}
 		for _, ifname := range z.Interfaces {
 			if owner, taken := ownerOf[ifname]; taken {
 				s.wrong("interfaces", strconv.Quote(ifname)+" already belongs to zone "+strconv.Quote(owner), "leave it to one of the two")
@@ -115,6 +118,7 @@ func waysIn() []string {
 		string(sessions.MethodClick),
 		string(sessions.MethodPassword),
 		string(sessions.MethodVoucher),
+		string(sessions.MethodToken),
 		string(sessions.MethodTrial),
 	}
 }
@@ -130,7 +134,7 @@ func parseMethods(s *section, https bool) ([]sessions.Method, bool) {
 		}
 		methods = append(methods, sessions.Method(n))
 	}
-	if slices.Contains(methods, sessions.MethodPassword) && !clear && !https {
+	if slices.ContainsFunc(methods, sessions.Method.Secret) && !clear && !https {
 		s.wrong("methods", "passwords need HTTPS, and the portal has no certificate",
 			`give it one (portal.name, certificate and key), or say allow_cleartext = true if the guests' Wi-Fi is encrypted and you accept that passwords cross it in clear text`)
 	}

@@ -111,8 +111,8 @@ func (j *Journal) Verifier(ctx context.Context, username string) (sessions.Verif
 	v := sessions.Verifier{Username: username}
 	var madeAt []byte
 	err := j.db.Read().QueryRowContext(ctx,
-		"SELECT hash, credential_version, made_at FROM verifiers WHERE username = ?", username).
-		Scan(&v.Hash, &v.CredentialVersion, &madeAt)
+		"SELECT account, hash, credential_version, made_at FROM verifiers WHERE username = ?", username).
+		Scan(&v.Account, &v.Hash, &v.CredentialVersion, &madeAt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return v, sessions.ErrNoAccount
 	}
@@ -132,9 +132,9 @@ func (j *Journal) SaveVerifier(ctx context.Context, v sessions.Verifier) error {
 		return fmt.Errorf("saving verifier: %w", err)
 	}
 	err = j.db.Write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.Exec(`INSERT INTO verifiers (username, hash, credential_version, made_at) VALUES (?, ?, ?, ?)
-			ON CONFLICT (username) DO UPDATE SET hash = excluded.hash, credential_version = excluded.credential_version,
-				made_at = excluded.made_at`, v.Username, v.Hash, v.CredentialVersion, string(madeAt))
+		_, err := tx.Exec(`INSERT INTO verifiers (username, account, hash, credential_version, made_at) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT (username) DO UPDATE SET account = excluded.account, hash = excluded.hash, credential_version = excluded.credential_version,
+				made_at = excluded.made_at`, v.Username, v.Account, v.Hash, v.CredentialVersion, string(madeAt))
 		return err
 	})
 	if err != nil {
@@ -143,10 +143,10 @@ func (j *Journal) SaveVerifier(ctx context.Context, v sessions.Verifier) error {
 	return nil
 }
 
-// DeleteVerifier forgets the proof of a user's password, if there is one: the centre has deleted the user.
+// DeleteVerifier forgets the proofs of a user's password and tokens, if there are any: the centre has deleted the user.
 func (j *Journal) DeleteVerifier(ctx context.Context, username string) error {
 	err := j.db.Write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.Exec("DELETE FROM verifiers WHERE username = ?", username)
+		_, err := tx.Exec("DELETE FROM verifiers WHERE username = ?1 OR account <> '' AND account = ?1", username)
 		return err
 	})
 	if err != nil {

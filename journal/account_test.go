@@ -50,7 +50,15 @@ func TestVerifiers(t *testing.T) {
 	got, err := j.Verifier(t.Context(), "anna")
 	must(t, err)
 	equal(t, "verifier", v, got)
+	token := sessions.Verifier{Username: "token#AbCd1234", Account: "anna", Hash: "third", MadeAt: stamp(2)}
+	must(t, j.SaveVerifier(t.Context(), token))
+	got, err = j.Verifier(t.Context(), token.Username)
+	must(t, err)
+	equal(t, "verifier of a token", token, got)
 	must(t, j.DeleteVerifier(t.Context(), "anna"))
+	if _, err := j.Verifier(t.Context(), token.Username); !errors.Is(err, sessions.ErrNoAccount) {
+		t.Errorf("a token of a deleted user: %v", err)
+	}
 	must(t, j.DeleteVerifier(t.Context(), "anna"))
 	if _, err := j.Verifier(t.Context(), "anna"); !errors.Is(err, sessions.ErrNoAccount) {
 		t.Errorf("got %v, want ErrNoAccount", err)

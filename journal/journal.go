@@ -39,8 +39,12 @@ var schema0008 string
 //go:embed schema/0009.sql
 var schema0009 string
 
+//go:embed schema/0010.sql
+var schema0010 string
+
 func schema() []sqlite.Step {
-	return []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}, {SQL: schema0003}, {SQL: schema0004}, {SQL: schema0005}, {SQL: schema0006}, {SQL: schema0007}, {SQL: schema0008}, {SQL: schema0009}}
+	return []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}, {SQL: schema0003}, {SQL: schema0004}, {SQL: schema0005}, {SQL: schema0006}, {SQL: schema0007}, {SQL: schema0008}, {SQL: schema0009},
+		{SQL: schema0010}}
 }
 
 // The points at which Options.Step is called, on the goroutine that commits.

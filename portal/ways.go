@@ -23,6 +23,7 @@ func (p *Portal) ways() map[sessions.Method]way {
 		sessions.MethodClick:    {offer: offerClick, request: clickRequest},
 		sessions.MethodPassword: {offer: offerPassword, request: passwordRequest, secret: true},
 		sessions.MethodVoucher:  {offer: p.offerVoucher, request: voucherRequest},
+		sessions.MethodToken:    {offer: offerToken, request: tokenRequest, secret: true},
 		sessions.MethodTrial:    {offer: offerTrial, request: clickRequest},
 	}
 }

@@ -72,7 +72,8 @@ type Credentials struct {
 
 // Verifier lets a centre account that has logged in here do so again while the centre is away (DESIGN D10).
 type Verifier struct {
-	Username          string
+	Username          string // what was typed for it, behind a prefix where it is a user token's code
+	Account           string // whose it is; empty: Username's
 	Hash              string // argon2id, PHC form, cost calibrated on this device
 	CredentialVersion int64
 	MadeAt            Stamp // limits the offline age
@@ -102,6 +103,6 @@ type Authority interface {
 type Verifiers interface {
 	Verifier(ctx context.Context, username string) (Verifier, error)
 	SaveVerifier(ctx context.Context, v Verifier) error
-	// DeleteVerifier forgets the proof. That there is none is no error.
+	// DeleteVerifier forgets all proofs of an account. That there is none is no error.
 	DeleteVerifier(ctx context.Context, username string) error
 }

@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,23 @@ func (m *Manager) authenticate(ctx context.Context, c Credentials, st Station) (
 		}
 		return Account{}, &Refusal{Reason: RefusedCredentials}
 	}
-	a, known, err := m.verified(ctx, c)
+	return m.byCentre(ctx, c, st, c.Username)
+}
+
+// tokenPrefix is of the names of verifiers of user tokens. No user can have such a name.
+const tokenPrefix = "token#"
+
+// byToken proves a user token, which only a centre has: its codes stand in the place of user name and password.
+func (m *Manager) byToken(ctx context.Context, c Credentials, st Station) (Account, error) {
+	if m.cfg.Authority == nil {
+		return Account{}, &Refusal{Reason: RefusedMethod}
+	}
+	return m.byCentre(ctx, c, st, tokenPrefix+c.Username)
+}
+
+// byCentre proves what only the centre knows, or the verifier of that name does.
+func (m *Manager) byCentre(ctx context.Context, c Credentials, st Station, verifier string) (Account, error) {
+	a, known, err := m.verified(ctx, c, verifier)
 	if err != nil {
 		return a, err
 	}
@@ -52,20 +69,20 @@ func (m *Manager) authenticate(ctx context.Context, c Credentials, st Station) (
 
 // verified returns the account when its verifier proves the password. known tells that there was a verifier good enough
 // to judge by.
-func (m *Manager) verified(ctx context.Context, c Credentials) (a Account, known bool, err error) {
-	a, err = m.cfg.Mirror.Account(ctx, c.Username)
+func (m *Manager) verified(ctx context.Context, c Credentials, name string) (a Account, known bool, err error) {
+	v, err := m.cfg.Verifiers.Verifier(ctx, name)
 	if errors.Is(err, ErrNoAccount) {
 		return Account{}, false, nil
 	}
 	if err != nil {
-		return Account{}, false, fmt.Errorf("looking for an account: %w", err)
+		return Account{}, false, fmt.Errorf("looking for a verifier: %w", err)
 	}
-	v, err := m.cfg.Verifiers.Verifier(ctx, c.Username)
+	a, err = m.cfg.Mirror.Account(ctx, cmp.Or(v.Account, v.Username))
 	if errors.Is(err, ErrNoAccount) || err == nil && (v.CredentialVersion != a.CredentialVersion || m.tooOld(v)) {
 		return Account{}, false, nil
 	}
 	if err != nil {
-		return Account{}, false, fmt.Errorf("looking for a verifier: %w", err)
+		return Account{}, false, fmt.Errorf("looking for an account: %w", err)
 	}
 	ok, err := m.checkPassword(ctx, v.Hash, c.Password)
 	if err != nil || !ok {
@@ -103,10 +120,14 @@ func (m *Manager) askCentre(ctx context.Context, c Credentials, st Station, know
 // keepVerifier remembers the proof, so that the account can log in while the centre is away. Without it the guest is
 // still in, so a failure is for the log only.
 func (m *Manager) keepVerifier(ctx context.Context, c Credentials, a Account) {
+	v := Verifier{Username: a.Username, CredentialVersion: a.CredentialVersion, MadeAt: m.stamp()}
+	if c.Username != a.Username { // a token's proof must not take the place of the password's
+		v.Username, v.Account = tokenPrefix+c.Username, a.Username
+	}
 	hash, err := m.hashPassword(ctx, c.Password)
 	if err == nil {
-		err = m.cfg.Verifiers.SaveVerifier(context.WithoutCancel(ctx), Verifier{
-			Username: a.Username, Hash: hash, CredentialVersion: a.CredentialVersion, MadeAt: m.stamp()})
+		v.Hash = hash
+		err = m.cfg.Verifiers.SaveVerifier(context.WithoutCancel(ctx), v)
 	}
 	if err != nil {
 		m.cfg.Logger.Warn("verifier not kept; this account cannot log in while the centre is away", "err", err)
@@ -138,8 +159,8 @@ func (m *Manager) acquireHasher(ctx context.Context) error {
 	}
 }
 
-// AccountChanged looks at the account again: its sessions end when it is gone, inactive or expired, and get the limits
-// that it has now otherwise.
+// AccountChanged looks at the account again: its sessions end when it is gone, inactive or expired, those by a user token also when its
+// credentials are others, and get the limits that it has now otherwise.
 func (m *Manager) AccountChanged(ctx context.Context, username string) error {
 	if !strings.HasPrefix(username, voucherPrefix) {
 		return m.accountChanged(ctx, username)
@@ -164,7 +185,7 @@ func (m *Manager) accountChanged(ctx context.Context, username string) error {
 	for _, s := range m.Sessions() {
 		switch {
 		case s.Username != username || s.Source == SourceGuest:
-		case gone:
+		case gone || s.ByToken != 0 && s.ByToken != a.CredentialVersion:
 			_, err := m.Logout(ctx, s.Station, AdminReset)
 			failed = errors.Join(failed, notARefusal(err))
 		default:

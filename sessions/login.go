@@ -19,7 +19,7 @@ type LoginRequest struct {
 	Addr          netip.Addr
 	Method        Method
 	Code          Password    // what was typed for MethodVoucher; for MethodPassword the same in both fields does
-	Credentials   Credentials // for MethodPassword; for MethodAdmin only the user name to account under
+	Credentials   Credentials // for MethodPassword; for MethodToken its two codes; for MethodAdmin only the user name to account under
 	Proof         Password    // ticket of a Proof that Code answers, for the ways in that the centre proves
 	AcceptedTerms string      // version of the terms that the guest accepted, where the zone demands it
 	Terms         Shown       // what he accepted
@@ -134,14 +134,14 @@ func (m *Manager) authorize(ctx context.Context, zone *Zone, req LoginRequest) (
 		return Account{Source: SourceGuest, Active: true}, nil
 	case req.Method == MethodTrial:
 		return m.onTrial(zone, req.Station)
+	case req.Method.Secret() && !req.Secure && !zone.AllowCleartext:
+		return Account{}, &Refusal{Reason: RefusedCleartext}
+	case req.Method == MethodPassword && req.Code != "":
+		return m.redeem(ctx, req)
 	case req.Method == MethodPassword:
-		if !req.Secure && !zone.AllowCleartext {
-			return Account{}, &Refusal{Reason: RefusedCleartext}
-		}
-		if req.Code != "" {
-			return m.redeem(ctx, req)
-		}
-		return m.proven(ctx, req)
+		return m.proven(ctx, req, m.authenticate)
+	case req.Method == MethodToken:
+		return m.proven(ctx, req, m.byToken)
 	case req.Method == MethodVoucher:
 		return m.redeem(ctx, req)
 	case byCentre[req.Method]:
@@ -150,13 +150,13 @@ func (m *Manager) authorize(ctx context.Context, zone *Zone, req LoginRequest) (
 	return Account{}, &Refusal{Reason: RefusedMethod}
 }
 
-// proven checks user name and password within the guess limits, then the account itself.
-func (m *Manager) proven(ctx context.Context, req LoginRequest) (Account, error) {
+// proven checks user name and password, or what stands in their place, within the guess limits, then the account itself.
+func (m *Manager) proven(ctx context.Context, req LoginRequest, prove func(context.Context, Credentials, Station) (Account, error)) (Account, error) {
 	keys := guessKeys(req.Station, req.Credentials.Username)
 	if wait := m.guess.wait(m.cfg.Clock.Mono(), keys); wait > 0 {
 		return Account{}, &Refusal{Reason: RefusedTooOften, RetryAfter: wait}
 	}
-	a, err := m.authenticate(ctx, req.Credentials, req.Station)
+	a, err := prove(ctx, req.Credentials, req.Station)
 	var refusal *Refusal
 	if errors.As(err, &refusal) && refusal.Reason == RefusedCredentials {
 		m.guess.spend(m.cfg.Clock.Mono(), keys)
@@ -349,6 +349,9 @@ func (m *Manager) newSession(ctx context.Context, zone *Zone, req LoginRequest, 
 		Given:         req.given,
 		OnTrial:       req.Method == MethodTrial,
 		StartedAt:     m.stamp(),
+	}
+	if req.Method == MethodToken {
+		s.ByToken = a.CredentialVersion
 	}
 	v := Evaluate(a.Profiles, s.asked())
 	if v.Rejected {

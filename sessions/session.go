@@ -59,6 +59,9 @@ const (
 	MethodPreauthorized Method = "preauthorized"
 )
 
+// Secret tells whether something is typed for it that nobody on the air must read (DESIGN D18).
+func (m Method) Secret() bool { return m == MethodPassword || m == MethodToken || m == MethodRoom }
+
 // Place is where a station was admitted, as accounting and the transaction log tell it (DESIGN D5).
 type Place struct {
 	CalledStationID string `json:"called_station_id,omitempty"` // RFC 3580 §3.20: AP MAC and SSID
@@ -84,6 +87,7 @@ type Session struct {
 	VoucherID          int64      `json:"voucher_id,omitempty"`
 	FirstUse           bool       `json:"first_use,omitempty"` // of the voucher, as far as was known here
 	Method             Method     `json:"method"`
+	ByToken            int64      `json:"by_token,omitempty"` // the credential version by which a user token was good; 0: not by one
 	TermsVersion       string     `json:"terms_version,omitempty"`
 	OnTrial            bool       `json:"on_trial,omitempty"` // also what a reboot left of it
 	Place              Place      `json:"place"`
