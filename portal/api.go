@@ -19,6 +19,7 @@ type captivity struct {
 	Captive          bool   `json:"captive"`
 	UserPortalURL    string `json:"user-portal-url"` // Android ignores an answer with captive and without this
 	VenueInfoURL     string `json:"venue-info-url,omitempty"`
+	CanExtendSession bool   `json:"can-extend-session,omitempty"`
 	SecondsRemaining *int64 `json:"seconds-remaining,omitempty"`
 	BytesRemaining   *int64 `json:"bytes-remaining,omitempty"`
 }
@@ -58,7 +59,7 @@ func captivityOf(v sessions.StationView) captivity {
 	if !online(v) {
 		return captivity{Captive: true}
 	}
-	var a captivity
+	a := captivity{CanExtendSession: v.More > 0}
 	if left, limited := v.Session.Left(v.Session.Used); limited {
 		seconds := int64(left.Seconds())
 		a.SecondsRemaining = &seconds

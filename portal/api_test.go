@@ -108,10 +108,16 @@ func TestAPI(t *testing.T) {
 		"limited": {&sessions.Session{StartedAt: started, Used: 90 * time.Second, Limits: sessions.Effective{SessionTimeout: 2 * time.Hour},
 			Data: sessions.DataView{Limited: true, Left: 5_000_000_000}},
 			map[string]any{"captive": false, "seconds-remaining": 7110., "bytes-remaining": 5e9}},
+		"extendable": {&sessions.Session{StartedAt: started, Limits: sessions.Effective{SessionTimeout: time.Hour}},
+			map[string]any{"captive": false, "seconds-remaining": 3600., "can-extend-session": true}},
 		"used up": {&sessions.Session{StartedAt: started, Data: sessions.DataView{Limited: true}}, map[string]any{"captive": false, "bytes-remaining": 0.}},
 		"slow":    {&sessions.Session{StartedAt: started, Data: sessions.DataView{Limited: true, Slow: true}}, map[string]any{"captive": false}},
 	} {
 		b.manager.set(c.session)
+		b.manager.view.More = 0
+		if c.want["can-extend-session"] == true {
+			b.manager.view.More = time.Minute
+		}
 		c.want["user-portal-url"], c.want["venue-info-url"] = portal, venue
 		got := b.ask("Accept: application/captive+json\r\n")
 		var said map[string]any

@@ -124,7 +124,11 @@ func (v *Visits) note(st Station, e Event) *visit {
 	}
 	of.unsaved = true
 	for i := len(of.Events) - 1; i >= max(0, len(of.Events)-sameAgain); i-- {
-		if o := &of.Events[i]; o.Kind == e.Kind && o.What == e.What && o.Why == e.Why {
+		o := &of.Events[i]
+		if o.Kind == EventAdmitted || o.Kind == EventExtended || o.Kind == EventEnded {
+			break // what was before that is another matter
+		}
+		if o.Kind == e.Kind && o.What == e.What && o.Why == e.Why {
 			o.Times, o.Last = o.Times+1, at
 			return of
 		}

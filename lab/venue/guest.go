@@ -139,7 +139,7 @@ func Fields(page, method string) (url.Values, error) {
 }
 
 // form finds the form with the hidden field method, and its action and fields as a browser would send them with every
-// box ticked. An empty method means the first form there is.
+// box ticked. A form without that field is found by the path of its action. An empty method means the first form there is.
 func form(page, method string) (action string, fields url.Values, err error) {
 	doc, err := html.Parse(strings.NewReader(page))
 	if err != nil {
@@ -155,7 +155,7 @@ func form(page, method string) (action string, fields url.Values, err error) {
 				fields.Set(name, attr(in, "value"))
 			}
 		}
-		if method == "" || fields.Get("method") == method {
+		if action, _, _ := strings.Cut(attr(n, "action"), "?"); method == "" || fields.Get("method") == method || action == method {
 			return attr(n, "action"), fields, nil
 		}
 	}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/lab"
+	"gatehouse/lab/browser"
+	"gatehouse/lab/venue"
+	"gatehouse/sessions"
+)
+
+const afterZone = `methods = ["click"]
+terms = "Be kind."
+session_timeout = "%s"
+extend = "1m"
+extend_times = 1
+max_pause = "1h"
+`
+
+// kept is a connection that stays open, and asks again and again.
+type kept struct{ net.Conn }
+
+func keep(t *testing.T, g *venue.Guest) kept {
+	t.Helper()
+	c, err := g.Dial(t.Context(), "tcp", lab.WebAddr4+":80")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return kept{c}
+}
+
+func (c kept) ask(within time.Duration) error {
+	_ = c.SetDeadline(time.Now().Add(within))
+	if _, err := io.WriteString(c, "GET /generate_204 HTTP/1.1\r\nHost: "+lab.WebAddr4+"\r\n\r\n"); err != nil {
+		return err
+	}
+	var buf [4096]byte
+	n, err := c.Read(buf[:])
+	if err == nil && !strings.Contains(string(buf[:n]), " 204 ") {
+		err = fmt.Errorf("answered %q", buf[:n])
+	}
+	return err
+}
+
+// press sends a form of the portal's page at path, and returns where that leads.
+func press(t *testing.T, g *venue.Guest, path, action string) venue.Page {
+	t.Helper()
+	page, err := g.Get(t.Context(), "http://"+lab.GuestGateway4+":2080"+path)
+	if err == nil && page.Status == http.StatusSeeOther {
+		page, err = g.Follow(t.Context(), page)
+	}
+	if err == nil {
+		page, err = g.Submit(t.Context(), page, action, nil)
+	}
+	if err != nil || page.Status != http.StatusOK {
+		t.Fatalf("%s: %d %v", action, page.Status, err)
+	}
+	return page
+}
+
+// TestExtendAndPause has a guest extend a session by one tap, and the connection of before goes on beyond its first end; pause
+// it, and nothing passes and the clock stops, also while the daemon is killed; and go on with the same one tap.
+func TestExtendAndPause(t *testing.T) {
+	lab.RequireKernel(t)
+	v := newVenue(t, venue.Options{Zone: fmt.Sprintf(afterZone, "8s")})
+	g := newGuest(t, v)
+	if p, err := g.Click(t.Context()); err != nil || p.Status != http.StatusOK {
+		t.Fatalf("login: %d %v", p.Status, err)
+	}
+	first := running(t, v)
+	over := time.Now().Add(9 * time.Second)
+	c := keep(t, g)
+	if err := c.ask(5 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	press(t, g, "/status", "/extend")
+	for time.Now().Before(over) {
+		if err := c.ask(5 * time.Second); err != nil {
+			t.Fatalf("the connection of before the extension: %v", err)
+		}
+		pause(t, 100*time.Millisecond)
+	}
+	s := running(t, v)
+	if s.AcctSessionID != first.AcctSessionID || s.SessionTimeout != 68 {
+		t.Errorf("extended as session %s of %d s, was %s", s.AcctSessionID, s.SessionTimeout, first.AcctSessionID)
+	}
+	page := press(t, g, "/status", "/pause")
+	if !strings.Contains(page.Body, "of your time are kept for you") {
+		t.Errorf("the page of a pause:\n%s", page.Body)
+	}
+	if err := c.ask(time.Second); err == nil {
+		t.Error("the connection of before passes during the pause")
+	}
+	answered(t, g, http.StatusFound)
+	left := pausedLeft(t, v, g)
+	v.Daemon.Kill()
+	start(t, v.StartGateway)
+	answered(t, g, http.StatusFound)
+	page = press(t, g, "/", "/resume")
+	answered(t, g, http.StatusNoContent)
+	if s = running(t, v); s.AcctMultiSessionID != first.AcctSessionID || s.AcctSessionID == first.AcctSessionID || s.SessionTimeout != left {
+		t.Errorf("resumed as session %s of %s with %d s, want %d", s.AcctSessionID, s.AcctMultiSessionID, s.SessionTimeout, left)
+	}
+	if _, err := v.CLI(t.Context(), "", "pause", g.MAC.String()); err != nil {
+		t.Fatal(err)
+	}
+	answered(t, g, http.StatusFound)
+	if out, err := v.CLI(t.Context(), "", "pause", "--resume", g.MAC.String()); err != nil || !strings.Contains(out, "goes on") {
+		t.Errorf("pause --resume: %v %s", err, out)
+	}
+	answered(t, g, http.StatusNoContent)
+
+	code := regexp.MustCompile(`<bdi class="code">(\w{5})</bdi>`).FindStringSubmatch(page.Body)
+	if code == nil {
+		t.Fatal("no support code on the page")
+	}
+	out, err := v.CLI(t.Context(), "", "explain", "--json", code[1])
+	var visit sessions.Visit
+	if err != nil || json.Unmarshal([]byte(out), &visit) != nil {
+		t.Fatalf("explain: %v %s", err, out)
+	}
+	var story []string
+	for _, e := range visit.Events {
+		if e.Kind != sessions.EventPage && e.Kind != sessions.EventRedirected && e.Kind != sessions.EventSeen {
+			story = append(story, strings.TrimSpace(string(e.Kind)+" "+e.What+" "+e.Why))
+		}
+	}
+	// What happened in the last minute before the daemon was killed is lost.
+	if got := strings.Join(story, ", "); got != "admitted resume, ended User-Request Paused by the guest, admitted resume" {
+		t.Errorf("explained as %q", got)
+	}
+}
+
+// pausedLeft is what the paused session had left when it was stopped, in whole seconds.
+func pausedLeft(t *testing.T, v *venue.Venue, g *venue.Guest) int64 {
+	t.Helper()
+	page, err := g.Get(t.Context(), "http://"+lab.GuestGateway4+":2080/")
+	m := regexp.MustCompile(`(\d+)\x{a0}s of your time`).FindStringSubmatch(page.Body)
+	if err != nil || m == nil {
+		t.Fatalf("the page of a pause: %v\n%s", err, page.Body)
+	}
+	var n int64
+	_, _ = fmt.Sscan(m[1], &n)
+	return n
+}
+
+// TestEndIsTold has a session end of its time: the page that comes back says so and offers more, by one tap.
+func TestEndIsTold(t *testing.T) {
+	lab.RequireKernel(t)
+	v := newVenue(t, venue.Options{Zone: fmt.Sprintf(afterZone, "2s") + "after_login = \"original\"\n"})
+	g := newGuest(t, v)
+	if p, err := g.Click(t.Context()); err != nil || p.Status != http.StatusOK || p.Header.Get("Refresh") != "" {
+		t.Fatalf("login: %d %v, on to %q", p.Status, err, p.Header.Get("Refresh"))
+	}
+	answered(t, g, http.StatusFound)
+	sheet, err := g.Sheet(t.Context())
+	if err != nil || !strings.Contains(sheet.Body, "Your time is used up.") {
+		t.Fatalf("the page after the end: %v\n%s", err, sheet.Body)
+	}
+	if p, err := g.Submit(t.Context(), sheet, "/extend", nil); err != nil || p.Status != http.StatusOK || !strings.Contains(p.Body, "You are online") {
+		t.Fatalf("extended after the end: %d %v\n%s", p.Status, err, p.Body)
+	}
+	answered(t, g, http.StatusNoContent)
+}
+
+// TestBrowserAfter walks through what comes after the login by clicks.
+func TestBrowserAfter(t *testing.T) {
+	lab.RequireKernel(t)
+	browser.Require(t)
+	v := newVenue(t, venue.Options{Zone: fmt.Sprintf(afterZone, "4m")})
+	for _, o := range []browser.Options{{}, {Language: "ar", NoScript: true, Dark: true}} {
+		t.Run(fmt.Sprintf("%s,script=%t", o.Language, !o.NoScript), func(t *testing.T) {
+			g := newGuest(t, v)
+			o.Host = g.Host
+			b := browser.Open(t, o)
+			b.Go(probe)
+			b.Click("#accept")
+			b.Click("#accept ~ label ~ button, form p ~ button")
+			b.See(logOut)
+			b.See(`p[role=status]`) // less than five minutes are left
+			b.Check("1-warned")
+			b.Click(`form[action^="/extend"] button`)
+			b.Gone(`form[action^="/extend"]`)
+			b.Gone(`p[role=status]`)
+			b.Check("2-extended")
+			b.Click(`form[action^="/pause"] button`)
+			b.See(`form[action^="/resume"] button`)
+			b.Check("3-paused")
+			b.WantLight(maxPage)
+			b.Click(`form[action^="/resume"] button`)
+			b.See(logOut)
+			b.Click(`a[href^="/status?live"]`)
+			b.See(`a[href="/status"], a[href^="/status?lang"]`)
+			b.Check("4-live")
+			if out, err := v.CLI(t.Context(), "", "logout", g.MAC.String()); err != nil {
+				t.Fatal(err, out)
+			}
+			b.Go(probe)
+			b.See(".before")
+			b.Check("5-ended-by-the-house")
+		})
+	}
+}
+
