@@ -40,7 +40,7 @@ var afterWords = area[afterTexts]{
 		StopLive:    "Stop updating this page",
 		Paused:      "Paused",
 		PausedText:  "{left} of your time are kept for you, for {kept} from now.",
-		Resume:      "Go on",
+		Resume:      "Resume",
 		EndedTime:   "Your time is used up.",
 		EndedData:   "Your data allowance is used up.",
 		EndedIdle:   "You were logged out because this device was silent for a while. Log in to go on.",

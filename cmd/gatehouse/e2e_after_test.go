@@ -176,7 +176,7 @@ func TestEndIsTold(t *testing.T) {
 func TestBrowserAfter(t *testing.T) {
 	lab.RequireKernel(t)
 	browser.Require(t)
-	v := newVenue(t, venue.Options{Zone: fmt.Sprintf(afterZone, "4m")})
+	v := newVenue(t, venue.Options{Zone: fmt.Sprintf(afterZone, "270s")})
 	for _, o := range []browser.Options{{}, {Language: "ar", NoScript: true, Dark: true}} {
 		t.Run(fmt.Sprintf("%s,script=%t", o.Language, !o.NoScript), func(t *testing.T) {
 			g := newGuest(t, v)
@@ -195,6 +195,7 @@ func TestBrowserAfter(t *testing.T) {
 			b.Click(`form[action^="/pause"] button`)
 			b.See(`form[action^="/resume"] button`)
 			b.Check("3-paused")
+			b.Go(probe) // whoever comes back later
 			b.WantLight(maxPage)
 			b.Click(`form[action^="/resume"] button`)
 			b.See(logOut)
