@@ -70,8 +70,8 @@ func policy(t *web.Theme) string {
 
 // themeFile is a picture of the theme. It is another one when it has another name.
 func (p *Portal) themeFile(v *visit) {
-	data := v.page.Venue.Theme.File(v.PathValue("name"))
-	if data == nil {
+	name, data := v.page.Venue.Theme.Background()
+	if data == nil || v.PathValue("name") != name {
 		http.NotFound(v.ResponseWriter, v.Request)
 		return
 	}

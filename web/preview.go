@@ -14,10 +14,13 @@ type Sample struct {
 	Page templ.Component
 }
 
-// Preview renders every page in every state that a guest may meet, with made-up data: for tests, and for people who
+// Preview is PreviewOf a venue without a look of its own.
+func Preview(l Locale) []Sample { return PreviewOf(Venue{Name: "Hotel Seeblick"}, l) }
+
+// PreviewOf renders every page in every state that a guest may meet, with made-up data: for tests, and for people who
 // change how things look.
-func Preview(l Locale) []Sample {
-	p := Page{Locale: l, Chosen: l != English, Venue: Venue{Name: "Hotel Seeblick"}, Code: "K7M2P"}
+func PreviewOf(venue Venue, l Locale) []Sample {
+	p := Page{Locale: l, Chosen: l != English, Venue: venue, Code: "K7M2P"}
 	const original = "http://www.example.com/breakfast?table=4&for=2"
 	login := Login{Page: p, Ways: []Way{Password{}, Click{TermsVersion: "2026-11"}}, Token: "sample", URL: original}
 	with := func(change func(*Login)) templ.Component { v := login; change(&v); return v.View() }
@@ -26,11 +29,12 @@ func Preview(l Locale) []Sample {
 		Down: 218_400_000, Up: 12_730_000, ReadAt: time.Date(2026, 11, 21, 19, 5, 30, 0, time.UTC), URL: original, Token: "sample"}
 	samples := []Sample{
 		{"login", login.View()},
+		{"login-all", with(func(v *Login) { v.Ways = allWays() })},
 		{"login-password", with(func(v *Login) { v.Ways = v.Ways[:1] })},
 		{"login-click", with(func(v *Login) { v.Ways = v.Ways[1:] })},
 		{"login-cleartext", with(func(v *Login) { v.Ways, v.Cleartext = v.Ways[1:], true })},
 		{"login-none", with(func(v *Login) { v.Ways = nil })},
-		{"login-no-venue", with(func(v *Login) { v.Venue = Venue{} })},
+		{"login-no-venue", with(func(v *Login) { v.Venue.Name = "" })},
 		{"status", status.View()},
 		{"status-slow", Status{Page: p, Data: sessions.DataView{Limited: true, Slow: true}, Used: status.Used, ReadAt: status.ReadAt, Token: "sample"}.View()},
 		{"status-unlimited", Status{Page: p, Used: 40 * time.Second, ReadAt: status.ReadAt, Token: "sample"}.View()},
@@ -48,6 +52,13 @@ func Preview(l Locale) []Sample {
 		})})
 	}
 	return samples
+}
+
+// allWays are all that a zone may offer at once.
+func allWays() []Way {
+	return []Way{
+		Click{TermsVersion: "2026-11"}, Password{}, Voucher{}, Trial{TermsVersion: "2026-11", Time: 15 * time.Minute},
+	}
 }
 
 // problemsInOrder are all reasons that a login page may have to tell.

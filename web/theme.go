@@ -162,12 +162,13 @@ func (t *Theme) StyleHash() string {
 	return t.hash
 }
 
-// File is a picture that the style sheet names as /theme/NAME; nil: there is none of this name. It never changes under its name.
-func (t *Theme) File(name string) []byte {
-	if t == nil || name == "" || name != t.file {
-		return nil
+// Background is the picture behind the page, and its name in the style sheet, as /theme/NAME; nil: there is none. It never
+// changes under its name.
+func (t *Theme) Background() (name string, picture []byte) {
+	if t == nil {
+		return "", nil
 	}
-	return t.background
+	return t.file, t.background
 }
 
 // Sheet is the whole style sheet.

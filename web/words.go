@@ -25,6 +25,9 @@ func Words(l Locale) map[string]map[string]any {
 				area[key(words.Type().Field(i).Name)] = v
 			}
 		}
+		if name == "common" {
+			delete(area, "dir") // follows from the language
+		}
 		out[name] = area
 	}
 	return out

@@ -188,9 +188,14 @@ func (g *gateway) after() map[string]portal.After {
 func (g *gateway) venues() map[string]web.Venue {
 	venues := make(map[string]web.Venue, len(g.Config.Zones))
 	for _, z := range g.Config.Zones {
-		venues[z.Name] = web.Venue{Name: g.Config.Portal.Venue, Terms: z.Terms, URL: z.VenueURL, Theme: z.Theme}
+		venues[z.Name] = venueOf(g.Config, z)
 	}
 	return venues
+}
+
+// venueOf is whose guests a zone's pages speak to.
+func venueOf(c *config.Config, z config.Zone) web.Venue {
+	return web.Venue{Name: c.Portal.Venue, Terms: z.Terms, URL: z.VenueURL, Theme: z.Theme}
 }
 
 // domainZones are the zones with Called-Station-Id filled in where the operator gave none: the interface's own address.

@@ -27,7 +27,7 @@ const (
 // for tests, which stop there, and nil otherwise.
 func verbs(step func(point string)) []verb {
 	return []verb{
-		runVerb(step), checkVerb(), claimVerb(), cleanupVerb(), versionVerb(),
+		runVerb(step), checkVerb(), previewVerb(), claimVerb(), cleanupVerb(), versionVerb(),
 		statusVerb(), stationsVerb(), sessionsVerb(), loginVerb(), logoutVerb(), extendVerb(), pauseVerb(), explainVerb(), gardenVerb(), gardenTestVerb(),
 		blockVerb(), blockListVerb(), unblockVerb(), trustVerb(), trustListVerb(), untrustVerb(), consentListVerb(), consentTextVerb(),
 		accountAddVerb(), accountRemoveVerb(), accountListVerb(), accountPasswdVerb(),
