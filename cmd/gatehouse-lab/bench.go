@@ -43,6 +43,7 @@ func bench(ctx context.Context, p programs, only string) error {
 		run  func(context.Context, programs, *report) error
 	}{
 		{"login", benchLogin},
+		{"ways", benchWays},
 		{"redirect", benchRedirect},
 		{"portal", benchPortal},
 		{"rss", benchRSS},

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -69,7 +71,7 @@ func loginRounds(ctx context.Context, p programs, r *report, slow bool) error {
 		var wall time.Duration
 		for round := range rounds {
 			from := round * atOnce % len(guests)
-			t, all, err := loginAtOnce(ctx, guests[from:from+atOnce])
+			t, all, err := loginAtOnce(ctx, guests[from:from+atOnce], "click", func(int) url.Values { return nil })
 			if err != nil {
 				return fmt.Errorf("%d at once: %w", atOnce, err)
 			}
@@ -104,9 +106,9 @@ type guest struct {
 	phone phone
 }
 
-// loginAtOnce opens the page with every guest, then lets all submit at the same moment; each connects to the internet as
-// soon as it has its answer.
-func loginAtOnce(ctx context.Context, guests []guest) ([]time.Duration, time.Duration, error) {
+// loginAtOnce opens the page with every guest, then lets all submit the form of a way in at the same moment, with what each types;
+// each connects to the internet as soon as it has its answer.
+func loginAtOnce(ctx context.Context, guests []guest, method string, typed func(i int) url.Values) ([]time.Duration, time.Duration, error) {
 	took := make([]time.Duration, len(guests))
 	calls := make([]*call, len(guests))
 	for i, g := range guests {
@@ -114,7 +116,7 @@ func loginAtOnce(ctx context.Context, guests []guest) ([]time.Duration, time.Dur
 		if err != nil {
 			return nil, 0, err
 		}
-		if calls[i], err = submit(g.phone, sheet, func(t time.Duration) { took[i] = t }); err != nil {
+		if calls[i], err = submit(g.phone, sheet, method, typed(i), func(t time.Duration) { took[i] = t }); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -123,12 +125,13 @@ func loginAtOnce(ctx context.Context, guests []guest) ([]time.Duration, time.Dur
 	return took, time.Since(begun), err
 }
 
-// submit posts the click-through form and then asks the internet for generate_204.
-func submit(from phone, sheet venue.Page, done func(took time.Duration)) (*call, error) {
-	fields, err := venue.Fields(sheet.Body, "click")
+// submit posts the form of a way in and then asks the internet for generate_204.
+func submit(from phone, sheet venue.Page, method string, typed url.Values, done func(took time.Duration)) (*call, error) {
+	fields, err := venue.Fields(sheet.Body, method)
 	if err != nil {
 		return nil, err
 	}
+	maps.Copy(fields, typed)
 	to, err := netip.ParseAddrPort(sheet.URL.Host)
 	if err != nil {
 		return nil, err
