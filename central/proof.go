@@ -115,7 +115,7 @@ func (s *Server) checkProof(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	question := store.ProofAsk{Ticket: ask.Ticket, Zone: ask.Zone, Station: ask.CallingStationID}
+	question := store.ProofAsk{Ticket: ask.Ticket, Zone: ask.Zone, Station: ask.CallingStationID, Peek: ask.Peek}
 	if ask.Answer != "" {
 		question.Code = s.proofCode(ask.Zone, ask.CallingStationID, ask.Answer)
 	}

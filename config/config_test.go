@@ -70,6 +70,9 @@ func TestReference(t *testing.T) {
 	three := 3
 	want := sessions.Zone{
 		Name: "guest", Methods: []sessions.Method{sessions.MethodClick, sessions.MethodPassword, sessions.MethodTrial},
+		Proofs: sessions.Proofs{CountryCode: "49", Prefixes: []string{"49", "43", "41"}, Register: sessions.Registration{
+			Verify: sessions.MethodEmail, Password: true, Fields: []sessions.RegistrationField{{Name: "email", Type: "email", Required: true,
+				Label: "E-mail", Labels: map[string]string{"de": "E-Mail-Adresse", "fr": "Adresse e-mail"}}}}},
 		Trial: &sessions.Trial{AtOnce: 20, PerDay: 200, Limits: sessions.Limits{SessionTimeout: minutes(15), BandwidthUp: rate(1e6), BandwidthDown: rate(4e6),
 			Caps: sessions.CapsOf[sessions.VolumeLimit]{Session: sessions.VolumeLimit{Total: &few}}}},
 		Hours: sessions.Hours{Closed: []string{"2026-12-24", "12-25"}, Spans: []sessions.Span{{Day: 1, From: 480, To: 1320}, {Day: 2, From: 480, To: 1320},

@@ -97,6 +97,7 @@ func parseConfig(s *section, hostname string) *Config {
 	c.DNS = parseDNS(s, &c.Portal)
 	c.Centre = parseCentre(s)
 	c.Zones = parseZones(s, c.Portal.Name != "")
+	checkProvers(c, s.problems)
 	if c.Firewall == BackendIPTables {
 		*s.problems = append(*s.problems, c.BeyondIPTables()...)
 	}

@@ -69,6 +69,7 @@ func parseZone(s *section, https bool) Zone {
 	z.Terms, z.TermsFile, z.TermsVersion = parseTerms(s, &z.Zone)
 	z.Trial = parseTrial(s, z.Methods)
 	z.Hours = parseHours(s)
+	z.Proofs = parseProofs(s, &z.Zone, https)
 	z.Limits = sessions.Limits{
 		SessionTimeout:  s.duration("session_timeout"),
 		IdleTimeout:     s.duration("idle_timeout"),
@@ -120,6 +121,10 @@ func waysIn() []string {
 		string(sessions.MethodVoucher),
 		string(sessions.MethodToken),
 		string(sessions.MethodTrial),
+		string(sessions.MethodEmail),
+		string(sessions.MethodSMS),
+		string(sessions.MethodRegister),
+		string(sessions.MethodSponsor),
 	}
 }
 

@@ -37,6 +37,7 @@ type Proof struct {
 	Names     []string      // that must be reachable for that, as in a walled garden
 	ExpiresIn time.Duration // from now
 	ResendIn  time.Duration // until another may be begun
+	Reach     time.Duration // for which the station can fetch its mail; zero: it cannot
 	Given     bool          // nothing more is asked of the guest
 }
 
@@ -46,6 +47,8 @@ type Provers interface {
 	// CheckProof returns the account of a proof that was given; answer is the code that was typed, or empty. ErrProofPending says that
 	// it is too early. A proof is good for one login.
 	CheckProof(ctx context.Context, ticket, answer Password, at Station) (Account, error)
+	// ProofReady tells whether CheckProof would return an account without an answer, and lets nobody in.
+	ProofReady(ctx context.Context, ticket Password, at Station) (bool, error)
 }
 
 // BeginProof asks the centre to take a proof, for a station that could log in by it. A *Refusal says why not.
@@ -65,8 +68,38 @@ func (m *Manager) BeginProof(ctx context.Context, req ProofRequest) (Proof, erro
 		return Proof{}, &Refusal{Reason: RefusedTooOften, RetryAfter: wait}
 	}
 	m.guess.spend(now, keys) // also what comes to nothing is work for the centre
+	req.CountryCode, req.Prefixes = zone.Proofs.CountryCode, zone.Proofs.Prefixes
+	if req.Method == MethodRegister {
+		req.Verify = zone.Proofs.Register.Verify
+	}
 	p, err := m.cfg.Provers.BeginProof(ctx, req)
-	return p, centreAway(err)
+	if err != nil {
+		return p, centreAway(err)
+	}
+	if zone.Proofs.MailAccess > 0 && (req.Method == MethodEmail || req.Verify == MethodEmail) {
+		p.Reach = m.reachMail(ctx, req.Station, zone.Proofs.MailAccess)
+	}
+	return p, nil
+}
+
+// reachMail lets a station fetch its mail for a while, wherever that is. Without it the guest may still have another way to it, so a
+// failure is for the log only.
+func (m *Manager) reachMail(ctx context.Context, st Station, within time.Duration) time.Duration {
+	d, err := m.OpenReach(ctx, Reach{Station: st, Ports: []uint16{443, 993, 995}, For: within})
+	var refusal *Refusal
+	if err != nil && !errors.As(err, &refusal) && !errors.Is(err, ErrNoReach) {
+		m.cfg.Logger.Warn("a guest cannot fetch his mail", "station", st, "err", err)
+	}
+	return d
+}
+
+// ProofReady tells whether a proof was given to which the guest has nothing more to say.
+func (m *Manager) ProofReady(ctx context.Context, ticket Password, at Station) (bool, error) {
+	if m.cfg.Provers == nil {
+		return false, &Refusal{Reason: RefusedMethod}
+	}
+	ready, err := m.cfg.Provers.ProofReady(ctx, ticket, at)
+	return ready, centreAway(err)
 }
 
 // byProof is whoever a proof of the centre's was given by.
@@ -96,6 +129,30 @@ func centreAway(err error) error {
 		return &Refusal{Reason: RefusedCentreAway}
 	}
 	return err
+}
+
+// Proofs is what a zone says about the ways in that the centre proves.
+type Proofs struct {
+	CountryCode string        // of telephone numbers that have none, as in 49; empty: guests must write it
+	Prefixes    []string      // of numbers that may get a text message; none: those of CountryCode
+	MailAccess  time.Duration // for which a guest may fetch his mail before he is in; zero: he may not
+	Register    Registration
+}
+
+// Registration is what a guest says of himself to get an account.
+type Registration struct {
+	Verify   Method // MethodEmail or MethodSMS: the account counts once a code has come there and back; empty: at once
+	Password bool   // he chooses one
+	Fields   []RegistrationField
+}
+
+// RegistrationField is one of them.
+type RegistrationField struct {
+	Name     string // in GATE's user or user_extra
+	Type     string // of HTML: text, email, tel, date, checkbox
+	Label    string // empty: ours, in the guest's language
+	Labels   map[string]string
+	Required bool
 }
 
 // Reach is a short and narrow way out for one captive station: to what it takes to prove who its guest is.

@@ -28,6 +28,10 @@ func (p *provers) CheckProof(_ context.Context, ticket, answer sessions.Password
 	return p.account, p.err
 }
 
+func (p *provers) ProofReady(context.Context, sessions.Password, sessions.Station) (bool, error) {
+	return true, p.err
+}
+
 func TestLoginByProof(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &provers{account: sessions.Account{Source: sessions.SourceCentre, UserID: 7, Username: "a@example.net", Active: true}}

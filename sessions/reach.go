@@ -12,7 +12,7 @@ import (
 const (
 	longestReach  = 10 * time.Minute
 	reachPause    = 5 * time.Minute // until a station may have the next one
-	anyReachPause = 2 * time.Hour   // the same, after one that led to any address
+	anyReachPause = 24 * time.Hour  // the same, after one that led to any address
 	maxReached    = 4096            // stations remembered; random MACs must not fill the memory
 )
 

@@ -14,6 +14,7 @@ type Zone struct {
 	Hours          Hours
 	Trial          *Trial // of MethodTrial
 	AllowCleartext bool   // passwords over plain HTTP (DESIGN D18)
+	Proofs         Proofs
 	Limits         Limits
 	Bounds         Bounds
 	Place          Place

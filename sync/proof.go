@@ -60,6 +60,25 @@ func (a *Authority) CheckProof(ctx context.Context, ticket, answer sessions.Pass
 	return a.keep(limited, r.Account)
 }
 
+// ProofReady asks whether a proof was given, and leaves it as it is.
+func (a *Authority) ProofReady(ctx context.Context, ticket sessions.Password, at sessions.Station) (bool, error) {
+	if a.broken() {
+		return false, fmt.Errorf("%w: it did not answer a moment ago", sessions.ErrUnreachable)
+	}
+	limited, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	r, err := a.client.checkProof(limited, edge.ProofCheck{Ticket: string(ticket), CallingStationID: at.MAC.CallingStationID(), Zone: at.Zone, Peek: true})
+	switch {
+	case err != nil:
+		return false, a.unproven(ctx, err)
+	case r.State == edge.ProofDenied:
+		return false, &sessions.Refusal{Reason: sessions.RefusedDenied}
+	case r.State == edge.ProofPending, r.State == edge.ProofReady:
+		return r.State == edge.ProofReady, nil
+	}
+	return false, &sessions.Refusal{Reason: sessions.RefusedProofOver}
+}
+
 // unproven is what an error about a proof means to the guest.
 func (a *Authority) unproven(ctx context.Context, err error) error {
 	var answer *edge.AnswerError

@@ -47,11 +47,13 @@ type ProofCheck struct {
 	Answer           string `json:"answer,omitempty"` // the code
 	CallingStationID string `json:"callingstationid"`
 	Zone             string `json:"zone"`
+	Peek             bool   `json:"peek,omitempty"` // only tell: what is given stays so for the next question, and is told as ready
 }
 
 // The states of a proof.
 const (
 	ProofPending = "pending"
+	ProofReady   = "ready" // instead of given, to who only peeks
 	ProofGiven   = "given" // once: the next question finds it expired
 	ProofWrong   = "wrong" // the answer; another may be tried while Tries is above 0
 	ProofDenied  = "denied"
