@@ -111,6 +111,10 @@ func (p *Portal) root(v *visit) {
 		v.seeOther("/status")
 		return
 	}
+	if _, begun := p.proofs.of(v.station, p.cfg.Clock.Mono()); begun && v.FormValue("v") == "" {
+		v.seeOther("/proof") // whoever closed the sheet to read his mail is back
+		return
+	}
 	if hidden := v.FormValue("v"); hidden != "" && v.zone.Offers(sessions.MethodVoucher) {
 		v.voucher = p.links.code(hidden, v.station, p.cfg.Clock.Mono())
 	}

@@ -24,6 +24,8 @@ type Manager interface {
 	View(st sessions.Station) sessions.StationView
 	Seen(st sessions.Station, addr netip.Addr)
 	Recheck(ctx context.Context)
+	BeginProof(ctx context.Context, req sessions.ProofRequest) (sessions.Proof, error)
+	ProofReady(ctx context.Context, ticket sessions.Password, at sessions.Station) (bool, error)
 	Look(ctx context.Context, st sessions.Station) sessions.StationView
 	Zone(name string) (sessions.Zone, bool)
 	Opening(zone string) (open bool, until time.Time)
@@ -74,6 +76,7 @@ type Portal struct {
 	tokens   tokens
 	links    links
 	wispr    wisprLogins
+	proofs   proofs
 	flows    flows
 	wanted   wanted
 	accepted accepted

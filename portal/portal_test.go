@@ -25,6 +25,8 @@ import (
 type manager struct {
 	login  func(context.Context, sessions.LoginRequest) (sessions.Session, error)
 	logout func(context.Context, sessions.Station, sessions.TerminateCause) (sessions.Session, error)
+	begin  func(sessions.ProofRequest) (sessions.Proof, error)
+	ready  func(sessions.Password) (bool, error)
 	change func(what string) (sessions.Session, error) // extend, pause, resume
 
 	mu      sync.Mutex
@@ -54,6 +56,14 @@ func (m *manager) Pause(context.Context, sessions.Station) (sessions.Session, er
 
 func (m *manager) Resume(context.Context, sessions.Station, netip.Addr) (sessions.Session, error) {
 	return m.change("resume")
+}
+
+func (m *manager) BeginProof(_ context.Context, req sessions.ProofRequest) (sessions.Proof, error) {
+	return m.begin(req)
+}
+
+func (m *manager) ProofReady(_ context.Context, ticket sessions.Password, _ sessions.Station) (bool, error) {
+	return m.ready(ticket)
 }
 
 func (m *manager) View(st sessions.Station) sessions.StationView {

@@ -25,12 +25,16 @@ func (p *Portal) ways() map[sessions.Method]way {
 		sessions.MethodVoucher:  {offer: p.offerVoucher, request: voucherRequest},
 		sessions.MethodToken:    {offer: offerToken, request: tokenRequest, secret: true},
 		sessions.MethodTrial:    {offer: offerTrial, request: clickRequest},
+		sessions.MethodEmail:    {offer: offerContact(sessions.MethodEmail)},
+		sessions.MethodSMS:      {offer: offerContact(sessions.MethodSMS)},
+		sessions.MethodRegister: {offer: offerRegister},
+		sessions.MethodSponsor:  {offer: offerSponsor},
 	}
 }
 
 // pages are the portal's.
 func (p *Portal) pages() []page {
-	return slices.Concat(p.wisprPages(), p.afterPages(), []page{
+	return slices.Concat(p.wisprPages(), p.proofPages(), p.afterPages(), []page{
 		{"GET /{$}", p.root},
 		{"GET /login", p.root}, // a login page that was loaded again
 		{"POST /login", p.login},

@@ -162,7 +162,7 @@ func (l Login) problem() string {
 // wrong tells that what was typed into the form of this way is not right.
 func (l Login) wrong(m sessions.Method) bool {
 	switch l.Problem.Reason {
-	case sessions.RefusedCredentials, sessions.RefusedCode, sessions.RefusedMistyped:
+	case sessions.RefusedCredentials, sessions.RefusedCode, sessions.RefusedMistyped, sessions.RefusedContact:
 		return l.Problem.Method == m
 	}
 	return false

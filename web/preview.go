@@ -43,6 +43,7 @@ func PreviewOf(venue Venue, l Locale) []Sample {
 		{"unknown", Unknown{Page: p}.View()},
 	}
 	samples = append(samples, voucherSamples(with)...)
+	samples = append(samples, proofSamples(p, with)...)
 	samples = append(samples, trialSamples(p, with)...)
 	samples = append(samples, afterSamples(with, status)...)
 	samples = append(samples, tokenSamples(with)...)
