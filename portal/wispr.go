@@ -195,8 +195,8 @@ func (p *Portal) wisprLogoff(v *visit) {
 		return
 	}
 	code := wisprInternal
-	view := p.cfg.Manager.View(v.station)
-	if s := view.Session; online(view) && (v.FormValue("session") == s.AcctSessionID || v.FormValue("session") == s.AcctMultiSessionID) {
+	named, view := v.URL.Query().Get("session"), p.cfg.Manager.View(v.station)
+	if s := view.Session; named != "" && online(view) && (named == s.AcctSessionID || named == s.AcctMultiSessionID) {
 		ctx, cancel := context.WithTimeout(v.Context(), decideTimeout)
 		defer cancel()
 		_, err := p.cfg.Manager.Logout(ctx, v.station, sessions.UserRequest)
