@@ -31,7 +31,7 @@ func (s *Server) gateRoutes() []route {
 		{"POST", "/device_app_test_report/", device, s.reportTest},
 		{"POST", "/device_app_user_authenticate/", portal, s.deviceAuthenticate},
 		{"POST", "/device_app_user_update/", append(roles{store.RoleUser}, write...), s.updateDeviceUser},
-		{"GET", "/me/organization/", everybody, s.myOrganization},
+		{"GET", "/me/organization/", append(roles{store.RoleEdge}, everybody...), s.myOrganization}, // gateways show its name and look
 		{"GET", "/organization/", read, s.listOrganizations},
 		{"POST", "/portal_login/", roles{store.RoleAdmin, store.RolePortal}, s.portalLogin},
 		{"GET", "/txlog_portal/", read, s.listTransactions},

@@ -120,6 +120,11 @@ type Status struct {
 	FeedCurrentAt time.Time `json:"feed_current_at,omitzero"` // when the mirror last had all that the centre had to tell
 }
 
+// Organization asks how the organisation looks to whom this gateway belongs.
+func (s *Sync) Organization(ctx context.Context) (edge.Organization, error) {
+	return s.Pusher.client.edge.Organization(ctx)
+}
+
 // Status reads the present state. The error is the outbox's or the mirror's.
 func (s *Sync) Status(ctx context.Context) (Status, error) {
 	st := s.link.status()

@@ -37,7 +37,9 @@ type daemonOptions struct {
 	Config   *config.Config
 	File     string    // that Config was read from
 	Settings *settings // of the centre, in Config already
-	Logger   *slog.Logger
+	// Undressed is what the file leaves to the centre's organisation.
+	Undressed undressed
+	Logger    *slog.Logger
 	// Step is called at every named point of a login and a logout. Default: nothing.
 	Step func(point string)
 }

@@ -59,6 +59,7 @@ func governed(ctx context.Context, o daemonOptions) (err error) {
 			o.Logger.Warn("the centre's settings do not fit the file, and wait until they do", "error", err)
 			o.Config = own
 		}
+		o.Undressed = loadBranding(own.StateDir).dress(o.Config)
 		err := daemon(ctx, o)
 		if errors.Is(err, errReconfigured) {
 			continue

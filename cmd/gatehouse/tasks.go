@@ -43,6 +43,9 @@ func (g *gateway) tasks() []task {
 	if g.sync != nil {
 		all = append(all, job{"push", g.push}, job{"pull", g.sync.Puller.Run})
 	}
+	if g.Undressed != (undressed{}) {
+		all = append(all, job{"branding", g.keepBranding})
+	}
 	return all
 }
 

@@ -288,3 +288,9 @@ func (v *Venue) Transactions(ctx context.Context, query string) ([]Transaction, 
 	_, err := v.API(ctx, http.MethodGet, "/txlog_portal/?limit=100&"+query, nil, &page)
 	return page.Results, err
 }
+
+// Organization changes what the centre's organisation is, by arguments of org update.
+func (v *Venue) Organization(ctx context.Context, args ...string) error {
+	_, err := v.WAN.Run(ctx, v.options.Central, append([]string{"org", "update", "--short-name", "acme", "--database", v.database()}, args...)...)
+	return err
+}
