@@ -2,6 +2,7 @@ package portal
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"net/url"
@@ -35,6 +36,11 @@ func startAll(t *testing.T) (b *bench, changes *int) {
 		*changes++
 		return sessions.Session{}, &sessions.Refusal{Reason: sessions.RefusedNotLoggedIn}
 	}
+	b.manager.begin = func(sessions.ProofRequest) (sessions.Proof, error) {
+		*changes++
+		return sessions.Proof{}, &sessions.Refusal{Reason: sessions.RefusedCentreAway}
+	}
+	b.manager.ready = func(sessions.Password) (bool, error) { return false, nil }
 	return b, changes
 }
 
@@ -107,27 +113,77 @@ func TestCrossSiteForms(t *testing.T) {
 	}
 }
 
+// TestSecretsStayOut: what a guest types reaches neither the log nor an address, whatever goes wrong.
+func TestSecretsStayOut(t *testing.T) {
+	b, _ := startAll(t)
+	const secret = "N0b0dyMayReadTh1s"
+	fields := b.fields()
+	token := b.token()
+	fault := func() (sessions.Session, error) { return sessions.Session{}, errors.New("disk full") }
+	b.manager.login = func(context.Context, sessions.LoginRequest) (sessions.Session, error) { return fault() }
+	b.manager.change = func(string) (sessions.Session, error) { return fault() }
+	b.manager.begin = func(sessions.ProofRequest) (sessions.Proof, error) { return sessions.Proof{}, errors.New("disk full") }
+	for _, path := range b.patterns("POST") {
+		for _, m := range b.manager.zone.Methods {
+			form := url.Values{}
+			for _, name := range fields {
+				form.Set(name, secret)
+			}
+			form.Set("token", token)
+			form.Set("method", string(m))
+			if got := b.post(path, "", form); strings.Contains(got.header.Get("Location"), secret) {
+				t.Errorf("POST %s as %s leads to %s", path, m, got.header.Get("Location"))
+			}
+		}
+	}
+	if !strings.Contains(b.log.String(), "disk full") {
+		t.Error("no fault came to the log")
+	}
+	if strings.Contains(b.log.String(), secret) {
+		t.Errorf("the log has it:\n%s", b.log)
+	}
+}
+
 // TestInjectionInEveryField: whatever stands in a field, a page stays the page that it was.
 func TestInjectionInEveryField(t *testing.T) {
 	b, _ := startAll(t)
 	fields := b.fields()
 	token := b.token()
-	for _, evil := range []string{
-		`"><script>alert(1)</script>`, `' onmouseover=alert(1) x='`, `</title><svg onload=alert(1)>`, "javascript:alert(1)", "//evil.example/", `/\evil.example`,
-		"http://evil.example\r\nSet-Cookie: a=b", "%0d%0aSet-Cookie: a=b", "{{7*7}}${7*7}", "\x00\xff\xfe", "1' OR '1'='1", "--><b>", strings.Repeat("A", 9000),
-		"data:text/html,<script>alert(1)</script>", "http://a:b@evil.example/", "‮gpj.exe",
-	} {
+	each := func(what, evil string, names ...string) {
 		for _, s := range []*sessions.Session{nil, {AcctSessionID: "1", Station: phone}} {
 			b.manager.set(s)
-			for _, name := range fields {
-				for _, path := range b.patterns("POST") {
-					form := url.Values{"token": {token}, "username": {"ann"}, "password": {"x"}, "code": {"x"}, "method": {"password"}}
-					form.Set(name, evil)
-					b.harmless("POST "+path+" "+name, evil, b.post(path, "", form))
+			form := url.Values{"username": {"ann"}, "password": {"x"}, "code": {"x"}, "method": {"password"}, "filled": {"1"}}
+			for _, name := range names {
+				form.Set(name, evil)
+			}
+			for _, path := range b.patterns("GET") {
+				b.harmless("GET "+path+" "+what, evil, b.get(path+"?"+form.Encode()))
+			}
+			if what != "token" {
+				form.Set("token", token)
+			}
+			for _, path := range b.patterns("POST") {
+				for i, m := range b.manager.zone.Methods {
+					if i > 0 && path != "/login" && path != "/proof" {
+						break // only these two look at it
+					}
+					if form.Set("method", string(m)); what == "method" {
+						form.Set("method", evil)
+					}
+					b.harmless("POST "+path+" "+what, evil, b.post(path, "", form))
 				}
-				for _, path := range b.patterns("GET") {
-					b.harmless("GET "+path+" "+name, evil, b.get(path+"?"+url.Values{name: {evil}}.Encode()))
-				}
+			}
+		}
+	}
+	for i, evil := range []string{
+		`"><script>alert(1)</script>`, `' onmouseover=alert(1) x='`, `</title><svg onload=alert(1)>`, "javascript:alert(1)", "//evil.example/", `/\evil.example`,
+		"http://evil.example\r\nSet-Cookie: a=b", "%0d%0aSet-Cookie: a=b", "{{7*7}}${7*7}", "\x00\xff\xfe", "1' OR '1'='1", "--><b>", strings.Repeat("A", 300),
+		"data:text/html,<script>alert(1)</script>", "http://a:b@evil.example/", "‮gpj.exe",
+	} {
+		each("all", evil, fields...)
+		for _, name := range fields {
+			if i == 0 {
+				each(name, evil, name)
 			}
 		}
 	}

@@ -49,7 +49,6 @@ const (
 	MethodSMS      Method = "sms"      // a code by text message
 	MethodOIDC     Method = "oidc"     // sign-in at an OpenID provider
 	MethodSponsor  Method = "sponsor"  // somebody of the house says yes
-	MethodRADIUS   Method = "radius"   // not there yet: user name and password, checked by a RADIUS server
 
 	MethodAdmin  Method = "admin"  // gatehouse login, by the operator
 	MethodPortal Method = "portal" // by the verdict of a portal elsewhere that the centre trusts
