@@ -169,7 +169,8 @@ func (s *Server) service(ctx context.Context, g store.Gateway, kind string) (sto
 // proofPolicy is what an organisation says about proofs.
 type proofPolicy struct {
 	admin.ProofSettings
-	house string // its name, as guests know it
+	house    string // its name, as guests know it
+	language string // of the people of the house
 }
 
 func (s *Server) proofPolicy(ctx context.Context, organization int64) (p proofPolicy, err error) {
@@ -184,7 +185,7 @@ func (s *Server) proofPolicy(ctx context.Context, organization int64) (p proofPo
 	}
 	p.MailsPerDay, p.TextsPerDay = cmp.Or(p.MailsPerDay, mailsPerDay), cmp.Or(p.TextsPerDay, textsPerDay)
 	o, err := s.cfg.Store.Organization(ctx, organization)
-	p.house = o.Name
+	p.house, p.language = o.Name, languageOf(o.Language)
 	if o.DisplayName != nil && *o.DisplayName != "" {
 		p.house = *o.DisplayName
 	}

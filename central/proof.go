@@ -29,8 +29,10 @@ type prover struct {
 // provers are all methods by their names on the wire.
 func (s *Server) provers() map[string]prover {
 	return map[string]prover{
-		string(sessions.MethodEmail): {s.beginEmail, personOfContact},
-		string(sessions.MethodSMS):   {s.beginSMS, personOfContact},
+		string(sessions.MethodEmail):    {s.beginEmail, personOfContact},
+		string(sessions.MethodSMS):      {s.beginSMS, personOfContact},
+		string(sessions.MethodRegister): {s.beginRegister, personOfRegistration},
+		string(sessions.MethodSponsor):  {s.beginSponsor, s.visitor},
 	}
 }
 
@@ -122,7 +124,10 @@ func (s *Server) checkProof(c *call) (int, any, error) {
 	ways := s.provers()
 	r, err := s.cfg.Store.CheckProof(c.Context(), gw, question, func(p store.Proof) (store.Person, error) { return ways[p.Method].person(p) })
 	var full *store.FullError
-	if errors.As(err, &full) {
+	switch {
+	case errors.Is(err, store.ErrForbidden): // who may use the APIs is not changed by whoever reads a code
+		return 0, nil, unfitProof(edge.ProofNotOffered, "This account cannot be changed from here.")
+	case errors.As(err, &full):
 		s.cfg.Log.Warn("a guest was not let in: the organisation has no room for another user", "organization", gw.Scope.Own())
 		return 0, nil, unfitProof(edge.ProofNotOffered, "The organisation has reached its limit of users.")
 	}

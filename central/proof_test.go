@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gatehouse/api/edge"
+	"gatehouse/central"
 )
 
 const guestStation = "02-00-5E-10-00-01"
@@ -27,8 +28,8 @@ type post struct {
 	down bool // the SMS gateway refuses
 }
 
-func newPost(t *testing.T) *post {
-	p := &post{centre: newCentre(t, withSecrets(t)), mail: newSMTPServer(t, nil)}
+func newPost(t *testing.T, change ...func(*central.Config)) *post {
+	p := &post{centre: newCentre(t, append(change, withSecrets(t))...), mail: newSMTPServer(t, nil)}
 	p.setting(http.StatusCreated, "PUT", "mail", map[string]any{"host": "127.0.0.1", "port": p.mail.Addr().(*net.TCPAddr).Port,
 		"security": "none", "from": "wifi@example.net", "from_name": "Hotel"})
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -6,9 +6,11 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"fmt"
+	"html/template"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"runtime"
 	"sync"
 	"time"
@@ -60,6 +62,8 @@ type Config struct {
 	ACMEAuthorities *x509.CertPool
 	// Resolvers are DNS servers, address and port, that are asked about records of certificates. Default: the system's.
 	Resolvers []string
+	// PublicURL is where browsers reach the centre; nil: nobody signs in at a provider.
+	PublicURL *url.URL
 	// Metrics is where what is counted can be read. Default: nowhere.
 	Metrics prometheus.Registerer
 }
@@ -72,7 +76,8 @@ type Server struct {
 	codeKey []byte // of the hashes of voucher codes
 	nobody  string // the hash that the password of an unknown user is checked against
 
-	contracts contractSet
+	contracts   contractSet
+	sponsorHTML *template.Template
 
 	checks chan struct{} // how many passwords are checked at once: each costs memory and a core
 	limits *limiter
@@ -111,6 +116,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
 	if s.contracts, err = contracts(); err != nil {
+		return nil, err
+	}
+	if s.sponsorHTML, err = template.ParseFS(sponsorFiles, "sponsor.html"); err != nil {
 		return nil, err
 	}
 	if s.epoch, err = cfg.Store.FeedEpoch(ctx); err != nil {
@@ -157,6 +165,8 @@ func (s *Server) Handler() http.Handler {
 	s.register(mux, waldurAPI, s.waldurRoutes())
 	s.register(mux, sonatypeAPI, s.sonatypeRoutes())
 	mux.HandleFunc(edge.ClaimPath, s.claim)
+	mux.HandleFunc("GET "+sponsorPath, s.sponsorPage)
+	mux.HandleFunc("POST "+sponsorPath, s.sponsorDecides)
 	s.serveDocs(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.refuse(w, r, apiOf(r), notFound()) })
 	return s.wrap(mux)

@@ -31,6 +31,7 @@ const (
 	ActorUser    = "user"
 	ActorCommand = "command"
 	ActorGateway = "gateway" // by its name
+	ActorSponsor = "sponsor" // by the address that a link was sent to
 	actorSelf    = "centre"
 )
 
@@ -298,6 +299,8 @@ func (a Actor) text(t *dbTx) (string, error) {
 		return ActorUser + " " + pseudonym(key), err
 	case ActorCommand:
 		return ActorCommand + " " + a.Name, nil
+	case ActorSponsor:
+		return ActorSponsor + " " + a.Name, nil
 	}
 	return a.Kind, nil
 }

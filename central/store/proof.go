@@ -68,6 +68,10 @@ func (s *Store) BeginProof(ctx context.Context, g Gateway, p Proof, ticket, link
 		if _, err := tx.Exec("DELETE FROM proofs WHERE created <= ?", micros(now.Add(-keepProofs))); err != nil {
 			return err
 		}
+		// What people said of themselves does not outlive its use.
+		if _, err := tx.Exec("UPDATE proofs SET body = '' WHERE expires <= ? AND body <> ''", micros(now)); err != nil {
+			return err
+		}
 		// Others of the organisation wait: no two of them are both the last that the limits allow.
 		if _, err := tx.Exec("UPDATE organizations SET name = name WHERE id = ?", p.Organization); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -41,6 +42,7 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	proxies := f.String("trusted-proxies", "", "")
 	secretsKey, legacyUserToken := f.String("secrets-key", "", ""), f.Bool("legacy-user-token", false, "")
 	authorities, resolvers := f.String("acme-ca", "", ""), f.String("dns-resolvers", "", "")
+	publicURL := f.String("public-url", "", "")
 	nases, webhooks := newRADIUSFlags(f), f.String("webhook-networks", "", "")
 	if err := f.parse(args, "listen"); err != nil {
 		return err
@@ -59,6 +61,10 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	acme, asked, err := certificateFlags(*authorities, *resolvers)
 	if err != nil {
 		return err
+	}
+	public, err := parsePublicURL(*publicURL)
+	if err != nil {
+		return fmt.Errorf("%w: --public-url: %w", errUsage, err)
 	}
 	secrets, err := seal.Load(*secretsKey, os.Getenv(seal.Variable))
 	if err != nil {
@@ -86,8 +92,8 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 		return err
 	}
 	centre, err := central.New(ctx, central.Config{Store: db, Spool: local, Log: log, Clock: clk, IntegerIDs: *integerIDs,
-		LegacyUserToken: *legacyUserToken,
-		Metrics:         registry, TrustedProxies: trusted, Secrets: secrets, WebhookNetworks: private, ACMEAuthorities: acme, Resolvers: asked})
+		LegacyUserToken: *legacyUserToken, PublicURL: public,
+		Metrics: registry, TrustedProxies: trusted, Secrets: secrets, WebhookNetworks: private, ACMEAuthorities: acme, Resolvers: asked})
 	if err != nil {
 		return err
 	}
@@ -139,6 +145,18 @@ func certificateFlags(authorities, resolvers string) (pool *x509.CertPool, serve
 		servers = append(servers, server)
 	}
 	return pool, servers, nil
+}
+
+// parsePublicURL reads where browsers reach the centre; empty: nowhere.
+func parsePublicURL(text string) (*url.URL, error) {
+	if text == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return nil, fmt.Errorf("%q is not an address as in https://centre.example.com", text)
+	}
+	return u, nil
 }
 
 // newLog writes to standard error, without the time where systemd adds its own.

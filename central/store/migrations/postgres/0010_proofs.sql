@@ -24,3 +24,4 @@ CREATE INDEX proofs_contact ON proofs (organization_id, contact, created);
 CREATE INDEX proofs_station ON proofs (organization_id, station, created);
 CREATE INDEX proofs_channel ON proofs (organization_id, channel, created);
 CREATE INDEX proofs_user ON proofs (user_id);
+CREATE INDEX proofs_over ON proofs (expires) WHERE body <> '';
