@@ -19,7 +19,7 @@ import (
 
 // How long a gateway waits before it asks again: for a certificate that is on its way, and where there is none to be had.
 const (
-	askForCertificate = 10 * time.Second
+	askForCertificate = 5 * time.Second
 	askForDomain      = time.Hour
 )
 

@@ -124,7 +124,7 @@ func hide(err error, secret string) error {
 func (s *Server) issuer() *acme.Issuer {
 	client := outwardClient()
 	client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: s.cfg.ACMEAuthorities}
-	return &acme.Issuer{HTTP: client, Log: s.cfg.Log, Resolvers: s.cfg.Resolvers}
+	return &acme.Issuer{HTTP: client, Resolvers: s.cfg.Resolvers}
 }
 
 // certificateSource is what settings say: the account at the ACME server, and who makes records.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,7 +20,7 @@ const lookEvery = 5 * time.Second
 // Config is what a Keeper needs. Fields must not be nil or zero unless said so.
 type Config struct {
 	Source Source
-	Name   string // DNS name of the portal
+	Name   string // DNS name of the portal; empty: the one that the certificate is for
 	// Roots are what guests' devices are believed to trust. Default: the machine's.
 	Roots *x509.CertPool
 	// LeaseTime is how long a device may go by what DHCP once told it.
@@ -48,6 +49,7 @@ type Keeper struct {
 
 	mu          sync.Mutex
 	state       State
+	name        string           // of the portal; empty: not known yet
 	certificate *tls.Certificate // nil unless state.Good
 }
 
@@ -56,7 +58,7 @@ func New(cfg Config) *Keeper {
 	if cfg.Changed == nil {
 		cfg.Changed = func() {}
 	}
-	k := &Keeper{cfg: cfg}
+	k := &Keeper{cfg: cfg, name: cfg.Name}
 	k.Look()
 	return k
 }
@@ -77,8 +79,12 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 }
 
-// Name is the portal's DNS name.
-func (k *Keeper) Name() string { return k.cfg.Name }
+// Name is the portal's DNS name; empty while only a certificate that has not come yet could tell it.
+func (k *Keeper) Name() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.name
+}
 
 // State is how it stands now.
 func (k *Keeper) State() State {
@@ -106,12 +112,15 @@ func (k *Keeper) Look() bool {
 	k.looking.Lock()
 	defer k.looking.Unlock()
 	c, err := k.cfg.Source.Load()
-	s := State{}
+	s, name := State{}, k.Name()
+	if err == nil && k.cfg.Name == "" && len(c.Leaf.DNSNames) > 0 {
+		name = strings.ToLower(c.Leaf.DNSNames[0])
+	}
 	if err == nil {
 		s.NotAfter = c.Leaf.NotAfter
 		now := k.cfg.Clock.Now()
-		if err = k.good(c, now); err == nil {
-			s.Good, s.Announced = true, k.good(c, now.Add(k.cfg.LeaseTime)) == nil
+		if err = k.good(c, name, now); err == nil {
+			s.Good, s.Announced = true, k.good(c, name, now.Add(k.cfg.LeaseTime)) == nil
 		}
 	}
 	if err != nil {
@@ -119,7 +128,7 @@ func (k *Keeper) Look() bool {
 	}
 	k.mu.Lock()
 	was, first := k.state, k.state == State{}
-	k.state, k.certificate = s, c
+	k.state, k.name, k.certificate = s, name, c
 	k.mu.Unlock()
 	if was == s {
 		return false
@@ -129,7 +138,7 @@ func (k *Keeper) Look() bool {
 }
 
 func (k *Keeper) tell(was, s State, first bool, err error) {
-	log := k.cfg.Logger.With("name", k.cfg.Name)
+	log := k.cfg.Logger.With("name", k.Name())
 	switch {
 	case errors.Is(err, ErrNone):
 		log.Info("the portal has no certificate yet, and is plain HTTP until then")
@@ -143,8 +152,8 @@ func (k *Keeper) tell(was, s State, first bool, err error) {
 }
 
 // good tells what a device would find wrong with a certificate at that time.
-func (k *Keeper) good(c *tls.Certificate, at time.Time) error {
-	o := x509.VerifyOptions{DNSName: k.cfg.Name, Roots: k.cfg.Roots, Intermediates: x509.NewCertPool(), CurrentTime: at}
+func (k *Keeper) good(c *tls.Certificate, name string, at time.Time) error {
+	o := x509.VerifyOptions{DNSName: name, Roots: k.cfg.Roots, Intermediates: x509.NewCertPool(), CurrentTime: at}
 	for _, der := range c.Certificate[1:] {
 		if i, err := x509.ParseCertificate(der); err == nil {
 			o.Intermediates.AddCert(i)

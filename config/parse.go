@@ -96,7 +96,10 @@ func parseConfig(s *section, hostname string) *Config {
 	c.Portal = parsePortal(s)
 	c.DNS = parseDNS(s, &c.Portal)
 	c.Centre = parseCentre(s)
-	c.Zones = parseZones(s, c.Portal.Name != "")
+	if c.Portal.FromCentre && c.Centre == nil {
+		s.wrong("portal.certificate", "is to come from the centre, and there is none", "add [centre], or give the path of a certificate")
+	}
+	c.Zones = parseZones(s, c.Portal.HTTPS())
 	checkProvers(c, s.problems)
 	if c.Firewall == BackendIPTables {
 		*s.problems = append(*s.problems, c.BeyondIPTables()...)
@@ -127,7 +130,10 @@ func parseLevel(s *section) slog.Level {
 
 // absolute is a path that does not depend on where the daemon was started.
 func absolute(s *section, name, absent string) string {
-	v := s.text(name, absent)
+	return checkAbsolute(s, name, s.text(name, absent))
+}
+
+func checkAbsolute(s *section, name, v string) string {
 	if v != "" && !filepath.IsAbs(v) {
 		s.wrong(name, strconv.Quote(v)+" is not an absolute path", "begin it with /")
 	}

@@ -33,12 +33,27 @@ func parsePortal(root *section) Portal {
 	return p
 }
 
+// fromCentre stands in the place of the path of a certificate.
+const fromCentre = "centre"
+
+// HTTPS tells whether the portal is to have it.
+func (p *Portal) HTTPS() bool { return p.Name != "" || p.FromCentre }
+
 func parseCertificate(s *section, p *Portal) {
 	p.Name = parsePortalName(s)
-	p.Certificate, p.Key = absolute(s, "certificate", ""), absolute(s, "key", "")
+	certificate := s.text("certificate", "")
+	if p.FromCentre = certificate == fromCentre; !p.FromCentre {
+		p.Certificate = checkAbsolute(s, "certificate", certificate)
+	}
+	p.Key = absolute(s, "key", "")
 	p.CAFile = absolute(s, "ca_file", "")
 	p.LeaseTime = s.span("lease_time", defaultLeaseTime, 2*time.Minute)
 	switch {
+	case p.FromCentre && p.Name != "":
+		s.wrong("name", "is the centre's to give, as the certificate is", "remove it")
+	case p.FromCentre && p.Key != "":
+		s.wrong("key", "is made here when the certificate comes from the centre", "remove it")
+	case p.FromCentre:
 	case (p.Certificate == "") != (p.Key == ""):
 		s.wrong("key", "certificate and key belong together", "give the path of both PEM files, or of neither")
 	case p.Certificate != "" && !s.has("name"):

@@ -30,9 +30,9 @@ type Config struct {
 	Upstream netip.AddrPort // the router's resolver
 	// Names are the walled garden's names by zone: small letters, no dot at the end; "*." in front means every name below.
 	Names map[string][]string
-	// Own is the portal's name, small letters without a dot at the end, and OwnAddrs are the gateway's addresses in a zone: the
-	// answer to that name. Empty: there is none.
-	Own      string
+	// Own is the portal's name as of now, small letters without a dot at the end, and OwnAddrs are the gateway's addresses in a zone:
+	// the answer to that name. Empty, or a nil Own: there is none.
+	Own      func() string
 	OwnAddrs func(zone string) []netip.Addr
 	// Identify tells which station has an address.
 	Identify func(remote netip.Addr) (sessions.Station, bool)
@@ -59,6 +59,9 @@ type Forwarder struct {
 func New(cfg Config) *Forwarder {
 	f := &Forwarder{cfg: cfg, gardens: map[string]garden{}, stations: newStations(cfg.Clock), complained: map[string]time.Duration{},
 		reaches: map[sessions.Station]reach{}}
+	if cfg.Own == nil {
+		f.cfg.Own = func() string { return "" }
+	}
 	for zone, names := range cfg.Names {
 		f.gardens[zone] = newGarden(names)
 	}
@@ -116,7 +119,7 @@ func (f *Forwarder) admit(who sessions.Station, query []byte) (a asked, answer [
 		f.stations.done(st, len(answer), w)
 		return a, answer, false
 	}
-	if f.cfg.Own != "" && strings.EqualFold(strings.TrimSuffix(q.Name.String(), "."), f.cfg.Own) {
+	if name := f.cfg.Own(); name != "" && strings.EqualFold(strings.TrimSuffix(q.Name.String(), "."), name) {
 		answer = own(query, q, f.cfg.OwnAddrs(who.Zone))
 		f.stations.done(st, len(answer), w)
 		return a, answer, false

@@ -41,7 +41,7 @@ func startSecure(t *testing.T) *secureBench {
 	b := &secureBench{}
 	b.good.Store(true)
 	b.bench = start(t, func(c *Config) {
-		c.Authority, c.Secure = authority, b.good.Load
+		c.Authority, c.Secure = func() string { return authority }, b.good.Load
 		c.Venues = map[string]web.Venue{"guest": {Name: "Hotel Seeblick", URL: "https://hotel.example/?a=1&b=<2>"}}
 		identify := c.Identify
 		c.Identify = func(ctx context.Context, remote, local netip.AddrPort) (sessions.Station, bool) {

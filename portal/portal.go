@@ -45,8 +45,8 @@ type Config struct {
 	Clock  clock.Clock
 	Logger *slog.Logger
 
-	// Authority is NAME or NAME:PORT in the address of the portal over HTTPS. Default: there is none.
-	Authority string
+	// Authority is NAME or NAME:PORT in the address of the portal over HTTPS as of now; empty: there is none. Default: none.
+	Authority func() string
 	// Secure tells whether guests' devices accept the portal's certificate for that name now. Default: never.
 	Secure func() bool
 	// PortalAddr is an address of the gateway in that zone which a browser can be sent to. It is asked only where the
@@ -96,6 +96,9 @@ func New(cfg Config) *Portal {
 	if cfg.Secure == nil {
 		cfg.Secure = func() bool { return false }
 	}
+	if cfg.Authority == nil {
+		cfg.Authority = func() string { return "" }
+	}
 	p := &Portal{cfg: cfg, origin: http.NewCrossOriginProtection(), links: newLinks(), wanted: newWanted()}
 	_, _ = rand.Read(p.tokens.key[:]) // never fails since Go 1.24
 	p.wispr.patience = wisprPatience
@@ -108,7 +111,7 @@ func New(cfg Config) *Portal {
 func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := connOf(r)
 	switch {
-	case isLiteral(r.Host, c.local), r.TLS != nil && strings.EqualFold(r.Host, p.cfg.Authority):
+	case isLiteral(r.Host, c.local), r.TLS != nil && strings.EqualFold(r.Host, p.cfg.Authority()):
 		p.own.ServeHTTP(w, r)
 	case r.TLS != nil: // somebody's name was made to lead here
 		w.WriteHeader(http.StatusMisdirectedRequest)
@@ -120,8 +123,8 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // home is the address of the portal without a path: by name while guests' devices accept its certificate, else plain
 // HTTP on the address literal. This is the one place that decides it.
 func (p *Portal) home(c *conn, zone string) string {
-	if p.cfg.Authority != "" && p.cfg.Secure() {
-		return "https://" + p.cfg.Authority
+	if name := p.cfg.Authority(); name != "" && p.cfg.Secure() {
+		return "https://" + name
 	}
 	return "http://" + p.base(c, zone).String()
 }

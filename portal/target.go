@@ -35,7 +35,7 @@ func isOurs(host string, at netip.AddrPort) bool {
 
 // isNamed tells whether a Host header is the portal's name, whatever the port.
 func (p *Portal) isNamed(host string) bool {
-	name, _, _ := strings.Cut(p.cfg.Authority, ":")
+	name, _, _ := strings.Cut(p.cfg.Authority(), ":")
 	host, _, _ = strings.Cut(host, ":")
 	return name != "" && strings.EqualFold(host, name)
 }

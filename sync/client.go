@@ -60,6 +60,11 @@ func (c *client) checkProof(ctx context.Context, r edge.ProofCheck) (edge.ProofR
 	return a, c.went(ctx, err)
 }
 
+func (c *client) certificate(ctx context.Context, csr []byte) (edge.CertificateAnswer, error) {
+	a, err := c.edge.Certificate(ctx, edge.CertificateRequest{CSR: csr})
+	return a, c.went(ctx, err)
+}
+
 func (c *client) changes(ctx context.Context, cursor string, wait time.Duration, status edge.Status) (edge.ChangesAnswer, error) {
 	a, err := c.edge.Changes(ctx, cursor, wait, status)
 	return a, c.went(ctx, err)

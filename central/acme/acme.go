@@ -9,7 +9,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
 
@@ -37,7 +36,6 @@ type Account struct {
 // Issuer gets certificates. It may be used by many at once.
 type Issuer struct {
 	HTTP *http.Client // must not be nil
-	Log  *slog.Logger // must not be nil
 	// Resolvers are DNS servers, address and port, that are asked where a zone begins and whether a record is there. Default: the
 	// system's, and for records those of the zone.
 	Resolvers []string
@@ -108,7 +106,7 @@ func (i *Issuer) Try(ctx context.Context, a Account, p Provider, domain string) 
 }
 
 func (i *Issuer) login(ctx context.Context, a Account) (*acme.Client, acme.Account, error) {
-	client := &acme.Client{Directory: a.Directory, HTTPClient: i.HTTP, UserAgent: "gatehouse", Logger: i.Log, PollTimeout: PropagationTime}
+	client := &acme.Client{Directory: a.Directory, HTTPClient: i.HTTP, UserAgent: "gatehouse", PollTimeout: PropagationTime}
 	account := acme.Account{TermsOfServiceAgreed: true, PrivateKey: a.Key}
 	if a.Email != "" {
 		account.Contact = []string{"mailto:" + a.Email}

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -41,7 +40,7 @@ func newRequest(t *testing.T, names ...string) *x509.CertificateRequest {
 
 func issuerOf(s *labacme.Server) (*acme.Issuer, *http.Client) {
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: s.HTTPS}}}
-	return &acme.Issuer{HTTP: client, Log: slog.New(slog.DiscardHandler), Resolvers: []string{s.Addr}}, client
+	return &acme.Issuer{HTTP: client, Resolvers: []string{s.Addr}}, client
 }
 
 func updates(t *testing.T, s *labacme.Server, secret string) acme.Provider {

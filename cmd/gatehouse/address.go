@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 
 	"gatehouse/certs"
 )
@@ -16,7 +17,7 @@ import (
 // keepCertificate sets up who keeps the portal's certificate, where the portal has a name.
 func (g *gateway) keepCertificate(context.Context) error {
 	c := &g.Config.Portal
-	if c.Name == "" {
+	if !c.HTTPS() {
 		return nil
 	}
 	var roots *x509.CertPool // nil: the machine's
@@ -25,33 +26,58 @@ func (g *gateway) keepCertificate(context.Context) error {
 		roots.AppendCertsFromPEM(c.CA) // config has seen that it holds certificates
 	}
 	g.certified = make(chan struct{}, 1)
+	tell := func() {
+		select {
+		case g.certified <- struct{}{}:
+		default: // told already
+		}
+	}
+	var source certs.Source = &certs.Files{Certificate: c.Certificate, Key: c.Key}
+	if c.FromCentre {
+		g.ordered = certs.NewCentre(certs.CentreConfig{Dir: g.Config.StateDir, Ask: g.askCertificate, Clock: g.clock, Logger: g.Logger,
+			Changed: func() {
+				if g.keeper.Look() {
+					tell()
+				}
+			}})
+		source = g.ordered
+	}
 	g.keeper = certs.New(certs.Config{
-		Source: &certs.Files{Certificate: c.Certificate, Key: c.Key}, Name: c.Name, Roots: roots, LeaseTime: c.LeaseTime,
-		Clock: g.clock, Logger: g.Logger, Changed: func() {
-			select {
-			case g.certified <- struct{}{}:
-			default: // told already
-			}
-		},
+		Source: source, Name: c.Name, Roots: roots, LeaseTime: c.LeaseTime,
+		Clock: g.clock, Logger: g.Logger, Changed: tell,
 	})
 	return nil
 }
 
+// askCertificate asks the centre about the portal's certificate.
+func (g *gateway) askCertificate(ctx context.Context, csr []byte) (certs.Answer, error) {
+	a, err := g.sync.Certificate(ctx, csr)
+	return certs.Answer{Name: a.Name, Chain: a.Certificate, Wait: time.Duration(a.RetryAfter) * time.Second, Problem: a.Problem}, err
+}
+
 // httpsPort is open on the gateway's zone interfaces; 0: none is.
 func (g *gateway) httpsPort() uint16 {
-	if g.Config.Portal.Name == "" {
+	if !g.Config.Portal.HTTPS() {
 		return 0
 	}
 	return g.Config.Portal.HTTPSPort
 }
 
+// portalName is the portal's DNS name as of now; empty: there is none.
+func (g *gateway) portalName() string {
+	if g.keeper == nil {
+		return ""
+	}
+	return g.keeper.Name()
+}
+
 // authority is NAME or NAME:PORT in the portal's address.
 func (g *gateway) authority() string {
-	c := &g.Config.Portal
-	if c.Name == "" || c.HTTPSPort == 443 {
-		return c.Name
+	name, port := g.portalName(), g.Config.Portal.HTTPSPort
+	if name == "" || port == 443 {
+		return name
 	}
-	return net.JoinHostPort(c.Name, strconv.Itoa(int(c.HTTPSPort)))
+	return net.JoinHostPort(name, strconv.Itoa(int(port)))
 }
 
 // secure tells whether guests' devices accept the portal's certificate now.

@@ -43,7 +43,9 @@ func (g *gateway) tellDNSMasq(announced bool) {
 		own.Addrs = append(own.Addrs, g.addressesIn(z.Name)...)
 	}
 	slices.SortFunc(own.Addrs, netip.Addr.Compare)
-	f.Hosts = []dnsmasq.Host{own}
+	if own.Name != "" {
+		f.Hosts = []dnsmasq.Host{own}
+	}
 	if announced {
 		f.API = "https://" + g.authority() + portal.APIPath
 	}

@@ -71,6 +71,7 @@ type gateway struct {
 	manager  *sessions.Manager
 	visits   *sessions.Visits
 	keeper   *certs.Keeper // nil: the portal has no name
+	ordered  *certs.Centre // nil: its certificate is not the centre's
 	// certified is told of changes of the keeper's state.
 	certified chan struct{}
 	doorways  []*doorway
@@ -216,14 +217,14 @@ const loopback = "lo"
 func (g *gateway) openDoorways(ctx context.Context) error {
 	p := portal.New(portal.Config{
 		Manager: g.manager, Identify: g.identify, Forget: g.forget, Clock: g.clock, Logger: g.Logger,
-		Authority: g.authority(), Secure: g.secure, PortalAddr: g.addressIn, Venues: g.venues(), WISPr: g.wispr(), Step: g.Step,
+		Authority: g.authority, Secure: g.secure, PortalAddr: g.addressIn, Venues: g.venues(), WISPr: g.wispr(), Step: g.Step,
 		Visits: g.visits, After: g.after(),
 	})
 	pages := portalOpener{p, g.Config.Portal.HTTPPort}
 	g.doorways = []*doorway{{iface: loopback, name: "portal", opener: pages, logger: g.Logger}}
 	g.forwarder = dns.New(dns.Config{
 		Upstream: g.Config.DNS.Upstream, Names: g.gardenNames(), Identify: g.stationAt, Learn: g.learn, LearnReach: g.learnReach,
-		Own: g.Config.Portal.Name, OwnAddrs: g.addressesIn,
+		Own: g.portalName, OwnAddrs: g.addressesIn,
 		Clock: g.clock, Logger: g.Logger,
 	})
 	for _, z := range g.Config.Zones {

@@ -40,6 +40,9 @@ func (g *gateway) tasks() []task {
 	if g.keeper != nil {
 		all = append(all, job{"certificate", g.keeper.Run}, job{"announcement", g.announce})
 	}
+	if g.ordered != nil {
+		all = append(all, job{"certificate from the centre", g.ordered.Run})
+	}
 	if g.sync != nil {
 		all = append(all, job{"push", g.push}, job{"pull", g.sync.Puller.Run})
 	}

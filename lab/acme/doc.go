@@ -3,5 +3,5 @@
 //
 // It is reached on loopback, or in the namespace in which it was started, and ends with the test. It fails the test.
 //
-// Entry points: Start, Zone.
+// Entry points: Start, StartAt, Zone.
 package acme

@@ -1,6 +1,7 @@
 package acme
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"net"
@@ -26,18 +27,31 @@ type Zone struct {
 	updates int // that were applied
 }
 
-// StartZone serves a zone on a free port of a loopback address.
+// StartZone serves a zone on a free port of 127.0.0.1.
 func StartZone(t testing.TB, name string) *Zone {
 	t.Helper()
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret)
 	z := &Zone{Name: dns.Fqdn(name), Secret: base64.StdEncoding.EncodeToString(secret), records: make(map[string][]dns.RR)}
-	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	z.Addr = z.serve(t, new(net.ListenConfig))
+	return z
+}
+
+// listener is a namespace.
+type listener interface {
+	Listen(ctx context.Context, network, addr string) (net.Listener, error)
+	ListenPacket(ctx context.Context, network, addr string) (net.PacketConn, error)
+}
+
+// serve answers on a free port of 127.0.0.1 there.
+func (z *Zone) serve(t testing.TB, at listener) (addr string) {
+	t.Helper()
+	tcp, err := at.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	z.Addr = tcp.Addr().String()
-	udp, err := net.ListenPacket("udp", z.Addr)
+	addr = tcp.Addr().String()
+	udp, err := at.ListenPacket(t.Context(), "udp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +65,7 @@ func StartZone(t testing.TB, name string) *Zone {
 		<-started
 		t.Cleanup(func() { _ = s.Shutdown() })
 	}
-	return z
+	return addr
 }
 
 // Refuse makes the server refuse updates, or take them again.
