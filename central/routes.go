@@ -66,6 +66,7 @@ func (s *Server) edgeRoutes() []route {
 	return []route{
 		{"POST", edge.IngestPath, gateway, s.ingest},
 		{"POST", edge.AuthenticatePath, gateway, s.authenticate},
+		{"POST", edge.PasswordPath, gateway, s.changePassword},
 		{"GET", edge.ChangesPath, gateway, s.changes},
 		{"POST", edge.ProofPath, gateway, s.beginProof},
 		{"POST", edge.ProofCheckPath, gateway, s.checkProof},

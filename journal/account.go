@@ -88,6 +88,25 @@ func (j *Journal) PutAccount(ctx context.Context, a sessions.Account) error {
 	return nil
 }
 
+// SetPassword gives an account of the gateway another password hash in the place of old; sessions.ErrNoAccount when it has
+// another one, or there is none of that name.
+func (j *Journal) SetPassword(ctx context.Context, username, old, hash string) error {
+	err := j.db.Write(ctx, func(tx *sql.Tx) error {
+		res, err := tx.Exec("UPDATE accounts SET password_hash = ? WHERE username = ? AND password_hash = ?", hash, username, old)
+		if err != nil {
+			return err
+		}
+		if n, err := res.RowsAffected(); err != nil || n > 0 {
+			return err
+		}
+		return sessions.ErrNoAccount
+	})
+	if err != nil && !errors.Is(err, sessions.ErrNoAccount) {
+		return fmt.Errorf("changing a password: %w", err)
+	}
+	return err
+}
+
 // DeleteAccount forgets an account of the gateway; sessions.ErrNoAccount when there is none of that name.
 func (j *Journal) DeleteAccount(ctx context.Context, username string) error {
 	err := j.db.Write(ctx, func(tx *sql.Tx) error {

@@ -64,3 +64,17 @@ func TestVerifiers(t *testing.T) {
 		t.Errorf("got %v, want ErrNoAccount", err)
 	}
 }
+
+func TestSetPassword(t *testing.T) {
+	j := newJournal(t, Options{})
+	must(t, j.PutAccount(t.Context(), sessions.Account{Username: "ann", PasswordHash: "one", Active: true}))
+	must(t, j.SetPassword(t.Context(), "ann", "one", "two"))
+	for _, v := range [][2]string{{"ann", "one"}, {"nobody", "two"}} {
+		if err := j.SetPassword(t.Context(), v[0], v[1], "three"); !errors.Is(err, sessions.ErrNoAccount) {
+			t.Errorf("%v: %v", v, err)
+		}
+	}
+	if a, err := j.Account(t.Context(), "ann"); err != nil || a.PasswordHash != "two" {
+		t.Errorf("%q, %v", a.PasswordHash, err)
+	}
+}

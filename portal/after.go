@@ -33,6 +33,8 @@ func (p *Portal) afterPages() []page {
 	return []page{
 		{"POST /extend", p.changing("extending", p.extend)},
 		{"POST /pause", p.changing("pausing", p.pause)},
+		{"GET /password", p.password},
+		{"POST /password", p.changePassword},
 		{"POST /resume", p.changing("resuming", p.resume)},
 	}
 }
@@ -155,6 +157,7 @@ func (p *Portal) showStatus(v *visit, code int, view sessions.StationView, probl
 	if view.CanPause {
 		page.Pause = v.zone.MaxPause
 	}
+	page.Password = mayChangePassword(v, s)
 	page.Address = v.base() + "/status"
 	if !isProbe(v.url) {
 		page.URL = v.url

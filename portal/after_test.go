@@ -166,3 +166,55 @@ func TestWantedIsBounded(t *testing.T) {
 		t.Errorf("%d stations, %d addresses of one", len(w.by), len(w.by[phone]))
 	}
 }
+
+func TestPasswordPage(t *testing.T) {
+	b := start(t, nil)
+	var got []string
+	fail := sessions.Reason("")
+	b.manager.renew = func(passwords string) error {
+		got = append(got, passwords)
+		if fail != "" {
+			return &sessions.Refusal{Reason: fail}
+		}
+		return nil
+	}
+	token := b.token()
+	if a := b.get("/password"); a.status != http.StatusSeeOther || a.header.Get("Location") != "/" {
+		t.Errorf("without a session: %d to %q", a.status, a.header.Get("Location"))
+	}
+	s := b.inFor(0, 0)
+	if page := b.get("/status").body; strings.Contains(page, "/password") {
+		t.Error("nobody's session offers to change a password")
+	}
+	s.Source, s.Username = sessions.SourceLocal, "anna"
+	if page := b.get("/status").body; !strings.Contains(page, `href="/password"`) {
+		t.Error("the status page does not lead to the password")
+	}
+	if page := b.get("/password").body; !strings.Contains(page, `name="old"`) || !strings.Contains(page, `autocomplete="new-password"`) {
+		t.Errorf("the page:\n%s", page)
+	}
+	form := values("token", token, "old", "present 1", "new", "changed 1")
+	if a := b.post("/password", "", form); a.status != http.StatusSeeOther || a.header.Get("Location") != "/password?changed=1" {
+		t.Errorf("changed: %d to %q", a.status, a.header.Get("Location"))
+	}
+	if page := b.get("/password?changed=1").body; !strings.Contains(page, "Your password is changed") {
+		t.Errorf("the page after:\n%s", page)
+	}
+	fail = sessions.RefusedCredentials
+	a := b.post("/password", "", form)
+	if a.status != http.StatusOK || !strings.Contains(a.body, "Your present password is not right") || strings.Contains(a.body, "present 1") {
+		t.Errorf("a wrong one: %d\n%s", a.status, a.body)
+	}
+	form.Set("token", "made up")
+	b.post("/password", "", form)
+	if d := cmp.Diff([]string{"false present 1 changed 1", "false present 1 changed 1"}, got); d != "" {
+		t.Errorf("calls (-want +got):\n%s", d)
+	}
+	b.manager.zone.AllowCleartext = false
+	if a := b.get("/password"); a.status != http.StatusSeeOther {
+		t.Errorf("asks for passwords in the clear: %d", a.status)
+	}
+	if strings.Contains(b.log.String(), "present 1") {
+		t.Error("a password is in the log")
+	}
+}

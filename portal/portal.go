@@ -19,6 +19,7 @@ type Manager interface {
 	Login(ctx context.Context, req sessions.LoginRequest) (sessions.Session, error)
 	Logout(ctx context.Context, st sessions.Station, cause sessions.TerminateCause) (sessions.Session, error)
 	Prolong(ctx context.Context, st sessions.Station, addr netip.Addr, nth int) (sessions.Session, error)
+	ChangePassword(ctx context.Context, st sessions.Station, secure bool, present, changed sessions.Password) error
 	Pause(ctx context.Context, st sessions.Station) (sessions.Session, error)
 	Resume(ctx context.Context, st sessions.Station, addr netip.Addr) (sessions.Session, error)
 	View(st sessions.Station) sessions.StationView

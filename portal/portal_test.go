@@ -27,6 +27,7 @@ type manager struct {
 	logout func(context.Context, sessions.Station, sessions.TerminateCause) (sessions.Session, error)
 	begin  func(sessions.ProofRequest) (sessions.Proof, error)
 	ready  func(sessions.Password) (bool, error)
+	renew  func(passwords string) error
 	change func(what string) (sessions.Session, error) // extend, pause, resume
 
 	mu      sync.Mutex
@@ -48,6 +49,10 @@ func (m *manager) Logout(ctx context.Context, st sessions.Station, c sessions.Te
 
 func (m *manager) Prolong(_ context.Context, _ sessions.Station, _ netip.Addr, nth int) (sessions.Session, error) {
 	return m.change(fmt.Sprint("extend ", nth))
+}
+
+func (m *manager) ChangePassword(_ context.Context, _ sessions.Station, secure bool, present, changed sessions.Password) error {
+	return m.renew(fmt.Sprintf("%t %s %s", secure, string(present), string(changed)))
 }
 
 func (m *manager) Pause(context.Context, sessions.Station) (sessions.Session, error) {

@@ -26,9 +26,10 @@ type Config struct {
 	Vouchers  Vouchers  // nil: no vouchers
 	Provers   Provers   // nil: no centre
 	Verifiers Verifiers
-	Trials    Trials  // nil: none are remembered
-	Orders    Orders  // nil: no centre
-	Reaches   Reaches // nil: captive stations have no way out
+	Passwords Passwords // of Local
+	Trials    Trials    // nil: none are remembered
+	Orders    Orders    // nil: no centre
+	Reaches   Reaches   // nil: captive stations have no way out
 	Logger    *slog.Logger
 
 	Zones []Zone

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
 
@@ -85,4 +87,18 @@ func saltAndKey(text string) (salt, key []byte, ok bool) {
 	salt, saltErr := base64.RawStdEncoding.DecodeString(saltText)
 	key, keyErr := base64.RawStdEncoding.DecodeString(keyText)
 	return salt, key, ok && saltErr == nil && keyErr == nil && len(key) >= argonMinKeyLen && len(key) <= argonMaxKeyLen
+}
+
+// minPassword and maxPassword bound what a guest may choose: characters and octets.
+const (
+	minPassword = 8
+	maxPassword = 1024
+)
+
+// WeakPassword tells whether a password is too weak to be chosen by a guest, or is none: NIST SP 800-63B §5.1.1.2 asks for a length
+// and for nothing that makes passwords hard to remember.
+func WeakPassword(username string, p Password) bool {
+	text := string(p)
+	return len(text) > maxPassword || utf8.RuneCountInString(text) < minPassword || !utf8.ValidString(text) ||
+		strings.ContainsFunc(text, unicode.IsControl) || strings.EqualFold(text, username)
 }

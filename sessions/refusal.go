@@ -34,6 +34,7 @@ const (
 	RefusedAnswer        Reason = "wrong_answer"        // the code of a proof; another may be tried
 	RefusedProofOver     Reason = "proof_over"          // a proof's time or tries are used up: begin anew
 	RefusedDenied        Reason = "proof_denied"        // who was asked has said no
+	RefusedWeak          Reason = "weak_password"       // the new password is too short, or the user name
 	RefusedProlong       Reason = "cannot_extend"       // as often as the zone lets guests do it, or nothing to extend
 	RefusedPause         Reason = "cannot_pause"        // the zone does not offer it, or there is no time to be kept
 	RefusedElapsed       Reason = "time_runs_on"        // the plan's time runs from its first use, online or not

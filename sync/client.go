@@ -50,6 +50,11 @@ func (c *client) authenticate(ctx context.Context, r edge.AuthenticateRequest) (
 	return a, c.went(ctx, err)
 }
 
+func (c *client) password(ctx context.Context, r edge.PasswordRequest) (edge.PasswordAnswer, error) {
+	a, err := c.edge.Password(ctx, r)
+	return a, c.went(ctx, err)
+}
+
 func (c *client) beginProof(ctx context.Context, r edge.ProofRequest) (edge.ProofAnswer, error) {
 	a, err := c.edge.BeginProof(ctx, r)
 	return a, c.went(ctx, err)

@@ -104,7 +104,12 @@ func afterSamples(with func(func(*Login)) templ.Component, status Status) []Samp
 	status.Limited, status.Left, status.Warn, status.Prolong = true, 4*time.Minute, true, Prolong{30 * time.Minute, 1}
 	status.Pause, status.RateDown, status.RateUp = 7*24*time.Hour, 20e6, 2500e3
 	status.Address, status.Live = "http://192.0.2.1:2080/status", true
+	status.Password = true
+	password := NewPassword{Page: status.Page, Username: "anna", Token: "sample", URL: status.URL}
+	wrong, done := password, password
+	wrong.Problem, done.Changed = Problem{Reason: sessions.RefusedCredentials}, true
 	samples := []Sample{
+		{"password", password.View()}, {"password-wrong", wrong.View()}, {"password-changed", done.View()},
 		{"status-warning", status.View()},
 		{"login-paused", before(Before{Paused: true, Left: 40 * time.Minute, Kept: 70 * time.Hour})},
 		{"login-ended-extend", before(Before{Cause: sessions.SessionTimeout, Prolong: status.Prolong})},

@@ -60,14 +60,15 @@ type Status struct {
 	RateDown   sessions.BitRate
 	RateUp     sessions.BitRate // zero: no bound
 	Prolong
-	Warn    bool          // little is left
-	Pause   time.Duration // the session can be paused, and is kept for so long; zero: it cannot
-	Address string        // where the page is found again; empty: it is not said
-	Live    bool          // the page is loaded again and again
-	ReadAt  time.Time
-	URL     string // http or https; empty: no link
-	Token   string
-	Problem Problem
+	Warn     bool          // little is left
+	Pause    time.Duration // the session can be paused, and is kept for so long; zero: it cannot
+	Password bool          // the account has one that may be changed here
+	Address  string        // where the page is found again; empty: it is not said
+	Live     bool          // the page is loaded again and again
+	ReadAt   time.Time
+	URL      string // http or https; empty: no link
+	Token    string
+	Problem  Problem
 }
 
 // LoggedOut is the page after a logout.

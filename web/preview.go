@@ -70,5 +70,5 @@ var problemsInOrder = []sessions.Reason{
 	sessions.RefusedTooManyOnline, sessions.RefusedBlocked, sessions.RefusedCode, sessions.RefusedMistyped, sessions.RefusedElsewhere, sessions.RefusedNoAccount,
 	sessions.RefusedClosed, sessions.RefusedTrialUsed, sessions.RefusedTrialFull,
 	sessions.RefusedContact, sessions.RefusedField, sessions.RefusedNotSent, sessions.RefusedAnswer, sessions.RefusedProofOver, sessions.RefusedDenied,
-	sessions.RefusedProlong, sessions.RefusedPause, sessions.RefusedElapsed, sessions.RefusedNotPaused, Internal, FormExpired,
+	sessions.RefusedWeak, sessions.RefusedProlong, sessions.RefusedPause, sessions.RefusedElapsed, sessions.RefusedNotPaused, Internal, FormExpired,
 }
