@@ -24,6 +24,8 @@ type StationOptions struct {
 	// Static are fixed addresses with the gateway's router addresses in Routers; no DHCP, no RA. Empty: DHCP and RA.
 	Static  []netip.Prefix
 	Routers []netip.Addr
+	// Bare gives the station no addresses: something in it looks for them itself.
+	Bare bool
 	// DHCP are more arguments for udhcpc, as in -F name.
 	DHCP []string
 	// NoIPv6 keeps the station from waiting for an IPv6 address, for bridges without RA.
@@ -93,6 +95,9 @@ func (s *Station) settle(ctx context.Context, options StationOptions) error {
 	}
 	if err := s.awaitCable(ctx); err != nil {
 		return err
+	}
+	if options.Bare {
+		return nil
 	}
 	if len(options.Static) > 0 {
 		return s.configure(options)

@@ -45,6 +45,7 @@ iptables-legacy iptables       the backend for old routers
 conntrack    conntrack         what the kernel remembers
 qemu-system-x86_64 qemu-system-x86 another kernel under an emulator
 radclient    freeradius-utils  a NAS that somebody else wrote
+NetworkManager network-manager what a computer makes of a network; inside a station only
 xmllint      libxml2-utils     messages of WISPr against their schema
 '
 
@@ -78,6 +79,12 @@ install() {
 	# A portal that somebody only wants to measure must not begin to catch the machine's own network.
 	case " $* " in *" opennds "*)
 		[ ! -d /etc/systemd/system ] || [ -e /etc/systemd/system/opennds.service ] || ln -s /dev/null /etc/systemd/system/opennds.service ;;
+	esac
+	case " $* " in
+	*" network-manager "*) # it must never take over this machine's own network
+		mkdir -p /etc/systemd/system
+		[ -e /etc/systemd/system/NetworkManager.service ] || ln -s /dev/null /etc/systemd/system/NetworkManager.service
+		;;
 	esac
 	DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 install --no-install-recommends "$@"
 }
