@@ -50,6 +50,7 @@ type Portal struct {
 	FromCentre       bool   // the certificate, and with it the name, comes from the centre instead
 	CAFile           string
 	CA               []byte        // PEM, read from CAFile by Load; nil: the machine's
+	DNSMasqDir       string        // of the two files that dnsmasq is pointed at
 	LeaseTime        time.Duration // the longest that the router's DHCP server gives out in a zone
 }
 

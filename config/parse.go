@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -94,6 +95,7 @@ func parseConfig(s *section, hostname string) *Config {
 	}
 	c.Firewall = parseFirewall(s)
 	c.Portal = parsePortal(s)
+	c.Portal.DNSMasqDir = cmp.Or(c.Portal.DNSMasqDir, filepath.Join(c.RuntimeDir, "dnsmasq"))
 	c.DNS = parseDNS(s, &c.Portal)
 	c.Centre = parseCentre(s)
 	if c.Portal.FromCentre && c.Centre == nil {

@@ -47,6 +47,7 @@ func parseCertificate(s *section, p *Portal) {
 	}
 	p.Key = absolute(s, "key", "")
 	p.CAFile = absolute(s, "ca_file", "")
+	p.DNSMasqDir = absolute(s, "dnsmasq_dir", "")
 	p.LeaseTime = s.span("lease_time", defaultLeaseTime, 2*time.Minute)
 	switch {
 	case p.FromCentre && p.Name != "":

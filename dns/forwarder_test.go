@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -67,6 +68,13 @@ func newBench(t *testing.T, resolve func(query []byte) []byte) *bench {
 	b.forwarder = New(Config{
 		Upstream: netip.MustParseAddrPort(upstream),
 		Names:    map[string][]string{"guest": {"pay.example", "*.shop.example"}},
+		Own:      "wifi.example.com",
+		OwnAddrs: func(zone string) []netip.Addr {
+			if zone != "guest" {
+				return nil
+			}
+			return []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("fd00::1")}
+		},
 		Identify: func(a netip.Addr) (sessions.Station, bool) {
 			return sessions.Station{Zone: "guest", MAC: sessions.MAC{2, 0, 0, 0, 0, a.As4()[3]}}, true
 		},
@@ -431,6 +439,54 @@ func TestAccount(t *testing.T) {
 	}
 	if len(s.of) > maxStations+1 {
 		t.Errorf("%d stations are remembered", len(s.of))
+	}
+}
+
+// TestOwnName: the portal's name is answered here, in both families, and whatever else is asked of it has an empty answer; names
+// like it are the resolver's.
+func TestOwnName(t *testing.T) {
+	var asked atomic.Int32
+	b := newBench(t, func(q []byte) []byte { asked.Add(1); return answer(q) })
+	for _, c := range []struct {
+		name string
+		kind dnsmessage.Type
+		want []string
+	}{
+		{"wifi.example.com.", dnsmessage.TypeA, []string{"192.0.2.1"}},
+		{"WiFi.Example.COM.", dnsmessage.TypeAAAA, []string{"2001:db8::1", "fd00::1"}},
+		{"wifi.example.com.", dnsmessage.TypeHTTPS, nil},
+		{"wifi.example.com.", dnsmessage.TypeTXT, nil},
+	} {
+		for _, network := range []string{"udp", "tcp"} {
+			var m dnsmessage.Message
+			if err := m.Unpack(b.ask(network, "127.0.0.2", query(c.name, c.kind))); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, r := range m.Answers {
+				switch body := r.Body.(type) {
+				case *dnsmessage.AResource:
+					got = append(got, netip.AddrFrom4(body.A).String())
+				case *dnsmessage.AAAAResource:
+					got = append(got, netip.AddrFrom16(body.AAAA).String())
+				}
+				if r.Header.TTL != ownTTL || r.Header.Name.String() != c.name {
+					t.Errorf("%s %s: record %+v", c.name, c.kind, r.Header)
+				}
+			}
+			if d := cmp.Diff(c.want, got); d != "" || m.RCode != dnsmessage.RCodeSuccess || m.ID != 0x1234 || !m.Response || len(m.Questions) != 1 {
+				t.Errorf("%s %s over %s: %v (-want +got):\n%s", c.name, c.kind, network, m.Header, d)
+			}
+		}
+	}
+	if n := asked.Load(); n != 0 {
+		t.Errorf("the resolver was asked %d times for the portal's name", n)
+	}
+	for _, name := range []string{"x.wifi.example.com.", "wifi.example.com.evil.example.", "wifi.example."} {
+		if b.ask("udp", "127.0.0.2", query(name, dnsmessage.TypeA)); asked.Load() == 0 {
+			t.Errorf("%s was not passed on", name)
+		}
+		asked.Store(0)
 	}
 }
 

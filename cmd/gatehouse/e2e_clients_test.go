@@ -233,7 +233,7 @@ func TestSystems(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			p := s.start(t)
 			if what == "by name" {
-				s.says(t, p, "announced=true")
+				s.says(t, p, "dnsmasq is told where the portal is\" announced=true")
 			}
 			st, err := s.AddStation(t.Context(), lab.StationOptions{DHCP: []string{"-O", "114"}})
 			if err != nil {

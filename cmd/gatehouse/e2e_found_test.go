@@ -32,8 +32,13 @@ const (
 func newSecureSite(t *testing.T, notAfter time.Time, zone, more string) *site {
 	t.Helper()
 	dir := t.TempDir()
-	s := newSiteWith(t, dir, lab.Options{DNSMasq: []string{"addn-hosts=" + dir + "/run/dnsmasq/hosts", "dhcp-optsfile=" + dir + "/run/dnsmasq/dhcp-options",
-		"dhcp-range=" + lab.GuestNet6[:len(lab.GuestNet6)-3] + ",ra-stateless"},
+	return newSecureSiteIn(t, dir, notAfter, zone, more, "addn-hosts="+dir+"/run/dnsmasq/hosts")
+}
+
+func newSecureSiteIn(t *testing.T, dir string, notAfter time.Time, zone, more string, dnsmasq ...string) *site {
+	t.Helper()
+	s := newSiteWith(t, dir, lab.Options{DNSMasq: append(dnsmasq, "dhcp-optsfile="+dir+"/run/dnsmasq/dhcp-options",
+		"dhcp-range="+lab.GuestNet6[:len(lab.GuestNet6)-3]+",ra-stateless"),
 		ExtraBridges: []lab.Bridge{{Name: "br-other", Net4: netip.MustParsePrefix("192.168.90.1/24"), DHCP: true}}})
 	s.certify(t, notAfter, portalName)
 	s.write(t, "gatehouse.toml", s.settings(zone)+fmt.Sprintf("[portal]\nname = %q\ncertificate = %q\nkey = %q\nca_file = %q\nlease_time = '1h'\n%s",
@@ -163,7 +168,19 @@ func (s *site) login(t *testing.T, g *venue.Guest) {
 func TestAnnounced(t *testing.T) {
 	s := newSecureSite(t, time.Now().Add(2*time.Hour), "", "")
 	p := s.start(t)
-	s.says(t, p, "dnsmasq is told where the portal is\" announced=true")
+	told := func(announced bool, times int) { // dnsmasq
+		t.Helper()
+		line := fmt.Sprintf("dnsmasq is told where the portal is\" announced=%v", announced)
+		if err := lab.WaitFor(t.Context(), 20*time.Second, func() error {
+			if n := strings.Count(p.Log(), line); n < times {
+				return fmt.Errorf("announced=%v was told %d times, not %d:\n%s", announced, n, times, p.Log())
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told(true, 1)
 	option := func(bridge string) string {
 		t.Helper()
 		st, err := s.AddStation(t.Context(), lab.StationOptions{Bridge: bridge, NoIPv6: true, DHCP: []string{"-O", "114"}})
@@ -182,7 +199,7 @@ func TestAnnounced(t *testing.T) {
 		t.Errorf("DHCPv6 option 103 is %q", got)
 	}
 	s.certify(t, time.Now().Add(59*time.Minute), portalName) // good now, but not for a lease of 1 h
-	s.says(t, p, "announced=false")
+	told(false, 2)
 	if got := option(""); got != "" {
 		t.Errorf("with a certificate that ends before a lease option 114 is %q", got)
 	}
@@ -190,14 +207,7 @@ func TestAnnounced(t *testing.T) {
 		t.Errorf("the API is gone too early: %+v %v", got, err)
 	}
 	s.certify(t, time.Now().Add(2*time.Hour), portalName)
-	if err := lab.WaitFor(t.Context(), 15*time.Second, func() error {
-		if n := strings.Count(p.Log(), "announced=true"); n < 3 {
-			return fmt.Errorf("not announced again:\n%s", p.Log())
-		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
+	told(true, 2)
 	if got := option(""); got != portalAPI {
 		t.Errorf("with a new certificate option 114 is %q", got)
 	}
@@ -206,6 +216,26 @@ func TestAnnounced(t *testing.T) {
 	}
 	if got := option(""); got != "" {
 		t.Errorf("with the daemon stopped option 114 is %q", got)
+	}
+}
+
+// TestNotAnnouncedByAnUnknownName: where guests who are logged in would not find the portal by its name, DHCP does not tell it.
+func TestNotAnnouncedByAnUnknownName(t *testing.T) {
+	s := newSecureSiteIn(t, t.TempDir(), time.Now().Add(24*time.Hour), "", "")
+	p := s.start(t)
+	s.says(t, p, "the router's resolver does not lead to the portal by its name")
+	st, err := s.AddStation(t.Context(), lab.StationOptions{NoIPv6: true, DHCP: []string{"-O", "114"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := st.Option114(); got != "" {
+		t.Errorf("option 114 is %q", got)
+	}
+	if got, err := askAPI(surfer((&venue.Venue{Lab: s.Lab}).GuestAt(st), "4", lab.GuestGateway4)); err != nil || !got.Captive {
+		t.Errorf("captive stations find it all the same: %+v %v", got, err)
+	}
+	if err := p.Terminate(); err != nil {
+		t.Errorf("stopping: %v\n%s", err, p.Log())
 	}
 }
 
