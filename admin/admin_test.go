@@ -165,6 +165,7 @@ func serve(t *testing.T) (path string, g *gateway, c *clock.Fake) {
 	server := NewServer(Config{
 		Listener: l, Clock: c, Sessions: g, Accounts: g, Access: g, Extend: g, Visits: g, Pause: g, Logger: slog.New(slog.DiscardHandler),
 		Outbox: func(context.Context) (int, error) { return 7, nil },
+		Portal: func() Portal { return Portal{URL: "https://wifi.example/", Announced: true} },
 		Bandwidth: func(zone string) []Bandwidth {
 			return []Bandwidth{{Way: "down", Mechanism: "htb", Why: "of the queue of " + zone}}
 		},
@@ -204,6 +205,7 @@ func TestStatus(t *testing.T) {
 	}
 	want := Status{
 		Version: "1.2.3", NASID: "lobby-1", Uptime: 42, Stations: 2, Sessions: 1, Outbox: 7,
+		Portal: Portal{URL: "https://wifi.example/", Announced: true},
 		Zones: []Zone{{Name: "guest", Methods: []sessions.Method{sessions.MethodPassword}, Sessions: 1,
 			Bandwidth:  []Bandwidth{{Way: "down", Mechanism: "htb", Why: "of the queue of guest"}},
 			Isolation:  []Isolation{{Interface: "br-guest", Mechanism: "ports", Why: "of the ports of guest"}},

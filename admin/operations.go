@@ -20,7 +20,7 @@ func (s *Server) status(ctx context.Context, _ none) (Status, error) {
 	running := s.cfg.Sessions.Sessions()
 	st := Status{
 		Version: s.cfg.Version, NASID: s.cfg.NASID, Uptime: seconds(s.cfg.Clock.Mono() - s.started),
-		Stations: len(s.cfg.Sessions.Stations()), Sessions: len(running), Outbox: outbox, Zones: s.zones(running), Firewall: s.cfg.Firewall,
+		Stations: len(s.cfg.Sessions.Stations()), Sessions: len(running), Outbox: outbox, Zones: s.zones(running), Firewall: s.cfg.Firewall, Portal: s.cfg.Portal(),
 	}
 	if s.cfg.Centre != nil {
 		c, err := s.cfg.Centre(ctx)

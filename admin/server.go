@@ -52,9 +52,11 @@ type Config struct {
 	Logger  *slog.Logger
 
 	Firewall Firewall
-	Version  string
-	NASID    string
-	Zones    []Zone // names, methods and the names of interfaces
+	// Portal is where guests find the portal now.
+	Portal  func() Portal
+	Version string
+	NASID   string
+	Zones   []Zone // names, methods and the names of interfaces
 }
 
 // Server answers on the control socket. It is a Task.

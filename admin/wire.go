@@ -39,6 +39,7 @@ type Status struct {
 	Zones    []Zone `json:"zones"`
 	// Firewall is what keeps guests out.
 	Firewall Firewall `json:"firewall"`
+	Portal   Portal   `json:"portal"`
 	Centre   *Centre  `json:"centre"` // null: the gateway stands alone
 }
 
@@ -46,6 +47,15 @@ type Status struct {
 type Firewall struct {
 	Backend string `json:"backend"` // nftables or iptables
 	Why     string `json:"why"`
+}
+
+// Portal is where guests find the portal.
+type Portal struct {
+	// URL is its address by name; empty: it is plain HTTP at the gateway's address in each zone.
+	URL       string    `json:"url"`
+	Until     time.Time `json:"until,omitzero"` // the end of its certificate
+	Announced bool      `json:"announced"`      // by DHCP
+	Why       string    `json:"why,omitempty"`  // there is no address by name
 }
 
 // The states of an interface.

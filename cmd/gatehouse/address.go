@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"gatehouse/admin"
 	"gatehouse/certs"
 )
 
@@ -82,6 +83,19 @@ func (g *gateway) authority() string {
 
 // secure tells whether guests' devices accept the portal's certificate now.
 func (g *gateway) secure() bool { return g.keeper != nil && g.keeper.State().Good }
+
+// portalStatus is where guests find the portal now.
+func (g *gateway) portalStatus() admin.Portal {
+	if g.keeper == nil {
+		return admin.Portal{Why: "portal.name is not set"}
+	}
+	s := g.keeper.State()
+	p := admin.Portal{Until: s.NotAfter, Announced: g.announced.Load(), Why: s.Wrong}
+	if s.Good {
+		p.URL = "https://" + g.authority() + "/"
+	}
+	return p
+}
 
 // addressIn is an address of the gateway in the zone that a browser can be sent to; IPv4 where there is one.
 func (g *gateway) addressIn(zone string) netip.Addr {

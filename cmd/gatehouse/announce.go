@@ -90,6 +90,7 @@ func (g *gateway) tellDNSMasq(announced bool) {
 	if announced {
 		f.API = "https://" + g.authority() + portal.APIPath
 	}
+	g.announced.Store(announced)
 	changed, err := f.Write()
 	if err == nil && !changed {
 		return

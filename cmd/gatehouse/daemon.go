@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -74,6 +75,7 @@ type gateway struct {
 	ordered  *certs.Centre // nil: its certificate is not the centre's
 	// certified is told of changes of the keeper's state.
 	certified chan struct{}
+	announced atomic.Bool // by DHCP
 	doorways  []*doorway
 	forwarder *dns.Forwarder
 

@@ -43,6 +43,7 @@ func printStatus(w io.Writer, st admin.Status) {
 	}
 	table(w, rows)
 	fmt.Fprintf(w, "\nfirewall: %s (%s)\n", st.Firewall.Backend, plain(st.Firewall.Why))
+	printPortal(w, &st.Portal)
 	for _, z := range st.Zones {
 		for _, b := range z.Bandwidth {
 			fmt.Fprintf(w, "bandwidth %s in %s: %s (%s)\n", b.Way, z.Name, b.Mechanism, plain(b.Why))
@@ -54,6 +55,17 @@ func printStatus(w io.Writer, st admin.Status) {
 		}
 	}
 	printCentre(w, st.Centre, st.Outbox)
+}
+
+func printPortal(w io.Writer, p *admin.Portal) {
+	switch {
+	case p.URL == "":
+		fmt.Fprintf(w, "portal: plain HTTP, by address (%s)\n", plain(p.Why))
+	case p.Announced:
+		fmt.Fprintf(w, "portal: %s, certificate until %s, announced by DHCP\n", p.URL, p.Until.Format(time.DateOnly))
+	default:
+		fmt.Fprintf(w, "portal: %s, certificate until %s, not announced by DHCP\n", p.URL, p.Until.Format(time.DateOnly))
+	}
 }
 
 func printCentre(w io.Writer, c *admin.Centre, outbox int) {

@@ -94,7 +94,7 @@ func (g *gateway) drain(ctx context.Context) {
 func (g *gateway) adminConfig() admin.Config {
 	c := admin.Config{
 		Listener: g.control, Clock: g.clock, Sessions: g.manager, Extend: g.manager, Visits: g.visits, Pause: g.manager, Accounts: g.journal, Access: g.manager, Consents: g.journal, Outbox: g.journal.Depth, Facts: g.facts, Gardens: g.gardens,
-		Bandwidth: g.bandwidth, Isolation: g.isolation, Logger: g.Logger, Firewall: g.backend, Version: versionName(), NASID: g.Config.NASID,
+		Bandwidth: g.bandwidth, Isolation: g.isolation, Logger: g.Logger, Firewall: g.backend, Portal: g.portalStatus, Version: versionName(), NASID: g.Config.NASID,
 	}
 	for _, z := range g.Config.Zones {
 		zone := admin.Zone{Name: z.Name, Methods: z.Methods}
