@@ -68,7 +68,7 @@ func newBench(t *testing.T, resolve func(query []byte) []byte) *bench {
 	b.forwarder = New(Config{
 		Upstream: netip.MustParseAddrPort(upstream),
 		Names:    map[string][]string{"guest": {"pay.example", "*.shop.example"}},
-		Own:      "wifi.example.com",
+		Own:      func() string { return "wifi.example.com" },
 		OwnAddrs: func(zone string) []netip.Addr {
 			if zone != "guest" {
 				return nil

@@ -85,7 +85,9 @@ func (g *gateway) tellDNSMasq(announced bool) {
 	}
 	slices.SortFunc(own.Addrs, netip.Addr.Compare)
 	if own.Name != "" {
+		if own.Name != "" { // the centre may not have given one yet
 		f.Hosts = []dnsmasq.Host{own}
+	}
 	}
 	if announced {
 		f.API = "https://" + g.authority() + portal.APIPath
