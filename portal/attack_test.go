@@ -36,6 +36,10 @@ func startAll(t *testing.T) (b *bench, changes *int) {
 		*changes++
 		return sessions.Session{}, &sessions.Refusal{Reason: sessions.RefusedNotLoggedIn}
 	}
+	b.manager.renew = func(string) error {
+		*changes++
+		return &sessions.Refusal{Reason: sessions.RefusedCredentials}
+	}
 	b.manager.begin = func(sessions.ProofRequest) (sessions.Proof, error) {
 		*changes++
 		return sessions.Proof{}, &sessions.Refusal{Reason: sessions.RefusedCentreAway}
@@ -122,6 +126,7 @@ func TestSecretsStayOut(t *testing.T) {
 	fault := func() (sessions.Session, error) { return sessions.Session{}, errors.New("disk full") }
 	b.manager.login = func(context.Context, sessions.LoginRequest) (sessions.Session, error) { return fault() }
 	b.manager.change = func(string) (sessions.Session, error) { return fault() }
+	b.manager.renew = func(string) error { return errors.New("disk full") }
 	b.manager.begin = func(sessions.ProofRequest) (sessions.Proof, error) { return sessions.Proof{}, errors.New("disk full") }
 	for _, path := range b.patterns("POST") {
 		for _, m := range b.manager.zone.Methods {

@@ -132,7 +132,7 @@ func (p *Portal) finish(v *visit, b proof, answer sessions.Password) (int, web.P
 	}
 	p.proofs.drop(v.station)
 	p.forget(v)
-	p.answerDone(v, "/status")
+	p.answerIn(v)
 	return 0, web.Problem{}
 }
 
