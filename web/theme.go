@@ -22,11 +22,11 @@ type ThemeSpec struct {
 	Texts map[string]any
 }
 
-// What a theme may weigh, in octets: with everything on, the login page stays below 30 KB.
+// What a theme may weigh, in octets: with everything on, the login page stays below 30 KB. The picture behind it comes later, on top.
 const (
-	maxLogo       = 8 << 10
+	maxLogo       = 5 << 10
 	maxBackground = 200 << 10
-	maxStyle      = 4 << 10
+	maxStyle      = 2 << 10
 )
 
 // Theme is a checked ThemeSpec. Nil is our own look.

@@ -22,7 +22,7 @@ const brandingFile = "branding.json"
 const (
 	brandingAgain = 24 * time.Hour // how often the centre is asked
 	brandingRetry = 5 * time.Minute
-	maxBrandLogo  = 8 << 10
+	maxBrandLogo  = 5 << 10
 )
 
 // branding is how the organisation looks to whom this gateway belongs, where its operator has said nothing himself.
