@@ -58,7 +58,8 @@ func PreviewOf(venue Venue, l Locale) []Sample {
 // allWays are all that a zone may offer at once.
 func allWays() []Way {
 	return []Way{
-		Click{TermsVersion: "2026-11"}, Password{}, Voucher{}, Trial{TermsVersion: "2026-11", Time: 15 * time.Minute},
+		Click{TermsVersion: "2026-11"}, Password{}, Voucher{}, Token{}, Trial{TermsVersion: "2026-11", Time: 15 * time.Minute},
+		Contact{By: sessions.MethodEmail}, Contact{By: sessions.MethodSMS}, Register{}, Sponsor{},
 	}
 }
 

@@ -76,7 +76,11 @@ func TestPageWeight(t *testing.T) {
 	for _, l := range Locales() {
 		for _, s := range Preview(l) {
 			page := render(t, s.Page)
-			if len(page) > 15_000 {
+			most := 15_000
+			if s.Name == "login-all" { // no house offers all, and a theme has to find room beside it
+				most = 21_000
+			}
+			if len(page) > most {
 				t.Errorf("%s.%s: %d bytes", s.Name, l, len(page))
 			}
 			if m := outside.FindString(page); m != "" {

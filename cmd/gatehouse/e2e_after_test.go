@@ -211,4 +211,3 @@ func TestBrowserAfter(t *testing.T) {
 		})
 	}
 }
-

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"gatehouse/lab"
@@ -23,7 +25,7 @@ func TestBrowser(t *testing.T) {
 	addAccount(t, v, "ann", "correct horse")
 	for _, o := range []browser.Options{
 		{},
-		{Dark: true, NoScript: true},
+		{Dark: true, NoScript: true, Language: "ar"},
 		{Width: 1280, Height: 800, NoScript: true},
 		{Width: 1280, Height: 800, Dark: true},
 	} {
@@ -37,7 +39,7 @@ func TestBrowser(t *testing.T) {
 			b.Fill("#username", "ann")
 			b.Fill("#password", "wrong")
 			b.Click(logIn)
-			b.WantText("#problem", "password")
+			b.See("#problem")
 			b.Check("2-error")
 			b.Fill("#password", "correct horse") // the user name is still there
 			b.Click(logIn)
@@ -59,7 +61,7 @@ func TestBrowser(t *testing.T) {
 
 const (
 	logIn  = "#password ~ button"
-	logOut = `form[action="/logout"] button`
+	logOut = `form[action^="/logout"] button`
 )
 
 // newGuest is a station for a browser.
@@ -70,4 +72,57 @@ func newGuest(t *testing.T, v *venue.Venue) *venue.Guest {
 		t.Fatal(err)
 	}
 	return g
+}
+
+// TestLanguageAndTheme has a guest choose a language by hand, without JavaScript and cookies, in a house with a look of its own: both
+// stay with him through the terms and the login.
+func TestLanguageAndTheme(t *testing.T) {
+	lab.RequireKernel(t)
+	browser.Require(t)
+	v := newVenue(t, venue.Options{Zone: `
+methods = ["password", "click", "voucher"]
+terms = "Be kind."
+allow_cleartext = true
+[zone.theme]
+accent = "#7a1f2b"
+background = "#e9eef2"
+style = "` + write(t, "style.css", "h1{font-style:italic}") + `"
+logo = "` + write(t, "logo.svg", drawing) + `"
+[zone.theme.texts.ja.common]
+go_online = "つなぐ"
+`})
+	b := browser.Open(t, browser.Options{Host: newGuest(t, v).Host, NoScript: true})
+	b.Go(probe)
+	b.See("#way-click") // one of three: folded
+	b.WantLight(maxPage)
+	b.Check("1-login")
+	b.Click("footer summary")
+	b.Check("2-languages")
+	b.Click("footer button[lang=ja]")
+	b.WantText("footer summary", "日本語")
+	b.Click("#way-click summary")
+	b.Check("3-japanese")
+	b.Click(`#way-click a[href^="/terms"]`)
+	b.WantPath("/terms")
+	b.Check("4-terms")
+	b.Click("main .button")
+	b.Click("#way-click summary")
+	b.WantText("#way-click button", "つなぐ")
+	b.Click("#accept")
+	b.Click("#way-click button")
+	b.See(logOut)
+	if got := b.Value("html", "lang"); got != "ja" {
+		t.Errorf("after the login the language is %q", got)
+	}
+	b.Check("5-status")
+}
+
+// write makes a file and returns its path.
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

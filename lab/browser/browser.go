@@ -210,12 +210,15 @@ func (b *Browser) do(what string, actions ...chromedp.Action[chromedp.Void]) {
 	get(b, what, chromedp.Steps(actions...))
 }
 
-// get is what an action yields.
+// get is what an action yields. An element that was there goes away when the next page comes: then it is looked for again.
 func get[T any](b *Browser, what string, action chromedp.Action[T]) T {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	v, err := chromedp.Run(ctx, action)
+	for err != nil && ctx.Err() == nil && strings.Contains(err.Error(), "No node with given id") {
+		v, err = chromedp.Run(ctx, action)
+	}
 	if err != nil {
 		b.fatalf("%s: %v", what, err)
 	}
