@@ -32,6 +32,9 @@ func checkLabel(username string) error {
 	if username == "" || len(username) > maxUsername || bad || !utf8.ValidString(username) || strings.TrimSpace(username) != username {
 		return &Error{Code: CodeInvalid, Message: "a user name has 1 to 253 printable octets and no space at its ends"}
 	}
+	if _, stay := sessions.StayID(username); stay {
+		return &Error{Code: CodeInvalid, Message: "user names of that form are those of guests in rooms"}
+	}
 	return nil
 }
 

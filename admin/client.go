@@ -113,6 +113,16 @@ func (c *Client) RemoveAccount(ctx context.Context, username string) error {
 	return err
 }
 
+// ImportRooms replaces the list of who stays in which room.
+func (c *Client) ImportRooms(ctx context.Context, in ImportRoomsRequest) (ImportedRooms, error) {
+	return call[ImportedRooms](ctx, c, http.MethodPost, "/rooms/import", in)
+}
+
+// Rooms are all stays, by their rooms.
+func (c *Client) Rooms(ctx context.Context) ([]Stay, error) {
+	return call[[]Stay](ctx, c, http.MethodGet, "/rooms", nil)
+}
+
 // CreateVouchers makes a batch. Its codes are in the answer, and nowhere else.
 func (c *Client) CreateVouchers(ctx context.Context, in CreateVouchersRequest) (VoucherBatch, error) {
 	return call[VoucherBatch](ctx, c, http.MethodPost, "/vouchers/create", in)

@@ -40,7 +40,9 @@ type Config struct {
 	Outbox   func(ctx context.Context) (int, error)    // records that the centre has not merged yet
 	Centre   func(ctx context.Context) (Centre, error) // nil: the gateway stands alone
 	Facts    func(sessions.Station) Facts              // what a station said of itself
-	Vouchers Vouchers                                  // nil: they are the centre's
+	Rooms    Rooms
+	TimeZone *time.Location // of dates that name none; default: the machine's
+	Vouchers Vouchers       // nil: they are the centre's
 	// VoucherNow is how a voucher stands.
 	VoucherNow func(context.Context, sessions.KnownVoucher) (sessions.Voucher, sessions.VoucherState, error)
 	// Bandwidth tells how the rates of a zone are held.
@@ -124,6 +126,8 @@ func (s *Server) routes() http.Handler {
 	handle(mux, "POST /accounts/add", s.accountAdd)
 	handle(mux, "POST /accounts/passwd", s.accountPasswd)
 	handle(mux, "POST /accounts/remove", s.accountRemove)
+	handle(mux, "GET /rooms", s.rooms)
+	handle(mux, "POST /rooms/import", s.roomsImport)
 	handle(mux, "GET /vouchers", s.voucherBatches)
 	handle(mux, "POST /vouchers/create", s.vouchersCreate)
 	handle(mux, "POST /vouchers/list", s.vouchersList)
@@ -138,7 +142,7 @@ func (s *Server) routes() http.Handler {
 type none struct{}
 
 // maxRequest is the largest request body, in octets.
-const maxRequest = 64 << 10
+const maxRequest = 1 << 20
 
 // handle turns an operation into a handler: JSON in, JSON or *Error out.
 func handle[In, Out any](mux *http.ServeMux, pattern string, do func(context.Context, In) (Out, error)) {

@@ -120,6 +120,7 @@ func waysIn() []string {
 		string(sessions.MethodPassword),
 		string(sessions.MethodVoucher),
 		string(sessions.MethodToken),
+		string(sessions.MethodRoom),
 		string(sessions.MethodTrial),
 		string(sessions.MethodEmail),
 		string(sessions.MethodSMS),

@@ -13,8 +13,12 @@ import (
 
 const accountColumns = "username, password_hash, active, expiration, class, limits"
 
-// Account returns the gateway's own account of exactly that name; sessions.ErrNoAccount when there is none.
+// Account returns the gateway's own account of exactly that name, or that of a stay; sessions.ErrNoAccount when there is none.
 func (j *Journal) Account(ctx context.Context, username string) (sessions.Account, error) {
+	if id, ok := sessions.StayID(username); ok {
+		s, err := j.stay(ctx, "id = ?", id)
+		return s.Account(), err
+	}
 	row := j.db.Read().QueryRowContext(ctx, "SELECT "+accountColumns+" FROM accounts WHERE username = ?", username)
 	a, err := scanAccount(row)
 	if errors.Is(err, sql.ErrNoRows) {

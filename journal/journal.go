@@ -42,9 +42,12 @@ var schema0009 string
 //go:embed schema/0010.sql
 var schema0010 string
 
+//go:embed schema/0011.sql
+var schema0011 string
+
 func schema() []sqlite.Step {
 	return []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}, {SQL: schema0003}, {SQL: schema0004}, {SQL: schema0005}, {SQL: schema0006}, {SQL: schema0007}, {SQL: schema0008}, {SQL: schema0009},
-		{SQL: schema0010}}
+		{SQL: schema0010}, {SQL: schema0011}}
 }
 
 // The points at which Options.Step is called, on the goroutine that commits.
@@ -87,6 +90,7 @@ var (
 	_ sessions.Orders    = (*Journal)(nil)
 	_ sessions.Trials    = (*Journal)(nil)
 	_ sessions.Vouchers  = (*Journal)(nil)
+	_ sessions.Stays     = (*Journal)(nil)
 )
 
 // Open opens the journal in the file path, or makes it. It looks through the whole file: the error wraps sqlite.ErrDamaged

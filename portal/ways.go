@@ -24,6 +24,7 @@ func (p *Portal) ways() map[sessions.Method]way {
 		sessions.MethodPassword: {offer: offerPassword, request: passwordRequest, secret: true},
 		sessions.MethodVoucher:  {offer: p.offerVoucher, request: voucherRequest},
 		sessions.MethodToken:    {offer: offerToken, request: tokenRequest, secret: true},
+		sessions.MethodRoom:     {offer: offerRoom, request: roomRequest, secret: true},
 		sessions.MethodTrial:    {offer: offerTrial, request: clickRequest},
 		sessions.MethodEmail:    {offer: offerContact(sessions.MethodEmail)},
 		sessions.MethodSMS:      {offer: offerContact(sessions.MethodSMS)},

@@ -16,6 +16,9 @@ func (m *Manager) authenticate(ctx context.Context, c Credentials, st Station) (
 		return Account{}, &Refusal{Reason: RefusedCredentials}
 	}
 	a, err := m.cfg.Local.Account(ctx, c.Username)
+	if err == nil && a.PasswordHash == "" { // a stay, which nobody has a password for
+		err = ErrNoAccount
+	}
 	if err == nil {
 		ok, err := m.checkPassword(ctx, a.PasswordHash, c.Password)
 		if err == nil && !ok {

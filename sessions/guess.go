@@ -18,6 +18,10 @@ var (
 	guessPerZone    = guessRate{burst: 500, interval: 200 * time.Millisecond}
 	// Codes of vouchers: 8,740 a day, which decision 0021 reckons with.
 	guessCodesPerZone = guessRate{burst: 100, interval: 10 * time.Second}
+	// Names of guests: a family name is no password. One station alone uses up neither its neighbour's room nor the zone.
+	guessNamesPerStation = guessRate{burst: 5, interval: 2 * time.Minute}
+	guessNamesPerRoom    = guessRate{burst: 10, interval: time.Minute}
+	guessNamesPerZone    = guessCodesPerZone
 	// Proofs that are begun. The centre has limits of its own.
 	proofsPerStation = guessRate{burst: 8, interval: 30 * time.Second}
 	proofsPerZone    = guessRate{burst: 100, interval: time.Second}
@@ -40,6 +44,10 @@ func guessKeys(st Station, username string) []guessKey {
 
 func codeGuessKeys(st Station) []guessKey {
 	return []guessKey{{"station " + st.String(), guessPerStation}, {"codes " + st.Zone, guessCodesPerZone}}
+}
+
+func roomGuessKeys(st Station, room string) []guessKey {
+	return []guessKey{{"names " + st.String(), guessNamesPerStation}, {"room " + st.Zone + " " + room, guessNamesPerRoom}, {"rooms " + st.Zone, guessNamesPerZone}}
 }
 
 // guessLimit remembers per key the theoretical arrival time of GCRA, in Mono.

@@ -21,6 +21,8 @@ type LoginRequest struct {
 	Code          Password    // what was typed for MethodVoucher; for MethodPassword the same in both fields does
 	Credentials   Credentials // for MethodPassword; for MethodToken its two codes; for MethodAdmin only the user name to account under
 	Proof         Password    // ticket of a Proof that Code answers, for the ways in that the centre proves
+	Room          string      // for MethodRoom, as typed
+	GuestName     Password    // for MethodRoom: nobody's business, so it never shows in a log
 	AcceptedTerms string      // version of the terms that the guest accepted, where the zone demands it
 	Terms         Shown       // what he accepted
 	Secure        bool        // the request came over TLS
@@ -142,6 +144,8 @@ func (m *Manager) authorize(ctx context.Context, zone *Zone, req LoginRequest) (
 		return m.proven(ctx, req, m.authenticate)
 	case req.Method == MethodToken:
 		return m.proven(ctx, req, m.byToken)
+	case req.Method == MethodRoom:
+		return m.byRoom(ctx, req)
 	case req.Method == MethodVoucher:
 		return m.redeem(ctx, req)
 	case byCentre[req.Method]:

@@ -24,6 +24,7 @@ type Config struct {
 	Mirror    Accounts  // nil: no centre
 	Authority Authority // nil: no centre
 	Vouchers  Vouchers  // nil: no vouchers
+	Stays     Stays     // nil: no list of rooms
 	Provers   Provers   // nil: no centre
 	Verifiers Verifiers
 	Passwords Passwords // of Local

@@ -89,7 +89,8 @@ func NewStatus(p Page, s *sessions.Session, readAt time.Time) Status {
 	st := Status{Page: p, Used: s.Used, Data: s.Data, Down: s.Usage.OutputOctets, Up: s.Usage.InputOctets, ReadAt: readAt}
 	st.Left, st.Limited = s.Left(s.Used)
 	st.RateUp, st.RateDown = s.Limits.Bandwidth(s.Data.Slow)
-	if s.Source != sessions.SourceGuest {
+	_, stay := sessions.StayID(s.Username)
+	if s.Source != sessions.SourceGuest && s.Source != sessions.SourceVoucher && !stay { // a number that says nothing to a guest
 		st.Username = s.Username
 	}
 	return st

@@ -350,6 +350,11 @@ func TestNewStatus(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
+	for name, source := range map[string]sessions.Source{"voucher#7": sessions.SourceVoucher, "stay#7": sessions.SourceLocal} {
+		if got := NewStatus(Page{}, &sessions.Session{Username: name, Source: source}, time.Time{}); got.Username != "" {
+			t.Errorf("a guest is told that he is %s", got.Username)
+		}
+	}
 	s.Source, s.Limits = sessions.SourceGuest, sessions.Effective{}
 	if got := NewStatus(Page{}, &s, time.Time{}); got.Username != "" || got.Limited {
 		t.Errorf("a click-through session shows %+v", got)

@@ -198,7 +198,7 @@ func (g *gateway) buildManager(context.Context) error {
 		Clock: g.clock, Enforcer: g.isolator, Store: g.journal, Trials: g.journal, Local: g.journal, Verifiers: g.journal, Passwords: g.journal, Logger: g.Logger,
 		Zones: g.domainZones(), NASID: g.Config.NASID, NASIP: g.Config.NASIP.String(),
 		Believable: believable(), TimeZone: g.Config.TimeZone, PersistInterval: g.Config.PersistInterval, PortOf: g.portOf, MovedAt: g.movedAt,
-		Vouchers: g.journal, Ended: g.ended, Step: g.Step, Visits: g.visits,
+		Vouchers: g.journal, Stays: g.journal, Ended: g.ended, Step: g.Step, Visits: g.visits,
 	}
 	if g.sync != nil {
 		c.Mirror, c.Vouchers, c.Orders, c.Queued = g.mirror, g.mirror, g.journal, g.sync.Pusher.Wake

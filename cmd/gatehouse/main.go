@@ -31,6 +31,7 @@ func verbs(step func(point string)) []verb {
 		statusVerb(), stationsVerb(), sessionsVerb(), loginVerb(), logoutVerb(), extendVerb(), pauseVerb(), explainVerb(), gardenVerb(), gardenTestVerb(),
 		blockVerb(), blockListVerb(), unblockVerb(), trustVerb(), trustListVerb(), untrustVerb(), consentListVerb(), consentTextVerb(),
 		accountAddVerb(), accountRemoveVerb(), accountListVerb(), accountPasswdVerb(),
+		roomImportVerb(), roomListVerb(),
 		voucherCreateVerb(), voucherListVerb(), voucherRevokeVerb(), voucherExportVerb(),
 	}
 }

@@ -29,6 +29,7 @@ func (g *gateway) tasks() []task {
 		job{"neighbours", g.neigh.Run},
 		job{"stations", g.sniffer.Run},
 		job{"journal", g.journal.Run},
+		job{"stays", g.forgetStays},
 		job{"visits", g.visits.Run},
 		job{"watchdog", watchdog},
 		job{"settings", g.awaitSettings},
@@ -93,7 +94,8 @@ func (g *gateway) drain(ctx context.Context) {
 
 func (g *gateway) adminConfig() admin.Config {
 	c := admin.Config{
-		Listener: g.control, Clock: g.clock, Sessions: g.manager, Extend: g.manager, Visits: g.visits, Pause: g.manager, Accounts: g.journal, Access: g.manager, Consents: g.journal, Outbox: g.journal.Depth, Facts: g.facts, Gardens: g.gardens,
+		Listener: g.control, Clock: g.clock, Sessions: g.manager, Extend: g.manager, Visits: g.visits, Pause: g.manager, Accounts: g.journal, Rooms: g.journal, TimeZone: g.Config.TimeZone,
+		Access: g.manager, Consents: g.journal, Outbox: g.journal.Depth, Facts: g.facts, Gardens: g.gardens,
 		Bandwidth: g.bandwidth, Isolation: g.isolation, Logger: g.Logger, Firewall: g.backend, Portal: g.portalStatus, Version: versionName(), NASID: g.Config.NASID,
 	}
 	for _, z := range g.Config.Zones {
