@@ -47,7 +47,12 @@ func (p *Portal) api(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusFound, portal, portal, "")
 		return
 	}
-	a := captivityOf(p.cfg.Manager.Look(r.Context(), st))
+	v := p.cfg.Manager.Look(r.Context(), st)
+	if online(v) && v.Session.Data.Limited { // what is left shall be true now
+		p.cfg.Manager.Recheck(r.Context())
+		v = p.cfg.Manager.View(st)
+	}
+	a := captivityOf(v)
 	a.UserPortalURL, a.VenueInfoURL = portal, p.cfg.Venues[st.Zone].URL
 	body, _ := json.Marshal(a) // of texts and numbers
 	head.Set("Content-Type", captiveJSON)

@@ -84,15 +84,12 @@ func (g *gateway) tellDNSMasq(announced bool) {
 		own.Addrs = append(own.Addrs, g.addressesIn(z.Name)...)
 	}
 	slices.SortFunc(own.Addrs, netip.Addr.Compare)
-	if own.Name != "" {
-		if own.Name != "" { // the centre may not have given one yet
+	if own.Name != "" { // the centre may not have given one yet
 		f.Hosts = []dnsmasq.Host{own}
-	}
 	}
 	if announced {
 		f.API = "https://" + g.authority() + portal.APIPath
 	}
-	g.announced.Store(announced)
 	changed, err := f.Write()
 	if err == nil && !changed {
 		return
@@ -101,6 +98,7 @@ func (g *gateway) tellDNSMasq(announced bool) {
 	if err == nil {
 		told, err = dnsmasq.Reread()
 	}
+	g.announced.Store(announced && told > 0)
 	if err != nil || told == 0 {
 		g.Logger.Warn("no dnsmasq could be told where the portal is, see operations.md; it reads the files when it gets SIGHUP",
 			"files", f.Dir, slog.Any("error", err))

@@ -337,6 +337,9 @@ func TestAPIAgreesWithPackets(t *testing.T) {
 			if agrees() {
 				t.Error("captive after the login")
 			}
+			if what == "data" {
+				s.bytesRemain(t, g, b)
+			}
 			if what == "idle" {
 				c.end(t, s, g)
 				if said, err := askAPI(b); err != nil || !said.Captive {
@@ -362,6 +365,24 @@ func TestAPIAgreesWithPackets(t *testing.T) {
 				t.Errorf("stopping: %v\n%s", err, p.Log())
 			}
 		})
+	}
+}
+
+// bytesRemain downloads a third of 300,000 octets and looks what the API says is left: the gateway reads the kernel by itself
+// every 5 s only.
+func (s *site) bytesRemain(t *testing.T, g *venue.Guest, b *http.Client) {
+	t.Helper()
+	if got, err := g.Get(t.Context(), "http://"+lab.WebAddr4+"/bytes?n=100000"); err != nil || len(got.Body) != 100_000 {
+		t.Errorf("%d octets, %v", len(got.Body), err)
+	}
+	if err := lab.WaitFor(t.Context(), 2*time.Second, func() error {
+		said, err := askAPI(b)
+		if err == nil && (said.BytesRemaining == nil || *said.BytesRemaining > 200_000 || *said.BytesRemaining < 180_000) {
+			err = fmt.Errorf("after 100,000 of 300,000 octets: %+v", said)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
 	}
 }
 
