@@ -98,7 +98,8 @@ func (s *Server) changes(c *call) (int, any, error) {
 			if slices.ContainsFunc(f.Changes, func(ch edge.Change) bool { return ch.Voucher != nil }) {
 				answer.VoucherKey = s.codeKey
 			}
-			return http.StatusOK, answer, nil
+			answer.Providers, err = s.gatewayProviders(c.Context(), gw)
+			return http.StatusOK, answer, err
 		}
 	}
 }

@@ -33,6 +33,7 @@ func (s *Server) provers() map[string]prover {
 		string(sessions.MethodSMS):      {s.beginSMS, personOfContact},
 		string(sessions.MethodRegister): {s.beginRegister, personOfRegistration},
 		string(sessions.MethodSponsor):  {s.beginSponsor, s.visitor},
+		string(sessions.MethodOIDC):     {s.beginOIDC, personOfSubject},
 	}
 }
 

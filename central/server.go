@@ -79,9 +79,10 @@ type Server struct {
 	contracts   contractSet
 	sponsorHTML *template.Template
 
-	checks chan struct{} // how many passwords are checked at once: each costs memory and a core
-	limits *limiter
-	used   uses
+	checks    chan struct{} // how many passwords are checked at once: each costs memory and a core
+	limits    *limiter
+	providers *providers // of OIDC settings
+	used      uses
 
 	metrics *metrics
 	heard   *heard
@@ -102,11 +103,12 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		cfg.Metrics = prometheus.NewRegistry()
 	}
 	s := &Server{
-		cfg:      cfg,
-		checks:   make(chan struct{}, runtime.NumCPU()),
-		limits:   newLimiter(),
-		draining: make(chan struct{}),
-		heard:    newHeard(),
+		cfg:       cfg,
+		checks:    make(chan struct{}, runtime.NumCPU()),
+		limits:    newLimiter(),
+		providers: &providers{client: outwardClient(), known: map[string]foundProvider{}},
+		draining:  make(chan struct{}),
+		heard:     newHeard(),
 	}
 	var err error
 	if s.metrics, err = newMetrics(cfg.Metrics); err != nil {
@@ -167,6 +169,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc(edge.ClaimPath, s.claim)
 	mux.HandleFunc("GET "+sponsorPath, s.sponsorPage)
 	mux.HandleFunc("POST "+sponsorPath, s.sponsorDecides)
+	mux.HandleFunc("GET "+callbackPath, s.oidcCallback)
 	s.serveDocs(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { s.refuse(w, r, apiOf(r), notFound()) })
 	return s.wrap(mux)

@@ -44,7 +44,7 @@ func (s *Server) settingKinds() []settingKind {
 		{"sms", "/settings/sms/", "secret", "url", showSMS, func(*fields) {}, trySMS},
 		{"proofs", "/settings/proofs/", "", "", showProofs, checkProofs, nil},
 		{"certificates", "/settings/certificates/", "secret", "server", showCertificates, s.checkCertificates, s.tryCertificates},
-		{"oidc", "/settings/oidc/{name}/", "client_secret", "issuer", showOIDC, func(*fields) {}, tryOIDC},
+		{"oidc", "/settings/oidc/{name}/", "client_secret", "issuer", showOIDC, checkOIDC, tryOIDC},
 	}
 }
 
@@ -290,8 +290,20 @@ func checkProofs(f *fields) {
 	}
 }
 
+// checkOIDC sees that nothing is opened to captive devices that makes them believe that they are online.
+func checkOIDC(f *fields) {
+	var hosts []string
+	f.list("hosts", &hosts)
+	for _, h := range hosts {
+		if coversProbe(strings.ToLower(h)) {
+			f.wrong("hosts", h+" must not be open before the login: devices ask there whether they are online, and would not show the login page any more.")
+		}
+	}
+}
+
 func showOIDC(v store.Setting) (any, error) {
-	m := admin.OIDCSettings{Scopes: []string{"openid", "email"}, ClientSecretSet: v.Sealed != nil, Updated: v.Updated, Version: v.Version}
+	m := admin.OIDCSettings{Scopes: []string{"openid", "email"}, Hosts: []string{}, Domains: []string{}, Groups: []string{}, GroupsClaim: "groups",
+		ClientSecretSet: v.Sealed != nil, Updated: v.Updated, Version: v.Version}
 	m.Name = strings.TrimPrefix(v.Kind, "oidc/")
 	return m, json.Unmarshal(v.Body, &m)
 }

@@ -126,6 +126,7 @@ func waysIn() []string {
 		string(sessions.MethodSMS),
 		string(sessions.MethodRegister),
 		string(sessions.MethodSponsor),
+		string(sessions.MethodOIDC),
 	}
 }
 

@@ -29,6 +29,8 @@ type Manager interface {
 	ProofReady(ctx context.Context, ticket sessions.Password, at sessions.Station) (bool, error)
 	Look(ctx context.Context, st sessions.Station) sessions.StationView
 	Zone(name string) (sessions.Zone, bool)
+	OpenReach(ctx context.Context, r sessions.Reach) (time.Duration, error)
+	BeginProof(ctx context.Context, req sessions.ProofRequest) (sessions.Proof, error)
 	Opening(zone string) (open bool, until time.Time)
 }
 
@@ -59,6 +61,8 @@ type Config struct {
 	After map[string]After
 	// Visits hear what happens to stations, and have the support codes that pages show. Nil: no codes.
 	Visits *sessions.Visits
+	// Providers are those at which guests may sign in now. Default: none.
+	Providers func() []sessions.Provider
 	// WISPr are the zones in which software may log in by itself. Default: none.
 	WISPr map[string]WISPr
 	// MaxConns bounds the open connections of a listener, MaxConnsPerStation those of one station. Defaults: 1024 and 64.
@@ -76,6 +80,7 @@ type Portal struct {
 	way      map[sessions.Method]way
 	tokens   tokens
 	links    links
+	signIns  signIns
 	wispr    wisprLogins
 	proofs   proofs
 	flows    flows
@@ -93,6 +98,9 @@ func New(cfg Config) *Portal {
 	}
 	if cfg.Step == nil {
 		cfg.Step = func(string) {}
+	}
+	if cfg.Providers == nil {
+		cfg.Providers = func() []sessions.Provider { return nil }
 	}
 	if cfg.Secure == nil {
 		cfg.Secure = func() bool { return false }

@@ -28,6 +28,7 @@ type manager struct {
 	begin  func(sessions.ProofRequest) (sessions.Proof, error)
 	ready  func(sessions.Password) (bool, error)
 	renew  func(passwords string) error
+	reach  func(sessions.Reach) (time.Duration, error)
 	change func(what string) (sessions.Session, error) // extend, pause, resume
 
 	mu      sync.Mutex
@@ -69,6 +70,10 @@ func (m *manager) BeginProof(_ context.Context, req sessions.ProofRequest) (sess
 
 func (m *manager) ProofReady(_ context.Context, ticket sessions.Password, _ sessions.Station) (bool, error) {
 	return m.ready(ticket)
+}
+
+func (m *manager) OpenReach(_ context.Context, r sessions.Reach) (time.Duration, error) {
+	return m.reach(r)
 }
 
 func (m *manager) View(st sessions.Station) sessions.StationView {

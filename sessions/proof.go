@@ -30,6 +30,12 @@ type ProofRequest struct {
 	ReturnURL string   // for MethodOIDC: the page of the portal to which the browser comes back
 }
 
+// Provider is one at which guests may sign in (MethodOIDC).
+type Provider struct {
+	Name  string
+	Title string // for people
+}
+
 // Proof is one that the centre has begun.
 type Proof struct {
 	Ticket    Password      // names it; whoever has it can ask what became of it

@@ -24,6 +24,7 @@ type Puller struct {
 	wait     time.Duration
 
 	mu        sync.Mutex
+	providers []sessions.Provider
 	waiters   []chan error // of Refresh, for the next turn
 	interrupt context.CancelFunc
 
@@ -31,6 +32,23 @@ type Puller struct {
 	owed     map[string]struct{} // accounts that changed and that Changed has not been told of with success
 	reported map[string]struct{} // faults in profiles that the log has
 	sweep    bool                // something of before a reset may still be there; also after a restart in the middle of one
+}
+
+// Providers are those at which the centre takes sign-ins, as it said last; none before it said anything.
+func (p *Puller) Providers() []sessions.Provider {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.providers
+}
+
+func (p *Puller) setProviders(told []edge.Provider) {
+	all := make([]sessions.Provider, len(told))
+	for i, one := range told {
+		all[i] = sessions.Provider{Name: one.Name, Title: one.Title}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.providers = all
 }
 
 // Refresh makes Run read the feed now, without waiting for news, and returns when the mirror has what there was.
@@ -130,6 +148,7 @@ func (p *Puller) catchUp(ctx, poll context.Context, wait time.Duration) (moved b
 
 // apply brings one page into the mirror, the cursor last: whatever cuts it off, the page comes again.
 func (p *Puller) apply(ctx context.Context, page edge.ChangesAnswer) error {
+	p.setProviders(page.Providers)
 	if page.Reset {
 		p.sweep = true
 		if err := p.mirror.Reset(ctx); err != nil {

@@ -48,6 +48,7 @@ func PreviewOf(venue Venue, l Locale) []Sample {
 	samples = append(samples, afterSamples(with, status)...)
 	samples = append(samples, tokenSamples(with)...)
 	samples = append(samples, roomSamples(with)...)
+	samples = append(samples, oidcSamples(p, with)...)
 	for _, r := range problemsInOrder {
 		samples = append(samples, Sample{"login-problem-" + string(r), with(func(v *Login) {
 			v.Problem, v.Ways = Problem{Method: sessions.MethodPassword, Reason: r, RetryAfter: 90 * time.Second, Until: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)}, []Way{Password{Username: "anna"}, v.Ways[1]}

@@ -43,6 +43,10 @@ type OIDCSettings struct {
 	Issuer          string    `json:"issuer"`
 	ClientID        string    `json:"client_id"`
 	Scopes          []string  `json:"scopes"`
+	Hosts           []string  `json:"hosts"`        // that its pages need besides; "*." in front: all below
+	Domains         []string  `json:"domains"`      // of verified addresses that may log in; empty: all
+	Groups          []string  `json:"groups"`       // of which one is needed; empty: none
+	GroupsClaim     string    `json:"groups_claim"` // that names them
 	ClientSecretSet bool      `json:"client_secret_set"`
 	Updated         time.Time `json:"updated"`
 	Version         int64     `json:"version"`

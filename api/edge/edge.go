@@ -246,6 +246,8 @@ type ChangesAnswer struct {
 	Changes []Change `json:"changes"`
 	// VoucherKey is the key of Voucher.Hash. It stands beside changes that have vouchers.
 	VoucherKey []byte `json:"voucher_key,omitempty"`
+	// Providers are all at which guests may sign in now.
+	Providers []Provider `json:"providers,omitempty"`
 }
 
 // Error is the body of every answer that is not 2xx.

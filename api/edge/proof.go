@@ -6,6 +6,12 @@ const (
 	ProofCheckPath = "/edge/v1/proofs/check" // POST ProofCheck -> ProofResult
 )
 
+// Provider is one at which guests sign in (method oidc).
+type Provider struct {
+	Name  string `json:"name"`
+	Title string `json:"title"` // for people
+}
+
 // ProofRequest begins a proof.
 type ProofRequest struct {
 	Method           string            `json:"method"`                 // register, email, sms, oidc, sponsor

@@ -158,6 +158,18 @@ func (s *Store) DecideProof(ctx context.Context, link string, decide func(*Proof
 	})
 }
 
+// SettleProof writes how a proof came out that DecideProof has left pending: its State, Body, Code and Tries.
+func (s *Store) SettleProof(ctx context.Context, p Proof) error {
+	return s.write(ctx, "settling proof", func(tx *dbTx) error {
+		n, err := tx.affected("UPDATE proofs SET state = ?, body = ?, code_hash = ?, tries = ? WHERE id = ? AND state = ? AND link_hash IS NULL",
+			p.State, string(p.Body), p.Code, p.Tries, p.ID, ProofPending)
+		if err != nil || n == 0 {
+			return orElse(err, ErrNotFound)
+		}
+		return nil
+	})
+}
+
 // ProofAsk is a gateway's question about a proof.
 type ProofAsk struct {
 	Ticket        string

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -69,6 +70,18 @@ func (s *Store) NearestSetting(ctx context.Context, organization int64, kind str
 		}
 		owner = *above
 	}
+}
+
+// NearestSettings are those of an organisation and of all above it whose kind begins with prefix, by kind; of one kind the nearest.
+func (s *Store) NearestSettings(ctx context.Context, organization int64, prefix string) ([]Setting, error) {
+	const find = `WITH RECURSIVE chain (id, parent_id, height) AS (
+			SELECT id, parent_id, 0 FROM organizations WHERE id = ?
+			UNION ALL SELECT o.id, o.parent_id, chain.height + 1 FROM organizations o JOIN chain ON o.id = chain.parent_id)
+		SELECT kind, body, sealed, version, created, updated FROM settings JOIN chain ON organization_id = chain.id
+		WHERE kind LIKE ? ESCAPE '\' ORDER BY kind, height`
+	rows, err := s.read().QueryContext(ctx, find, organization, like(prefix)[1:])
+	list, err := collect(rows, err, scanSetting)
+	return slices.CompactFunc(list, func(a, b Setting) bool { return a.Kind == b.Kind }), s.err("listing settings", err)
 }
 
 // PutSetting changes a setting of an organisation as change says, or makes it: then Version is 0. secret is the name of the

@@ -219,7 +219,7 @@ const loopback = "lo"
 func (g *gateway) openDoorways(ctx context.Context) error {
 	p := portal.New(portal.Config{
 		Manager: g.manager, Identify: g.identify, Forget: g.forget, Clock: g.clock, Logger: g.Logger,
-		Authority: g.authority, Secure: g.secure, PortalAddr: g.addressIn, Venues: g.venues(), WISPr: g.wispr(), Step: g.Step,
+		Authority: g.authority, Secure: g.secure, PortalAddr: g.addressIn, Venues: g.venues(), Providers: g.providers, WISPr: g.wispr(), Step: g.Step,
 		Visits: g.visits, After: g.after(),
 	})
 	pages := portalOpener{p, g.Config.Portal.HTTPPort}

@@ -239,3 +239,11 @@ func (g *gateway) buildSync(context.Context) (err error) {
 func (g *gateway) accountChanged(ctx context.Context, username string) error {
 	return g.manager.AccountChanged(ctx, username)
 }
+
+// providers are those at which guests may sign in.
+func (g *gateway) providers() []sessions.Provider {
+	if g.sync == nil {
+		return nil
+	}
+	return g.sync.Puller.Providers()
+}
