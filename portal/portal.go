@@ -30,7 +30,6 @@ type Manager interface {
 	Look(ctx context.Context, st sessions.Station) sessions.StationView
 	Zone(name string) (sessions.Zone, bool)
 	OpenReach(ctx context.Context, r sessions.Reach) (time.Duration, error)
-	BeginProof(ctx context.Context, req sessions.ProofRequest) (sessions.Proof, error)
 	Opening(zone string) (open bool, until time.Time)
 }
 

@@ -7,6 +7,7 @@ const usage = `usage:
                                  [--secrets-key FILE] [--integer-ids] [--legacy-user-token] [--verbose]
                                  [--radius ADDR] [--radsec ADDR --radsec-cert FILE --radsec-key FILE --radsec-ca FILE]
                                  [--webhook-networks CIDR,CIDR] [--acme-ca FILE] [--dns-resolvers ADDR:PORT,...]
+                                 [--public-url URL]
   gatehouse-central org create   --database URL --short-name NAME --name TEXT [--parent NAME]
   gatehouse-central org list     --database URL
   gatehouse-central org update   --database URL --short-name NAME [--name TEXT] [--active true|false] [--max-users N] ...
