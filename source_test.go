@@ -275,7 +275,7 @@ func TestSourceRules(t *testing.T) {
 }
 
 func TestNoReplace(t *testing.T) {
-	for _, name := range []string{"go.mod", "tools/go.mod"} {
+	for _, name := range []string{"go.mod", "tools/go.mod", "lab/openid/provider/go.mod"} {
 		out, err := exec.Command("go", "mod", "edit", "-json", name).Output()
 		if err != nil {
 			t.Fatalf("reading %s: %v", name, err)

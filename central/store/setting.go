@@ -77,7 +77,7 @@ func (s *Store) NearestSettings(ctx context.Context, organization int64, prefix 
 	const find = `WITH RECURSIVE chain (id, parent_id, height) AS (
 			SELECT id, parent_id, 0 FROM organizations WHERE id = ?
 			UNION ALL SELECT o.id, o.parent_id, chain.height + 1 FROM organizations o JOIN chain ON o.id = chain.parent_id)
-		SELECT kind, body, sealed, version, created, updated FROM settings JOIN chain ON organization_id = chain.id
+		SELECT ` + settingColumns + ` FROM settings JOIN chain ON organization_id = chain.id
 		WHERE kind LIKE ? ESCAPE '\' ORDER BY kind, height`
 	rows, err := s.read().QueryContext(ctx, find, organization, like(prefix)[1:])
 	list, err := collect(rows, err, scanSetting)
