@@ -47,6 +47,7 @@ type Portal struct {
 	// Name is the DNS name by which guests' devices reach the portal over HTTPS; empty: HTTP only, by address.
 	Name             string
 	Certificate, Key string // paths of PEM files
+	APITokens        string // path of the file with hashes of tokens for the local GATE API; empty: there is no such API
 	FromCentre       bool   // the certificate, and with it the name, comes from the centre instead
 	CAFile           string
 	CA               []byte        // PEM, read from CAFile by Load; nil: the machine's

@@ -28,6 +28,7 @@ func parsePortal(root *section) Portal {
 		s.wrong("venue", "is longer than 253 octets", "shorten it")
 	}
 	parseCertificate(s, &p)
+	p.APITokens = absolute(s, "api_tokens", "")
 	p.theme = parseTheme(s)
 	s.finish()
 	return p

@@ -31,6 +31,9 @@ func (p *Portal) routes() http.Handler {
 		mux.HandleFunc(page.pattern, p.visited(page.show))
 	}
 	mux.HandleFunc("GET "+APIPath, p.api)
+	if p.cfg.Trusted != nil {
+		p.gateRoutes(mux)
+	}
 	return mux
 }
 

@@ -22,6 +22,7 @@ type Manager interface {
 	ChangePassword(ctx context.Context, st sessions.Station, secure bool, present, changed sessions.Password) error
 	Pause(ctx context.Context, st sessions.Station) (sessions.Session, error)
 	Resume(ctx context.Context, st sessions.Station, addr netip.Addr) (sessions.Session, error)
+	Admit(ctx context.Context, st sessions.Station, addr netip.Addr, username string, given sessions.Limits) (sessions.Session, error)
 	View(st sessions.Station) sessions.StationView
 	Seen(st sessions.Station, addr netip.Addr)
 	Recheck(ctx context.Context)
@@ -64,6 +65,8 @@ type Config struct {
 	Providers func() []sessions.Provider
 	// WISPr are the zones in which software may log in by itself. Default: none.
 	WISPr map[string]WISPr
+	// Trusted tells whether a token opens the local GATE API. Default: there is no such API.
+	Trusted func(token string) bool
 	// MaxConns bounds the open connections of a listener, MaxConnsPerStation those of one station. Defaults: 1024 and 64.
 	MaxConns, MaxConnsPerStation int
 	// Step is called at "portal.before_answer" and "portal.after_answer" of a login and a logout, so that tests can stop

@@ -25,6 +25,7 @@ import (
 type manager struct {
 	login  func(context.Context, sessions.LoginRequest) (sessions.Session, error)
 	logout func(context.Context, sessions.Station, sessions.TerminateCause) (sessions.Session, error)
+	admit  func(sessions.Station, netip.Addr, string, sessions.Limits) (sessions.Session, error)
 	begin  func(sessions.ProofRequest) (sessions.Proof, error)
 	ready  func(sessions.Password) (bool, error)
 	renew  func(passwords string) error
@@ -46,6 +47,10 @@ func (m *manager) Login(ctx context.Context, req sessions.LoginRequest) (session
 
 func (m *manager) Logout(ctx context.Context, st sessions.Station, c sessions.TerminateCause) (sessions.Session, error) {
 	return m.logout(ctx, st, c)
+}
+
+func (m *manager) Admit(_ context.Context, st sessions.Station, addr netip.Addr, username string, given sessions.Limits) (sessions.Session, error) {
+	return m.admit(st, addr, username, given)
 }
 
 func (m *manager) Prolong(_ context.Context, _ sessions.Station, _ netip.Addr, nth int) (sessions.Session, error) {

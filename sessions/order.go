@@ -141,6 +141,12 @@ func (m *Manager) letIn(ctx context.Context, o Order, outcome Outcome) error {
 	return m.settleOrder(ctx, outcome)
 }
 
+// Admit lets a station in by the verdict of a portal elsewhere that is trusted, as whom that says; the limits come before the
+// account's own. A station that has a session keeps it.
+func (m *Manager) Admit(ctx context.Context, st Station, addr netip.Addr, username string, given Limits) (Session, error) {
+	return m.Login(ctx, LoginRequest{Station: st, Addr: addr, Method: MethodPortal, Secure: true, Credentials: Credentials{Username: username}, given: given})
+}
+
 // whereabouts is the station of a MAC address in the zone that saw it last, with an address that it can use.
 func (m *Manager) whereabouts(mac MAC) (st Station, addr netip.Addr, ok bool) {
 	m.mu.Lock()

@@ -51,7 +51,7 @@ const (
 	MethodSponsor  Method = "sponsor"  // somebody of the house says yes
 
 	MethodAdmin  Method = "admin"  // gatehouse login, by the operator
-	MethodPortal Method = "portal" // by the verdict of a portal elsewhere that the centre trusts
+	MethodPortal Method = "portal" // by the verdict of a portal elsewhere that is trusted
 	MethodResume Method = "resume" // rest of a session that a reboot ended
 	// By the MAC address alone, as an AccessRule says.
 	MethodTrusted       Method = "trusted"

@@ -217,7 +217,12 @@ const loopback = "lo"
 
 // openDoorways opens the ports of the portal and of the DNS forwarder on every interface. Nobody is answered before the tasks run.
 func (g *gateway) openDoorways(ctx context.Context) error {
+	var apiTokens func(string) bool // nil: no API
+	if path := g.Config.Portal.APITokens; path != "" {
+		apiTokens = trusted(path, g.Logger)
+	}
 	p := portal.New(portal.Config{
+		Trusted: apiTokens,
 		Manager: g.manager, Identify: g.identify, Forget: g.forget, Clock: g.clock, Logger: g.Logger,
 		Authority: g.authority, Secure: g.secure, PortalAddr: g.addressIn, Venues: g.venues(), Providers: g.providers, WISPr: g.wispr(), Step: g.Step,
 		Visits: g.visits, After: g.after(),
