@@ -75,6 +75,7 @@ func TestReference(t *testing.T) {
 				Label: "E-mail", Labels: map[string]string{"de": "E-Mail-Adresse", "fr": "Adresse e-mail"}}}}},
 		Trial: &sessions.Trial{AtOnce: 20, PerDay: 200, Limits: sessions.Limits{SessionTimeout: minutes(15), BandwidthUp: rate(1e6), BandwidthDown: rate(4e6),
 			Caps: sessions.CapsOf[sessions.VolumeLimit]{Session: sessions.VolumeLimit{Total: &few}}}},
+		Remember: 30 * 24 * time.Hour, AddDevices: true,
 		Hours: sessions.Hours{Closed: []string{"2026-12-24", "12-25"}, Spans: []sessions.Span{{Day: 1, From: 480, To: 1320}, {Day: 2, From: 480, To: 1320},
 			{Day: 3, From: 480, To: 1320}, {Day: 4, From: 480, To: 1320}, {Day: 5, From: 480, To: 1320}, {Day: 6, From: 600, To: 1440}, {Day: 0, From: 600, To: 1440},
 			{Day: 6, From: 1320, To: 1560}}},

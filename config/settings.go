@@ -17,7 +17,7 @@ type Settings []byte
 var centreSettings = map[string][]string{
 	"portal": {"venue"},
 	"zones": {
-		"methods", "terms", "terms_version", "terms_for_all", "trial", "email", "sms", "register", "opening_hours", "closed_on",
+		"methods", "terms", "terms_version", "terms_for_all", "trial", "email", "sms", "register", "opening_hours", "closed_on", "remember", "add_devices",
 		"session_timeout", "idle_timeout", "interim_interval", "simultaneous_use", "bandwidth_up", "bandwidth_down",
 		"max_session_timeout", "max_idle_timeout", "max_bandwidth_up", "max_bandwidth_down",
 		"bandwidth_zone_up", "bandwidth_zone_down", "caps", "extend", "extend_times", "max_pause", "warn_before", "after_login", "walled_garden", "blocked", "trusted", "preauthorized",

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"time"
 
 	"gatehouse/sessions"
 )
@@ -70,6 +71,7 @@ func parseZone(s *section, https bool) Zone {
 	z.Trial = parseTrial(s, z.Methods)
 	z.Hours = parseHours(s)
 	z.Proofs = parseProofs(s, &z.Zone, https)
+	z.Remember, z.AddDevices = s.span("remember", 0, time.Hour), s.boolean("add_devices", false)
 	z.Limits = sessions.Limits{
 		SessionTimeout:  s.duration("session_timeout"),
 		IdleTimeout:     s.duration("idle_timeout"),

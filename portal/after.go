@@ -158,6 +158,7 @@ func (p *Portal) showStatus(v *visit, code int, view sessions.StationView, probl
 		page.Pause = v.zone.MaxPause
 	}
 	page.Password = mayChangePassword(v, s)
+	page.Devices = v.zone.Remember > 0 || s.Source != sessions.SourceGuest
 	page.Address = v.base() + "/status"
 	if !isProbe(v.url) {
 		page.URL = v.url

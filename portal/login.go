@@ -101,9 +101,11 @@ func (p *Portal) loginRequest(v *visit) (sessions.LoginRequest, sessions.Reason)
 
 // request is a login by this visit's station.
 func (v *visit) request(m sessions.Method) sessions.LoginRequest {
-	return sessions.LoginRequest{Station: v.station, Addr: v.conn.remote.Addr(), Method: m, Secure: v.TLS != nil,
+	req := sessions.LoginRequest{Station: v.station, Addr: v.conn.remote.Addr(), Method: m, Secure: v.TLS != nil,
 		AcceptedTerms: v.accepted.version, Terms: v.accepted.shown,
 		PageURL: v.base() + "/", UserAgent: clip(v.UserAgent(), maxUserAgent)}
+	v.remembers(&req)
+	return req
 }
 
 // plausible spares the accounts what can be nobody's credentials.
@@ -116,7 +118,7 @@ func plausible(c sessions.Credentials) bool {
 func (p *Portal) problem(v *visit, err error, doing string) (int, web.Problem) {
 	var refusal *sessions.Refusal
 	if errors.As(err, &refusal) {
-		return http.StatusOK, web.Problem{Reason: refusal.Reason, RetryAfter: refusal.RetryAfter, Until: refusal.Until}
+		return http.StatusOK, web.Problem{Reason: refusal.Reason, RetryAfter: refusal.RetryAfter, Until: refusal.Until, Slot: refusal.Slot}
 	}
 	if v.Context().Err() == nil { // else the guest went away while waiting, and that is why
 		p.cfg.Logger.Error(doing, "station", v.station, "err", err)
@@ -138,6 +140,7 @@ func (p *Portal) forget(v *visit) {
 
 // answerDone sends the answer to a login or logout that was done, and not before.
 func (p *Portal) answerDone(v *visit, path string) {
+	v.keepSecret()
 	p.cfg.Step("portal.before_answer")
 	v.seeOther(path)
 	_ = http.NewResponseController(v.ResponseWriter).Flush() // the station may be gone

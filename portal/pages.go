@@ -20,9 +20,10 @@ type visit struct {
 	station  sessions.Station
 	zone     sessions.Zone
 	page     web.Page
-	url      string     // where the guest wanted to go, or empty
-	voucher  string     // code of the link that led here, or empty
-	accepted acceptance // terms of use
+	url      string            // where the guest wanted to go, or empty
+	voucher  string            // code of the link that led here, or empty
+	accepted acceptance        // terms of use
+	keeps    sessions.Password // for the browser, once it is logged in; empty: nothing
 }
 
 func (p *Portal) routes() http.Handler {
@@ -131,6 +132,10 @@ func (p *Portal) showLogin(v *visit, code int, problem web.Problem) {
 	}
 	l := web.Login{Page: v.page, URL: v.url, Token: p.tokens.issue(v.station, p.cfg.Clock.Mono()), Problem: problem}
 	l.Ways, l.Cleartext = p.offered(v)
+	if way := p.returning(v); way != nil && v.voucher == "" {
+		l.Ways = append([]web.Way{way}, l.Ways...)
+	}
+	l.Remember, l.AddDevices, l.Slot = v.zone.Remember, v.zone.AddDevices, problem.Slot
 	if v.zone.TermsForAll {
 		l.TermsVersion = v.zone.TermsVersion
 	}

@@ -41,6 +41,7 @@ type Flow struct{ Client, Portal netip.AddrPort }
 // Config is what a Portal needs. Fields must not be nil or zero unless said so.
 type Config struct {
 	Manager Manager
+	Devices Devices
 	// Identify tells which station is at the other end of a connection. It is called for every request.
 	Identify func(ctx context.Context, remote, local netip.AddrPort) (sessions.Station, bool)
 	// Forget deletes the kernel's entries of redirected connections, so that what comes over them goes the real way.

@@ -150,6 +150,7 @@ func startAt(tb testing.TB, addr string, change func(*Config)) *bench {
 		Methods: []sessions.Method{sessions.MethodPassword, sessions.MethodClick}}}
 	cfg := Config{
 		Manager:  b.manager,
+		Devices:  &devices{},
 		Identify: func(context.Context, netip.AddrPort, netip.AddrPort) (sessions.Station, bool) { return phone, true },
 		Forget:   func(context.Context, []Flow) error { return nil },
 		Clock:    b.clock,

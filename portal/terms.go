@@ -8,7 +8,7 @@ import (
 	"gatehouse/sessions"
 )
 
-// accepted is which terms a station's guest has accepted with a form of ours: a way in of more than one step asks in the first
+// accepted is which terms a station's guest has accepted with a form of ours, and whether he wants it to be remembered: a way in of more than one step asks in the first
 // and is done with the last.
 type accepted struct {
 	mu sync.Mutex
@@ -19,6 +19,8 @@ type acceptance struct {
 	version string
 	shown   sessions.Shown
 	at      time.Duration // Mono
+
+	remember bool // the device, he said in the same form
 }
 
 const maxAccepted = 2048 // stations on their way; who is dropped is asked once more
@@ -26,7 +28,7 @@ const maxAccepted = 2048 // stations on their way; who is dropped is asked once 
 func (a *accepted) of(st sessions.Station, now time.Duration) acceptance {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if got := a.by[st]; got.version != "" && now-got.at <= tokenLife {
+	if got, ok := a.by[st]; ok && now-got.at <= tokenLife {
 		return got
 	}
 	return acceptance{}
@@ -51,8 +53,14 @@ func (a *accepted) note(st sessions.Station, got acceptance) {
 func (p *Portal) accept(v *visit) {
 	now := p.cfg.Clock.Mono()
 	v.accepted = p.accepted.of(v.station, now)
-	if version := cmp.Or(v.PostForm.Get("accept"), v.PostForm.Get("accept-trial")); version != "" && len(version) <= maxUsername {
-		v.accepted = acceptance{version, sessions.Shown{Text: v.page.TermsText(), Locale: string(v.page.Locale)}, now}
-		p.accepted.note(v.station, v.accepted)
+	version := cmp.Or(v.PostForm.Get("accept"), v.PostForm.Get("accept-trial"))
+	if !v.PostForm.Has("method") || len(version) > maxUsername { // no first step of a way in
+		return
 	}
+	v.accepted.remember = v.PostForm.Has("remember")
+	if version != "" {
+		v.accepted.version, v.accepted.shown = version, sessions.Shown{Text: v.page.TermsText(), Locale: string(v.page.Locale)}
+	}
+	v.accepted.at = now
+	p.accepted.note(v.station, v.accepted)
 }

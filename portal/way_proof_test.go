@@ -42,7 +42,9 @@ func newProver(t *testing.T) *prover {
 	return b
 }
 
-func (b *prover) form(pairs ...string) url.Values { return values(append(pairs, "token", b.portal.tokens.issue(phone, b.clock.Mono()))...) }
+func (b *prover) form(pairs ...string) url.Values {
+	return values(append(pairs, "token", b.portal.tokens.issue(phone, b.clock.Mono()))...)
+}
 
 func (b *prover) wantTo(a answered, path string) {
 	b.Helper()

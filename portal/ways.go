@@ -31,12 +31,13 @@ func (p *Portal) ways() map[sessions.Method]way {
 		sessions.MethodSMS:      {offer: offerContact(sessions.MethodSMS)},
 		sessions.MethodRegister: {offer: offerRegister},
 		sessions.MethodSponsor:  {offer: offerSponsor},
+		sessions.MethodMAC:      {offer: p.returning, request: returningRequest, secret: true},
 	}
 }
 
 // pages are the portal's.
 func (p *Portal) pages() []page {
-	return slices.Concat(p.wisprPages(), p.proofPages(), p.afterPages(), []page{
+	return slices.Concat(p.wisprPages(), p.proofPages(), p.afterPages(), p.devicePages(), []page{
 		{"GET /{$}", p.root},
 		{"GET /login", p.root}, // a login page that was loaded again
 		{"POST /login", p.login},

@@ -21,6 +21,7 @@ const (
 	AccessSuspended     AccessKind = "suspended"
 	AccessTrusted       AccessKind = "trusted"       // online as soon as it is seen, without account and limits
 	AccessPreauthorized AccessKind = "preauthorized" // logged in as soon as it is seen, as the account of the rule
+	AccessRemembered    AccessKind = "remembered"    // the same, because a guest has asked for it
 )
 
 // AccessOrigin says who made a rule.
@@ -31,7 +32,8 @@ const (
 	ByConfiguration AccessOrigin = "configuration"
 	ByOperator      AccessOrigin = "operator"
 	BySpoofing      AccessOrigin = "spoofing" // the zone's answer to a suspicion
-	ByLimit         AccessOrigin = "limit"    // a pre-authorized station has used up its session
+	ByGuest         AccessOrigin = "guest"
+	ByLimit         AccessOrigin = "limit" // a pre-authorized station has used up its session
 )
 
 // AccessRule is what was decided about the station of one MAC address.
@@ -44,6 +46,7 @@ type AccessRule struct {
 	By      AccessOrigin  `json:"by"`
 	MadeAt  Stamp         `json:"made_at,omitzero"` // not of the configuration's
 	For     time.Duration `json:"for,omitempty"`    // zero: no end
+	Guest   *Remembered   `json:"guest,omitempty"`  // of AccessRemembered; never changed
 }
 
 // MaxAccessRules is how many rules can be made while the gateway runs.
@@ -63,6 +66,9 @@ const (
 	afterLimit   = 24 * time.Hour
 	afterLogout  = 5 * time.Minute // for a guest who wants to come back as somebody else
 	afterRefusal = time.Minute
+	// afterGuestLogout keeps a remembered device out whose guest has logged out, perhaps to save his time: he can come back by
+	// one tap, or his device does when it comes again another day.
+	afterGuestLogout = 12 * time.Hour
 )
 
 type ruleKey struct {
@@ -115,7 +121,7 @@ func (a *access) find(kind AccessKind, st Station) (AccessRule, bool) {
 
 // of is the rule that counts for a station; without a Kind when there is none.
 func (a *access) of(st Station) AccessRule {
-	for _, kind := range []AccessKind{AccessBlocked, AccessSuspended, AccessTrusted, AccessPreauthorized} {
+	for _, kind := range []AccessKind{AccessBlocked, AccessSuspended, AccessTrusted, AccessPreauthorized, AccessRemembered} {
 		if r, ok := a.find(kind, st); ok {
 			return r
 		}
@@ -189,7 +195,7 @@ func (m *Manager) SetAccess(ctx context.Context, r AccessRule) error {
 		return ErrTooManyRules
 	}
 	if r.Kind != AccessBlocked {
-		for _, kind := range []AccessKind{AccessTrusted, AccessPreauthorized, AccessSuspended} {
+		for _, kind := range []AccessKind{AccessTrusted, AccessPreauthorized, AccessRemembered, AccessSuspended} {
 			if old, ok := m.access.made[ruleKey{kind, r.Zone, r.MAC}]; ok && kind != r.Kind {
 				b.Revoked = append(b.Revoked, old)
 			}

@@ -6,7 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 )
+
+// letsIn tells whether a rule is about letting a station in.
+func (k AccessKind) letsIn() bool {
+	return k == AccessTrusted || k == AccessPreauthorized || k == AccessRemembered
+}
 
 // entitled tells whether a station is to be let in by its MAC address now. The caller holds mu.
 func (m *Manager) entitled(st Station) bool {
@@ -14,7 +20,7 @@ func (m *Manager) entitled(st Station) bool {
 		return false
 	}
 	kind := m.access.of(st).Kind
-	return kind == AccessTrusted || kind == AccessPreauthorized
+	return kind.letsIn()
 }
 
 // arrive gives a station that was seen what it is entitled to: the rest of a session that a reboot ended, or a session
@@ -38,8 +44,11 @@ func (m *Manager) arrive(ctx context.Context, st Station, addr netip.Addr) error
 	m.mu.Unlock()
 	defer release()
 	req := LoginRequest{Station: st, Addr: addr, Method: MethodPreauthorized, Credentials: Credentials{Username: rule.Account}}
-	if rule.Kind == AccessTrusted {
+	switch rule.Kind {
+	case AccessTrusted:
 		req.Method = MethodTrusted
+	case AccessRemembered:
+		req.Method = MethodMAC
 	}
 	_, err := m.login(ctx, m.zones[st.Zone], req)
 	m.tried(st, err)
@@ -63,11 +72,13 @@ func (m *Manager) tried(st Station, err error) {
 }
 
 // byMAC is the account of a station that its MAC address lets in, as the rules are now.
-func (m *Manager) byMAC(ctx context.Context, req LoginRequest) (Account, error) {
+func (m *Manager) byMAC(ctx context.Context, zone *Zone, req LoginRequest) (Account, error) {
 	rule := m.rule(req.Station)
 	switch {
 	case req.Method == MethodTrusted && rule.Kind == AccessTrusted:
 		return Account{Source: SourceGuest, Active: true}, nil
+	case req.Method == MethodMAC && rule.Kind == AccessRemembered:
+		return m.recall(ctx, zone, rule)
 	case req.Method != MethodPreauthorized || rule.Kind != AccessPreauthorized:
 		return Account{}, &Refusal{Reason: RefusedMethod}
 	}
@@ -95,12 +106,13 @@ func (m *Manager) refusedBefore(st Station) Reason {
 	return m.access.tries[st].refused
 }
 
-// loggedOut keeps a pre-authorized station from coming back at once: who logs out means it.
+// loggedOut keeps a station that its MAC address lets in from coming back at once: who logs out means it.
 func (m *Manager) loggedOut(st Station) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.access.of(st).Kind == AccessPreauthorized {
-		m.access.tries[st] = try{next: m.cfg.Clock.Mono() + afterLogout}
+	wait := map[AccessKind]time.Duration{AccessPreauthorized: afterLogout, AccessRemembered: afterGuestLogout}[m.access.of(st).Kind]
+	if wait > 0 {
+		m.access.tries[st] = try{next: m.cfg.Clock.Mono() + wait}
 	}
 }
 
@@ -111,10 +123,11 @@ func (m *Manager) suspensions(ended []Session) []AccessRule {
 	for i := range ended {
 		s := &ended[i]
 		_, pre := m.access.find(AccessPreauthorized, s.Station)
+		_, known := m.access.find(AccessRemembered, s.Station)
 		pause := afterLimit - s.Used
 		undated := s.StartedAt.Wall.IsZero() && s.Limits.SessionTimeout == undatedGrant
 		limited := s.TerminateCause == SessionTimeout && !undated && s.bound() == s.Limits.SessionTimeout || s.TerminateCause == NASRequest && s.usedUp()
-		if !pre || !limited || pause <= 0 {
+		if !pre && !known || !limited || pause <= 0 {
 			continue
 		}
 		all = append(all, AccessRule{Kind: AccessSuspended, Zone: s.Station.Zone, MAC: s.Station.MAC, By: ByLimit,
@@ -135,7 +148,7 @@ func (m *Manager) accountNews(ctx context.Context, username string) error {
 	var b Batch
 	for _, rules := range []map[ruleKey]AccessRule{m.access.configured, m.access.made} {
 		for _, r := range rules {
-			if r.Kind != AccessPreauthorized || r.Account != username {
+			if r.Kind != AccessPreauthorized && r.Kind != AccessRemembered || r.Account != username {
 				continue
 			}
 			for zone := range m.zones {

@@ -26,7 +26,7 @@ func (z *Zone) DemandsTerms(m Method) bool {
 	switch m {
 	case MethodClick, MethodTrial:
 		return true
-	case MethodAdmin, MethodPortal, MethodResume, MethodTrusted, MethodPreauthorized: // no page is shown
+	case MethodAdmin, MethodPortal, MethodResume, MethodTrusted, MethodPreauthorized, MethodMAC: // no page is shown, or none that asks
 		return false
 	}
 	return z.TermsForAll

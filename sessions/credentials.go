@@ -181,7 +181,7 @@ func (m *Manager) accountChanged(ctx context.Context, username string) error {
 	if err != nil && !gone {
 		return fmt.Errorf("looking at the changed account: %w", err)
 	}
-	failed := m.accountNews(ctx, username)
+	failed := errors.Join(m.forgetStale(ctx, username), m.accountNews(ctx, username))
 	if errors.Is(err, ErrNoAccount) { // a router keeps no proof of somebody who is no user any more
 		failed = errors.Join(failed, m.cfg.Verifiers.DeleteVerifier(ctx, username))
 	}

@@ -50,6 +50,11 @@ func roomGuessKeys(st Station, room string) []guessKey {
 	return []guessKey{{"names " + st.String(), guessNamesPerStation}, {"room " + st.Zone + " " + room, guessNamesPerRoom}, {"rooms " + st.Zone, guessNamesPerZone}}
 }
 
+// pairingGuessKeys bound guesses at the codes of waiting devices: 5,760 a day and station, of 148 million.
+func pairingGuessKeys(st Station) []guessKey {
+	return []guessKey{{"device of " + st.String(), guessPerStation}, {"devices " + st.Zone, guessCodesPerZone}}
+}
+
 // guessLimit remembers per key the theoretical arrival time of GCRA, in Mono.
 type guessLimit struct {
 	mu  sync.Mutex

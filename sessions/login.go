@@ -29,6 +29,12 @@ type LoginRequest struct {
 	PageURL       string
 	UserAgent     string
 
+	Secret    Password // what the browser keeps, for MethodMAC
+	Remember  bool     // the guest wants this device to be remembered
+	NewSecret Password // for the browser to keep from now on; empty: it shall keep none
+	Device    string   // what it seems to be, as in iPhone
+
+	proven *Account // it was shown who this is
 	// Of MethodPortal.
 	userID int64
 	given  Limits    // before the account's own
@@ -76,6 +82,9 @@ func (m *Manager) tryLogin(ctx context.Context, zone *Zone, req LoginRequest) (S
 	if s, ok, err := m.present(ctx, req.Station); ok || err != nil {
 		return s, err
 	}
+	if req.Method == MethodMAC && req.Secret != "" {
+		return m.comeBack(context.WithoutCancel(ctx), zone, req)
+	}
 	m.cfg.Step("login.begun")
 	var account Account
 	err := m.mayEnter(zone, req.Method)
@@ -96,7 +105,7 @@ func (m *Manager) tryLogin(ctx context.Context, zone *Zone, req LoginRequest) (S
 	}
 	done, err := m.reserve(zone, account, &s)
 	if err != nil {
-		return Session{}, m.refused(ctx, zone, req, err)
+		return Session{}, m.offerSlot(req, account, m.refused(ctx, zone, req, err))
 	}
 	defer done()
 	return m.begin(ctx, zone, req, s)
@@ -126,8 +135,10 @@ func (m *Manager) authorize(ctx context.Context, zone *Zone, req LoginRequest) (
 		return Account{Source: SourceGuest, Username: req.Credentials.Username, Active: true}, nil
 	case req.Method == MethodPortal:
 		return m.byPortal(ctx, req)
-	case req.Method == MethodTrusted || req.Method == MethodPreauthorized:
-		return m.byMAC(ctx, req)
+	case req.proven != nil:
+		return *req.proven, nil
+	case req.Method == MethodTrusted || req.Method == MethodPreauthorized || req.Method == MethodMAC:
+		return m.byMAC(ctx, zone, req)
 	case !zone.Offers(req.Method):
 		return Account{}, &Refusal{Reason: RefusedMethod}
 	case zone.DemandsTerms(req.Method) && req.AcceptedTerms != zone.TermsVersion:
@@ -266,6 +277,9 @@ func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, s Ses
 	if req.Method == MethodRegister {
 		b.Transactions = append(b.Transactions, m.registration(s, req))
 	}
+	if err := m.remember(ctx, zone, &req, &s, &b); err != nil {
+		return Session{}, err
+	}
 	book, closed, err := m.openBook(ctx, &s)
 	if err != nil {
 		return Session{}, err
@@ -288,6 +302,7 @@ func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, s Ses
 	}
 	m.cfg.Step("login.journaled")
 	m.mu.Lock()
+	m.access.take(b)
 	m.addSpent(b.Spent)
 	m.takeTrials(b.Trials)
 	m.mu.Unlock()
@@ -431,7 +446,7 @@ func (m *Manager) refused(ctx context.Context, zone *Zone, req LoginRequest, err
 		refusal.Reason == RefusedClosed || req.Method == MethodTrial {
 		return err
 	}
-	if req.Method == MethodPreauthorized && m.refusedBefore(req.Station) == refusal.Reason {
+	if (req.Method == MethodPreauthorized || req.Method == MethodMAC) && m.refusedBefore(req.Station) == refusal.Reason {
 		return err // told already
 	}
 	tx := m.refusalTransaction(zone, req, refusal)

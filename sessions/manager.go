@@ -3,6 +3,7 @@ package sessions
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -98,6 +99,9 @@ type Manager struct {
 	pending   map[string]int // logins per account between decision and admission
 	access    access
 	trials    map[Station]TrialUse
+	deviceKey [16]byte
+	slots     map[Station]heldSlot
+	pairings  map[Station]pairing
 	leased    map[int64]time.Duration // by lease: what ended sessions spent of it
 	leaseEnds int                     // how often one ended
 	sharing   map[string]bool         // accounts whose sessions share a lease in a new way
@@ -172,12 +176,15 @@ func New(cfg Config) *Manager {
 		pending:   make(map[string]int),
 		access:    newAccess(cfg.Zones),
 		trials:    make(map[Station]TrialUse),
+		slots:     make(map[Station]heldSlot),
+		pairings:  make(map[Station]pairing),
 		born:      cfg.Clock.Mono(),
 		leased:    make(map[int64]time.Duration),
 		sharing:   make(map[string]bool),
 		books:     make(map[string]*book),
 		period:    [periods]string{Life: lifeStart},
 	}
+	_, _ = rand.Read(m.deviceKey[:]) // never fails since Go 1.24
 	for i := range m.cfg.Zones {
 		m.zones[m.cfg.Zones[i].Name] = &m.cfg.Zones[i]
 	}

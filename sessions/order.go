@@ -185,6 +185,12 @@ func (m *Manager) erase(ctx context.Context, username string, outcome Outcome) e
 		}
 		m.cfg.Visits.Forget(s.Station)
 	}
+	m.mu.Lock()
+	known := m.remembered(func(r *AccessRule) bool { return r.Account == username && r.Guest.Source != SourceLocal })
+	m.mu.Unlock()
+	if err := m.forgetRules(ctx, known); err != nil {
+		return err
+	}
 	if err := m.cfg.Verifiers.DeleteVerifier(ctx, username); err != nil {
 		return err
 	}

@@ -207,7 +207,7 @@ func (m *Manager) mayPause(ctx context.Context, s *Session) error {
 func (m *Manager) canPause(s *Session) bool {
 	kind := m.access.of(s.Station).Kind
 	return m.zones[s.Station.Zone].MaxPause > 0 && s.Limits.SessionTimeout > 0 && !s.OnTrial &&
-		kind != AccessTrusted && kind != AccessPreauthorized
+		!kind.letsIn()
 }
 
 // Resume goes on with a paused session, as a new one linked to it. A station that is online gets the session that it has.

@@ -25,6 +25,10 @@ const (
 	RefusedMistyped      Reason = "mistyped_code"       // no voucher can have it: its check fails
 	RefusedElsewhere     Reason = "not_valid_here"      // the account or voucher is for other zones
 	RefusedBlocked       Reason = "blocked"             // an AccessRule says so; nothing of it is told to the guest
+	RefusedTicket        Reason = "proof_too_old"       // who he is was shown too long ago, or to somebody else
+	RefusedPairing       Reason = "wrong_device_code"   // no device shows this code
+	RefusedDevice        Reason = "device_taken"        // the device is online, or not a guest's to add
+	RefusedNotKnown      Reason = "not_remembered"      // the browser's secret is nobody's any more
 	RefusedClosed        Reason = "closed"              // outside of the opening hours, until Until
 	RefusedTrialUsed     Reason = "trial_used"          // the device has had its trial, until Until
 	RefusedTrialFull     Reason = "trial_full"          // the zone has given as many trials as it gives at once, or until Until
@@ -46,6 +50,7 @@ const (
 type Refusal struct {
 	Reason     Reason
 	RetryAfter time.Duration // for RefusedTooOften; rounded up to seconds by who shows it
+	Slot       *Slot         // for RefusedTooMany, where one can be freed
 	Until      time.Time     // when it is worth while to come again; zero: not known
 }
 

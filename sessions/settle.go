@@ -105,6 +105,7 @@ func (m *Manager) objection(s *Session) string {
 	rule := m.access.of(s.Station)
 	trusted, isTrusted := m.access.find(AccessTrusted, s.Station)
 	pre, isPre := m.access.find(AccessPreauthorized, s.Station)
+	_, isKnown := m.access.find(AccessRemembered, s.Station)
 	switch {
 	case rule.Kind == AccessBlocked:
 		return rule.reason()
@@ -116,6 +117,8 @@ func (m *Manager) objection(s *Session) string {
 		return trusted.reason()
 	case s.Method == MethodPreauthorized && !isTrusted && (!isPre || pre.Account != s.Username):
 		return "No longer pre-authorized"
+	case s.Method == MethodMAC && !isTrusted && !isPre && !isKnown:
+		return "Forgotten"
 	}
 	return ""
 }
@@ -123,9 +126,9 @@ func (m *Manager) objection(s *Session) string {
 // reason is what a rule does and why, for the transaction log.
 func (r *AccessRule) reason() string {
 	text := map[AccessKind]string{AccessBlocked: "Blocked", AccessSuspended: "To log in again", AccessTrusted: "Trusted",
-		AccessPreauthorized: "Pre-authorized"}[r.Kind]
+		AccessPreauthorized: "Pre-authorized", AccessRemembered: "Remembered"}[r.Kind]
 	text += map[AccessOrigin]string{ByConfiguration: " by the configuration", ByOperator: " by the operator",
-		BySpoofing: " for a suspicion", ByLimit: " after its limit"}[r.By]
+		BySpoofing: " for a suspicion", ByGuest: " for its guest", ByLimit: " after its limit"}[r.By]
 	if r.Note != "" {
 		text += ": " + r.Note
 	}

@@ -143,8 +143,7 @@ func (m *Manager) suspendable(st Station) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	_, running := m.running[st]
-	kind := m.access.of(st).Kind
-	return running || kind == AccessTrusted || kind == AccessPreauthorized
+	return running || m.access.of(st).Kind.letsIn()
 }
 
 // steady tells whether a station is where it was when its session began, or for long.

@@ -51,6 +51,7 @@ var autoLogins = map[Method]string{
 	MethodResume:        "Session resumed after a restart of the gateway",
 	MethodTrusted:       "Trusted station let in",
 	MethodPreauthorized: "Pre-authorized station let in",
+	MethodMAC:           "Remembered device let in",
 	MethodPortal:        "Let in by a portal elsewhere",
 }
 
@@ -121,7 +122,7 @@ func (m *Manager) refusalTransaction(zone *Zone, req LoginRequest, r *Refusal) T
 		At: m.stamp(), Station: req.Station, Username: req.Credentials.Username, Action: actionLogin,
 		PageURL: req.PageURL, UserAgent: req.UserAgent, Place: m.place(zone, req.Station), NASID: m.cfg.NASID,
 	}
-	if req.Method == MethodPreauthorized {
+	if req.Method == MethodPreauthorized || req.Method == MethodMAC {
 		t.Type = TxAutoAuth
 	}
 	if req.Addr.IsValid() {

@@ -12,8 +12,10 @@ type Zone struct {
 	TermsVersion   string   // of what guests accept
 	TermsForAll    bool     // by whatever way they come, not by click-through alone
 	Hours          Hours
-	Trial          *Trial // of MethodTrial
-	AllowCleartext bool   // passwords over plain HTTP (DESIGN D18)
+	Remember       time.Duration // how long guests may have their devices remembered; zero: not at all
+	AddDevices     bool          // guests may let in devices of theirs from another
+	Trial          *Trial        // of MethodTrial
+	AllowCleartext bool          // passwords over plain HTTP (DESIGN D18)
 	Proofs         Proofs
 	Limits         Limits
 	Bounds         Bounds

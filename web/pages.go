@@ -34,17 +34,21 @@ type Problem struct {
 	Method     sessions.Method // of the way in that was tried; empty: none
 	Reason     sessions.Reason // of sessions, or Internal or FormExpired
 	RetryAfter time.Duration   // for sessions.RefusedTooOften
+	Slot       *sessions.Slot  // a place that can be freed; nil: none
 	Until      time.Time       // when it is worth while to come again; zero: not known
 }
 
 // Login offers the ways in.
 type Login struct {
 	Page
-	Ways         []Way  // in this order
-	TermsVersion string // that the buttons accept; empty: none
-	Cleartext    bool   // some way is offered by the zone but not over this connection: say why
-	Token        string // goes back with every form
-	URL          string // where the guest wanted to go; empty: unknown
+	Ways         []Way          // in this order
+	Remember     time.Duration  // the forms offer to remember the device so long; zero: they do not
+	AddDevices   bool           // a device that cannot type has a page of its own
+	Slot         *sessions.Slot // one of these can be logged out; nil: not now
+	TermsVersion string         // that the buttons accept; empty: none
+	Cleartext    bool           // some way is offered by the zone but not over this connection: say why
+	Token        string         // goes back with every form
+	URL          string         // where the guest wanted to go; empty: unknown
 	Problem      Problem
 	Before       *Before // what the guest had before; nil: nothing
 }
@@ -52,6 +56,7 @@ type Login struct {
 // Status tells a guest who is online what is left.
 type Status struct {
 	Page
+	Devices    bool   // there is a page of them
 	Username   string // empty: nobody's session
 	Limited    bool   // Left is meaningful
 	Left, Used time.Duration
@@ -143,7 +148,7 @@ func (p Page) Say(problem Problem) string {
 
 // ownProblems are the reasons that parts of the pages have words for.
 func (p Page) ownProblems() []map[sessions.Reason]string {
-	return []map[sessions.Reason]string{words(p, trialWords).Problems, p.after().Problems}
+	return []map[sessions.Reason]string{words(p, trialWords).Problems, words(p, deviceWords).Problems, p.after().Problems}
 }
 
 // problem is told in the words of the way in that was tried, where it has its own.

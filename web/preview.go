@@ -45,6 +45,7 @@ func PreviewOf(venue Venue, l Locale) []Sample {
 	samples = append(samples, voucherSamples(with)...)
 	samples = append(samples, proofSamples(p, with)...)
 	samples = append(samples, trialSamples(p, with)...)
+	samples = append(samples, deviceSamples(p, with)...)
 	samples = append(samples, afterSamples(with, status)...)
 	samples = append(samples, tokenSamples(with)...)
 	samples = append(samples, roomSamples(with)...)
@@ -71,6 +72,7 @@ var problemsInOrder = []sessions.Reason{
 	sessions.RefusedTerms, sessions.RefusedMethod, sessions.RefusedCleartext, sessions.RefusedCentreAway,
 	sessions.RefusedTooOften, sessions.RefusedUnknownZone, sessions.RefusedNotLoggedIn, sessions.RefusedNothingLeft, sessions.RefusedCap,
 	sessions.RefusedTooManyOnline, sessions.RefusedBlocked, sessions.RefusedCode, sessions.RefusedMistyped, sessions.RefusedElsewhere, sessions.RefusedNoAccount,
+	sessions.RefusedTicket, sessions.RefusedPairing, sessions.RefusedDevice, sessions.RefusedNotKnown,
 	sessions.RefusedClosed, sessions.RefusedTrialUsed, sessions.RefusedTrialFull,
 	sessions.RefusedContact, sessions.RefusedField, sessions.RefusedNotSent, sessions.RefusedAnswer, sessions.RefusedProofOver, sessions.RefusedDenied,
 	sessions.RefusedWeak, sessions.RefusedProlong, sessions.RefusedPause, sessions.RefusedElapsed, sessions.RefusedNotPaused, Internal, FormExpired,

@@ -3,7 +3,7 @@ package web
 import "gatehouse/sessions"
 
 // parts are all areas by their names, for what goes over all words.
-var parts = map[string]any{"common": common, "proof": proofWords, "voucher": voucherWords, "token": tokenWords, "room": roomWords, "after": afterWords, "trial": trialWords, "oidc": oidcWords}
+var parts = map[string]any{"common": common, "proof": proofWords, "voucher": voucherWords, "token": tokenWords, "room": roomWords, "after": afterWords, "trial": trialWords, "devices": deviceWords, "oidc": oidcWords}
 
 var common = area[texts]{
 	English: &english, Spanish: &spanish, French: &french, German: &german, Portuguese: &portuguese,

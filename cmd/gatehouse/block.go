@@ -15,7 +15,7 @@ import (
 // What "block" and "trust" make, and "unblock" and "untrust" take back.
 var (
 	closing = []sessions.AccessKind{sessions.AccessBlocked, sessions.AccessSuspended}
-	opening = []sessions.AccessKind{sessions.AccessTrusted, sessions.AccessPreauthorized}
+	opening = []sessions.AccessKind{sessions.AccessTrusted, sessions.AccessPreauthorized, sessions.AccessRemembered}
 )
 
 func blockVerb() verb {
