@@ -133,6 +133,15 @@ func TestFromCentre(t *testing.T) {
 		if len(o.asked) != 4 {
 			t.Fatalf("it is renewed too early: %v", o.asked)
 		}
+		text, err := os.ReadFile(filepath.Join(dir, "portal.pem"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// As if the power had failed before the key that is in use by now was taken away.
+		block, _ := pem.Decode(text)
+		if err := write(filepath.Join(dir, "portal-next.key"), pem.EncodeToMemory(block)); err != nil {
+			t.Fatal(err)
+		}
 		o.pending = 1 << 30
 		o.after(2 * 24 * time.Hour)
 		if s := o.keeper.State(); s != first || len(o.keys) != 2 {

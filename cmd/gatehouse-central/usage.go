@@ -17,6 +17,9 @@ const usage = `usage:
   gatehouse-central token list   --database URL [--org NAME]
   gatehouse-central token revoke --database URL --id N
   gatehouse-central token rotate --database URL --id N [--overlap TIME]
+  gatehouse-central gateway list   --database URL [--org NAME]
+  gatehouse-central gateway claim  --database URL --org NAME --code CODE | --nas-identifier NAME  [--name TEXT]
+  gatehouse-central gateway revoke --database URL --org NAME --nas-identifier NAME
   gatehouse-central user role    --database URL --org NAME --username NAME --role admin|staff|readonly|user
   gatehouse-central radius-client add    --database URL --org NAME --name TEXT [--network CIDR [--secret-file FILE]]
                                  [--secrets-key FILE] [--certificate NAME] [--nas-identifier TEXT] [--quirks swap_octets,own_clock,session_id_only]
