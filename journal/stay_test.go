@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -69,5 +70,28 @@ func TestStays(t *testing.T) {
 				t.Errorf("%s has the name %s", name, text)
 			}
 		}
+	}
+}
+
+// BenchmarkStayOf is the look-up of a login in a house of 500 guests: of the one who is there, and of one who is not.
+func BenchmarkStayOf(b *testing.B) {
+	j := newJournal(b, Options{})
+	list := make([]sessions.Stay, 500)
+	for i := range list {
+		room := strconv.Itoa(100 + i)
+		list[i] = sessions.Stay{Room: room, Guest: sessions.ListedGuest(room, "Müller"), From: wall, Until: wall.Add(24 * time.Hour)}
+	}
+	if _, err := j.ReplaceStays(b.Context(), list); err != nil {
+		b.Fatal(err)
+	}
+	for _, name := range []string{"Müller", "Meier"} {
+		guests := sessions.TypedGuests("333", name)
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := j.StayOf(b.Context(), guests, wall); err != nil && !errors.Is(err, sessions.ErrNoAccount) {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

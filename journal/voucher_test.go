@@ -115,3 +115,17 @@ func TestUsedVouchersStayUsed(t *testing.T) {
 	must(t, j.Tidy(t.Context()))
 	equal(t, "lines", []int{1, 0, 0, 1}, []int{len(ledger(t, j, own)), len(ledger(t, j, theirs)), len(ledger(t, j, "a")), len(ledger(t, j, "t"))})
 }
+
+// BenchmarkVoucherByCode is the look-up of a login among as many vouchers as there may be.
+func BenchmarkVoucherByCode(b *testing.B) {
+	j := newJournal(b, Options{Standalone: true})
+	codes := newCodes(sessions.MaxOwnVouchers)
+	if _, _, err := j.CreateVouchers(b.Context(), sessions.VoucherBatch{}, codes); err != nil {
+		b.Fatal(err)
+	}
+	for i := 0; b.Loop(); i++ {
+		if _, err := j.VoucherByCode(b.Context(), codes[i%len(codes)]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
