@@ -184,6 +184,8 @@ func TestGatewayPackage(t *testing.T) {
 		t.Errorf("the configuration as shipped passes the check: %q", out)
 	}
 	m.verify("gatehouse.service")
+	m.verify("gatehouse-dnsmasq.path")
+	m.verify("gatehouse-dnsmasq.service")
 	m.run("systemd-analyze security --offline=true --threshold=25 /usr/lib/systemd/system/gatehouse.service")
 	m.absent("/etc/systemd/system/multi-user.target.wants/gatehouse.service") // it waits for its configuration
 
