@@ -25,8 +25,12 @@ type Reaches interface {
 // ErrNoReach says that this gateway has no way out for captive stations.
 var ErrNoReach = errors.New("captive stations have no way out here: that needs nftables")
 
-// reached is the way out that a station had last.
-type reached struct{ ends, next time.Duration } // Mono
+// reached is the way out that a station had last. Times are Mono.
+type reached struct {
+	anywhere      bool
+	ends          time.Duration
+	next, nextAny time.Duration // from when on it may have another, or one to any address
+}
 
 // OpenReach opens a way out for a captive station and returns for how long. While one holds, another takes its place until the
 // same end, so that who chose a wrong provider may choose the right one. A *Refusal says that the station had one lately.
@@ -43,22 +47,22 @@ func (m *Manager) OpenReach(ctx context.Context, r Reach) (time.Duration, error)
 	_, online := m.running[r.Station]
 	rule, was, now := m.access.of(r.Station).Kind, m.reached[r.Station], m.cfg.Clock.Mono()
 	m.mu.Unlock()
-	next := reached{ends: now + min(r.For, longestReach)}
+	next := reached{anywhere: len(r.Names) == 0, ends: now + min(r.For, longestReach), nextAny: was.nextAny}
 	switch {
 	case rule == AccessBlocked:
 		return 0, &Refusal{Reason: RefusedBlocked}
 	case online:
 		return 0, nil
-	case now < was.ends:
+	case now < was.ends && (was.anywhere || !next.anywhere):
 		next.ends = min(next.ends, was.ends)
+	case next.anywhere && now < was.nextAny:
+		return 0, &Refusal{Reason: RefusedTooOften, RetryAfter: was.nextAny - now}
 	case now < was.next:
 		return 0, &Refusal{Reason: RefusedTooOften, RetryAfter: was.next - now}
 	}
-	pause := reachPause
-	if len(r.Names) == 0 {
-		pause = anyReachPause
+	if next.next = next.ends + reachPause; next.anywhere {
+		next.nextAny = next.ends + anyReachPause
 	}
-	next.next = max(was.next, next.ends+pause)
 	r.For = next.ends - now
 	if err := m.cfg.Reaches.OpenReach(ctx, r); err != nil {
 		return 0, err
