@@ -55,6 +55,7 @@ type Centre struct {
 	files Files
 	cfg   CentreConfig
 
+	open     bool // the last attempt has not come to its end
 	failures int
 	told     string // the last problem, which is told once
 }
@@ -81,7 +82,7 @@ func (c *Centre) Run(ctx context.Context) error {
 		now := c.cfg.Clock.Mono()
 		leaf := c.leaf()
 		wait := c.untilRenewal(leaf)
-		if wait <= 0 || first || now-asked >= askEvery {
+		if wait <= 0 || first || c.open || now-asked >= askEvery {
 			wait = c.attempt(ctx, leaf, wait <= 0)
 			asked = now
 		}
@@ -110,6 +111,7 @@ func (c *Centre) untilRenewal(leaf *x509.Certificate) time.Duration {
 
 // attempt asks the centre once, and returns how long to wait.
 func (c *Centre) attempt(ctx context.Context, leaf *x509.Certificate, due bool) time.Duration {
+	c.open = true
 	a, err := c.cfg.Ask(ctx, nil)
 	switch {
 	case err != nil:
@@ -118,7 +120,7 @@ func (c *Centre) attempt(ctx context.Context, leaf *x509.Certificate, due bool) 
 		c.tell("the centre has no domain for portals yet: see its settings of certificates")
 		return jitter(bounded(a.Wait, longestRetry))
 	case !due && leaf.VerifyHostname(a.Name) == nil:
-		c.failures = 0
+		c.failures, c.open = 0, false
 		return c.untilRenewal(leaf)
 	}
 	key, err := c.nextKey(leaf)
@@ -141,7 +143,7 @@ func (c *Centre) attempt(ctx context.Context, leaf *x509.Certificate, due bool) 
 	if err := c.put(key, a); err != nil {
 		return c.failed(err)
 	}
-	c.failures, c.told = 0, ""
+	c.failures, c.told, c.open = 0, "", false
 	c.cfg.Changed()
 	return c.untilRenewal(c.leaf())
 }

@@ -185,7 +185,7 @@ func TestFromCentreFails(t *testing.T) {
 		if !o.keeper.State().Good || o.keeper.Name() != name {
 			t.Errorf("%+v\n%s", o.keeper.State(), &o.log)
 		}
-		o.name = "lobby.elsewhere.example"
+		o.name, o.pending = "lobby.elsewhere.example", 3
 		o.after(25 * time.Hour)
 		if !o.keeper.State().Good || o.keeper.Name() != o.name || len(o.keys) != 2 {
 			t.Errorf("another domain: %q, %+v, %d keys\n%s", o.keeper.Name(), o.keeper.State(), len(o.keys), &o.log)
