@@ -127,6 +127,11 @@ func (b *Browser) keyboard() error {
 	count := get(b, "looking for what takes the focus", chromedp.Evaluate[int](expected))
 	for i := range count {
 		b.do("pressing the tabulator", chromedp.KeyEvent(kb.Tab))
+		// A date has a stop for each of its parts.
+		for get(b, "looking for a date", chromedp.Evaluate[bool](fmt.Sprintf(
+			`%d > 0 && document.activeElement === gatehouseStops[%d] && document.activeElement.type === "date"`, i, max(0, i-1)))) {
+			b.do("pressing the tabulator", chromedp.KeyEvent(kb.Tab))
+		}
 		got := get(b, "looking what has the focus", chromedp.Evaluate[string](
 			fmt.Sprintf(`((want, e) => e !== want ? "got " + e.outerHTML.slice(0, 200) + ", want " + want.outerHTML.slice(0, 200) :
 				parseFloat(getComputedStyle(e).outlineWidth) < 2 || getComputedStyle(e).outlineStyle === "none" ? "no ring around " + e.outerHTML.slice(0, 200) : "")(gatehouseStops[%d], document.activeElement)`, i)))

@@ -9,7 +9,7 @@ import (
 )
 
 // Every page of the portal is right for who sees badly, hears it read out, or has no mouse: light and dark, left to right and
-// right to left, on the smallest telephone and on a desk.
+// right to left, on the smallest telephone; and on a desk nothing sticks out.
 func TestSamples(t *testing.T) {
 	Require(t)
 	for _, c := range []struct {
@@ -34,7 +34,14 @@ func TestSamples(t *testing.T) {
 					t.Fatal(err)
 				}
 				b.Load(page.String())
-				b.Check(s.Name)
+				b.Shot(s.Name)
+				b.WantFits()
+				if c.options.Width == 0 {
+					b.WantAccessible()
+				}
+				if c.locale == web.English { // the order is the same in all
+					b.WantKeyboard()
+				}
 			}
 		})
 	}
