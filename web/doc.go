@@ -6,5 +6,5 @@
 //
 // It cannot fail but by its writer; an unknown language is English, an unknown reason of refusal reads as an internal error.
 //
-// Entry points: Choose, the page structs and their View methods, SignInBody, StyleHash, Preview.
+// Entry points: Choose, the page structs and their View methods, NewTheme, SignInBody, Preview.
 package web
