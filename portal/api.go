@@ -42,7 +42,7 @@ func (p *Portal) api(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.cfg.Manager.Seen(st, c.remote.Addr())
-	portal := p.home(c, st.Zone) + "/"
+	portal := "https://" + p.cfg.Authority() + "/" // also for a connection that is older than a certificate gone bad
 	if prefersHTML(r.Header.Values("Accept")) {
 		answer(w, http.StatusFound, portal, portal, "")
 		return
