@@ -42,7 +42,7 @@ func samples(n int) map[string]any {
 		"company": "Acme & Sons", "tax_id": "T-1", "passport_number": "P-1", "hometown": "Lyon", "location": "Lobby", "locale": "en_US",
 		"event": "Tech Conference", "accept_terms": true,
 	}
-	all["host"] = "127.0.0.1"
+	all["host"], all["callingstationid"] = "127.0.0.1", "02-00-5E-10-00-01"
 	all["domain"], all["server"] = "wifi.example.net", "127.0.0.1:9" // nobody is there
 	all["seconds"], all["network"] = 60, fmt.Sprintf("192.0.%d.%d", n>>8&255, n&255)
 	for i := range 8 {

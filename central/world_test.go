@@ -216,7 +216,7 @@ func (w *world) object(s *openapi3.Schema) map[string]any {
 
 // coded tells whether a text has a form that the contract does not name.
 func coded(name string) bool {
-	return slices.Contains([]string{"network", "host", "password", "latitude", "longitude", "mac_addr", "mac", "ap_mac", "ip", "imei", "bssid", "birthday"}, name)
+	return slices.Contains([]string{"callingstationid", "network", "host", "password", "latitude", "longitude", "mac_addr", "mac", "ap_mac", "ip", "imei", "bssid", "birthday"}, name)
 }
 
 // reference is the id of what a field of this name points at.

@@ -212,7 +212,7 @@ func TestErasureKnowsEveryTable(t *testing.T) {
 		"user_extra": "goes with the user", "user_profiles": "goes with the user",
 		"user_time": "a ledger without names, under a number that is nobody's", "time_leases": "slices of that ledger",
 		"gateway_users": "how gateways hear of the deletion", "erasures": "this",
-		"voucher_sessions": "of vouchers, which are nobody's", "places": "no persons", "webhook_events": "deleted; others go after a week",
+		"proofs": "deleted; others go after two days", "voucher_sessions": "of vouchers, which are nobody's", "places": "no persons", "webhook_events": "deleted; others go after a week",
 	}
 	for _, c := range columns {
 		switch c[1] {
