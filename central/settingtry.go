@@ -48,7 +48,12 @@ func sendMail(ctx context.Context, v store.Setting, password, to, subject, text 
 	if err != nil {
 		return err
 	}
-	return client.DialAndSendWithContext(ctx, msg)
+	if err := client.DialWithContext(ctx); err != nil {
+		return err
+	}
+	err = client.Send(msg)
+	_ = client.Close() // the mail is theirs by now, however they say goodbye
+	return err
 }
 
 func mailOptions(m admin.MailSettings, password string) []mail.Option {

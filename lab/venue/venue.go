@@ -155,7 +155,7 @@ masquerade = true
 // StartCentre starts gatehouse-central and waits until it serves.
 func (v *Venue) StartCentre(ctx context.Context) error {
 	listen := strings.TrimPrefix(CentreURL, "http://")
-	p, err := v.WAN.Start(ctx, []string{v.options.Central, "serve", "--database", v.database(), "--listen", listen}, nil, v.options.Output)
+	p, err := v.WAN.Start(ctx, []string{v.options.Central, "serve", "--database", v.database(), "--listen", listen, "--public-url", CentreURL}, nil, v.options.Output)
 	if err != nil {
 		return err
 	}
