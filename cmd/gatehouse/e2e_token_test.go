@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"testing"
+	"time"
 
 	"gatehouse/api/gate"
 	"gatehouse/lab"
@@ -75,6 +77,16 @@ func TestUserToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	own(http.MethodDelete, nil)
-	answered(t, first, http.StatusFound)
+	// The gateway waits longer with each time that it did not reach the centre.
+	err = lab.WaitFor(t.Context(), 2*time.Minute, func() error {
+		p, err := first.Probe(t.Context())
+		if err == nil && p.Status != http.StatusFound {
+			err = fmt.Errorf("the probe is answered %d", p.Status)
+		}
+		return err
+	})
+	if err != nil {
+		t.Errorf("after the token was revoked: %v", err)
+	}
 	answered(t, second, http.StatusFound)
 }
