@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/maphash"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -106,6 +107,19 @@ func (p *Portal) landing(v *visit) string {
 	return v.url
 }
 
+// again is where the status page is found again: short enough to be typed where this router's own address is, whose port 80 leads
+// here, logged in or not.
+func (v *visit) again() string {
+	a, err := netip.ParseAddrPort(v.Host)
+	switch {
+	case v.TLS != nil || err != nil:
+		return v.base() + "/status"
+	case a.Addr().Is6():
+		return "http://[" + a.Addr().String() + "]"
+	}
+	return "http://" + a.Addr().String()
+}
+
 // wanted remembers where stations were caught on their way to: nothing but hashes.
 type wanted struct {
 	seed maphash.Seed
@@ -159,7 +173,7 @@ func (p *Portal) showStatus(v *visit, code int, view sessions.StationView, probl
 	}
 	page.Password = mayChangePassword(v, s)
 	page.Devices = v.zone.Remember > 0 || s.Source != sessions.SourceGuest
-	page.Address = v.base() + "/status"
+	page.Address = v.again()
 	if !isProbe(v.url) {
 		page.URL = v.url
 	}

@@ -38,7 +38,7 @@ func TestExtendPauseResume(t *testing.T) {
 	b.manager.view = sessions.StationView{More: 30 * time.Minute, CanPause: true}
 	page := b.get("/status").body
 	for _, part := range []string{"Only 4\u00a0min left", "Get 30\u00a0min more", `name="nth" value="1"`, `action="/pause"`, "kept for 3\u00a0days",
-		"↓\u00a020\u00a0Mbit/s ↑\u00a02.5\u00a0Mbit/s", "http://" + b.addr + "/status", `href="/terms"`} {
+		"↓\u00a020\u00a0Mbit/s ↑\u00a02.5\u00a0Mbit/s", `<a href="http://127.0.0.1">`, `href="/terms"`} {
 		if !strings.Contains(page, part) {
 			t.Errorf("the status page lacks %q", part)
 		}

@@ -19,6 +19,9 @@ func (m *Manager) entitled(st Station) bool {
 	if _, running := m.running[st]; running || m.cfg.Clock.Mono() < m.access.tries[st].next {
 		return false
 	}
+	if _, paused := m.pausedOf(st); paused { // by a guest who wants to be offline
+		return false
+	}
 	kind := m.access.of(st).Kind
 	return kind.letsIn()
 }

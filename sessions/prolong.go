@@ -202,12 +202,12 @@ func (m *Manager) mayPause(ctx context.Context, s *Session) error {
 	return nil
 }
 
-// canPause tells whether to offer it: there is time to be kept, and the station does not come back by its MAC address. The
-// caller holds mu.
+// canPause tells whether to offer it: there is time to be kept, and the station is not one that the operator lets in by its MAC
+// address. The caller holds mu.
 func (m *Manager) canPause(s *Session) bool {
 	kind := m.access.of(s.Station).Kind
 	return m.zones[s.Station.Zone].MaxPause > 0 && s.Limits.SessionTimeout > 0 && !s.OnTrial &&
-		!kind.letsIn()
+		kind != AccessTrusted && kind != AccessPreauthorized
 }
 
 // Resume goes on with a paused session, as a new one linked to it. A station that is online gets the session that it has.

@@ -214,6 +214,26 @@ func TestWhoCannotPause(t *testing.T) {
 	})
 }
 
+// A guest whose device is remembered has asked for the pause; the device does not end it.
+func TestPauseOfARememberedDevice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		z := kind()
+		z.Access = []sessions.AccessRule{{Kind: sessions.AccessRemembered, MAC: stationA.MAC, Account: "ben"}}
+		r := newRig(t, z)
+		defer r.stop()
+		r.click(t, stationA)
+		if _, err := r.Pause(t.Context(), stationA); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		r.Seen(stationA, addrA)
+		synctest.Wait()
+		if v := r.View(stationA); v.Paused == nil || v.Session != nil || v.Refused != "" {
+			t.Errorf("the pause is over: %+v", v)
+		}
+	})
+}
+
 // Time of a balance is spent by who is online, and a pause keeps it for all who share it.
 func TestPauseOfABalance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

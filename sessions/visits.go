@@ -62,7 +62,7 @@ type VisitStore interface {
 const (
 	visitEnds    = 24 * time.Hour // without an event
 	visitCodeLen = 5              // 6.4 million codes, of which the store keeps some thousand
-	maxVisits    = 2048           // in memory; a station that was shown no page goes first
+	maxVisits    = 1024           // in memory; a station that was shown no page goes first
 	maxEvents    = 24             // of a visit
 	sameAgain    = 4              // an event that is among so many last ones is counted, not written again
 	saveChunk    = 64             // visits of one transaction

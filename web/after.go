@@ -103,7 +103,7 @@ func afterSamples(with func(func(*Login)) templ.Component, status Status) []Samp
 	before := func(b Before) templ.Component { return with(func(l *Login) { l.Before = &b }) }
 	status.Limited, status.Left, status.Warn, status.Prolong = true, 4*time.Minute, true, Prolong{30 * time.Minute, 1}
 	status.Pause, status.RateDown, status.RateUp = 7*24*time.Hour, 20e6, 2500e3
-	status.Address, status.Live = "http://192.0.2.1:2080/status", true
+	status.Address, status.Live = "http://192.0.2.1", true
 	status.Password = true
 	password := NewPassword{Page: status.Page, Username: "anna", Token: "sample", URL: status.URL}
 	wrong, done := password, password

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -81,6 +82,9 @@ func TestExtendAndPause(t *testing.T) {
 	c := keep(t, g)
 	if err := c.ask(5 * time.Second); err != nil {
 		t.Fatal(err)
+	}
+	if p, err := g.Get(t.Context(), "http://"+lab.GuestGateway4+"/status"); err != nil || p.Status != http.StatusFound || p.Location != "http://"+lab.GuestGateway4+":2080/" {
+		t.Errorf("the router's address in a browser's address line: %d to %q, %v", p.Status, p.Location, err)
 	}
 	press(t, g, "/status", "/extend")
 	for time.Now().Before(over) {
@@ -170,6 +174,54 @@ func TestEndIsTold(t *testing.T) {
 		t.Fatalf("extended after the end: %d %v\n%s", p.Status, err, p.Body)
 	}
 	answered(t, g, http.StatusNoContent)
+}
+
+// TestOwnPassword has guests change their passwords on the portal, of an account of the gateway and of one of the centre.
+func TestOwnPassword(t *testing.T) {
+	lab.RequireKernel(t)
+	v := newVenue(t, venue.Options{Central: central(t)})
+	addAccount(t, v, "ann", "present-1")
+	if _, err := v.API(t.Context(), "POST", "/user/", map[string]any{"username": "carl", "password": "present-1"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, who := range []string{"ann", "carl"} {
+		g := newGuest(t, v)
+		login := func(password string) venue.Page {
+			t.Helper()
+			p, err := g.Password(t.Context(), who, password)
+			if err != nil || p.Status != http.StatusOK {
+				t.Fatalf("%s: %d %v", who, p.Status, err)
+			}
+			return p
+		}
+		login("present-1")
+		page, err := g.Get(t.Context(), "http://"+lab.GuestGateway4+":2080/password")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, typed := range []struct{ old, changed, said string }{
+			{"wrong", "changed-1", "Your present password is not right"},
+			{"present-1", "short", "eight characters or more"},
+			{"present-1", "changed-1", "Your password is changed"},
+		} {
+			p, err := g.Submit(t.Context(), page, "/password", url.Values{"old": {typed.old}, "new": {typed.changed}})
+			if err != nil || !strings.Contains(p.Body, typed.said) {
+				t.Fatalf("%s, %s to %s: %v\n%s", who, typed.old, typed.changed, err, p.Body)
+			}
+		}
+		if _, err := v.CLI(t.Context(), "", "logout", g.MAC.String()); err != nil {
+			t.Fatal(err)
+		}
+		if p := login("present-1"); !strings.Contains(p.Body, "password is not right") {
+			t.Errorf("%s is in by the old password", who)
+		}
+		if p := login("changed-1"); !strings.Contains(p.Body, "You are online") {
+			t.Errorf("%s is not in by the new password:\n%s", who, p.Body)
+		}
+		if _, err := v.CLI(t.Context(), "", "logout", g.MAC.String()); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // TestBrowserAfter walks through what comes after the login by clicks.
