@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"gatehouse/central"
+	"gatehouse/central/store"
 )
 
 func TestAnswersHaveTheDocumentedShape(t *testing.T) {
@@ -75,6 +77,10 @@ func (s *stage) provoke(t *testing.T, r row, code int) reply {
 		a.who, a.header = "", nil
 	case http.StatusForbidden:
 		a.who, a.header = "acme edge", nil
+		if strings.Contains(r.Path, "me/organization") { // every role may see that
+			elsewhere := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+			a.who, a.header = "", bearing(s.issue(store.TokenSpec{Networks: elsewhere}))
+		}
 	case http.StatusNotFound:
 		return s.provoke404(r, a)
 	case http.StatusBadRequest:
