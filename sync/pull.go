@@ -29,6 +29,7 @@ type Puller struct {
 	interrupt context.CancelFunc
 
 	// For Run alone.
+	told     bool                // the centre has answered since the start
 	owed     map[string]struct{} // accounts that changed and that Changed has not been told of with success
 	reported map[string]struct{} // faults in profiles that the log has
 	sweep    bool                // something of before a reset may still be there; also after a restart in the middle of one
@@ -127,6 +128,9 @@ func (p *Puller) catchUp(ctx, poll context.Context, wait time.Duration) (moved b
 		if err != nil {
 			return moved, fmt.Errorf("reading status: %w", err)
 		}
+		if !p.told && cursor != "" { // what is not in the mirror is not known yet
+			wait = 0
+		}
 		page, err := p.client.changes(poll, cursor, wait, status)
 		if err != nil {
 			return moved, err
@@ -149,6 +153,7 @@ func (p *Puller) catchUp(ctx, poll context.Context, wait time.Duration) (moved b
 // apply brings one page into the mirror, the cursor last: whatever cuts it off, the page comes again.
 func (p *Puller) apply(ctx context.Context, page edge.ChangesAnswer) error {
 	p.setProviders(page.Providers)
+	p.told = true
 	if page.Reset {
 		p.sweep = true
 		if err := p.mirror.Reset(ctx); err != nil {

@@ -238,3 +238,16 @@ func TestRefreshCutsTheWaitShort(t *testing.T) {
 		}
 	})
 }
+
+// TestProviders: what guests may sign in with is asked for at once after a restart, without waiting for a change.
+func TestProviders(t *testing.T) {
+	bubble(t, func(t *testing.T, r *rig) {
+		r.centre.publish("", edge.ChangesAnswer{Cursor: "c1", Providers: []edge.Provider{{Name: "work", Title: "Work"}}})
+		if got := r.Puller.Providers(); len(got) != 0 {
+			t.Errorf("before anything was said: %v", got)
+		}
+		r.run(t, r.Puller.Run)
+		settle()
+		want(t, "providers", r.Puller.Providers(), []sessions.Provider{{Name: "work", Title: "Work"}})
+	})
+}

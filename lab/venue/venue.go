@@ -2,6 +2,7 @@ package venue
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,6 +27,8 @@ type Options struct {
 	Daemon []string
 	// StateDir is the daemon's. Default: a folder of the lab.
 	StateDir string
+	// PublicURL is where browsers reach the centre. Default: CentreURL.
+	PublicURL string
 	// Zone is TOML of the zone beside its name, interface and masquerade. Default: both ways in, passwords in the clear.
 	Zone string
 	// Output gets what the programs write beside their logs. Default: nothing.
@@ -57,6 +60,11 @@ const NASIP = "192.0.2.1"
 
 // CentreURL is where the centre listens.
 const CentreURL = "http://" + lab.CentreAddr4 + ":8080"
+
+// CentrePublic is where browsers reach the centre, once a test has put HTTPS there.
+const CentrePublic = "https://" + lab.CentreName
+
+const secretsKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=" // of tests
 
 // New builds the lab, makes the centre's database with one organisation and its tokens, and starts both programs.
 func New(ctx context.Context, options Options) (*Venue, error) {
@@ -155,7 +163,8 @@ masquerade = true
 // StartCentre starts gatehouse-central and waits until it serves.
 func (v *Venue) StartCentre(ctx context.Context) error {
 	listen := strings.TrimPrefix(CentreURL, "http://")
-	p, err := v.WAN.Start(ctx, []string{v.options.Central, "serve", "--database", v.database(), "--listen", listen, "--public-url", CentreURL}, nil, v.options.Output)
+	p, err := v.WAN.Start(ctx, []string{v.options.Central, "serve", "--database", v.database(), "--listen", listen, "--public-url", cmp.Or(v.options.PublicURL, CentreURL)},
+		[]string{"SSL_CERT_FILE=" + v.CAFile, "GATEHOUSE_SECRETS_KEY=" + secretsKey}, v.options.Output)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ func main() {
 	issuer, addr, redirect := os.Args[1], os.Args[2], os.Args[3]
 	storage.RegisterClients(storage.WebClient("web", "secret", redirect), storage.WebClient("api", "secret", redirect))
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	op := exampleop.SetupServer(issuer, storage.NewStorage(storage.NewUserStore(issuer+"/")), logger, false)
+	op := exampleop.SetupServer(issuer, storage.NewStorage(storage.NewUserStore(issuer+":")), logger, false)
 	server := &http.Server{Addr: addr, Handler: op, ReadHeaderTimeout: 10 * time.Second}
 	if len(os.Args) == 6 {
 		log.Fatal(server.ListenAndServeTLS(os.Args[4], os.Args[5]))
