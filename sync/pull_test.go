@@ -246,8 +246,15 @@ func TestProviders(t *testing.T) {
 		if got := r.Puller.Providers(); len(got) != 0 {
 			t.Errorf("before anything was said: %v", got)
 		}
-		r.run(t, r.Puller.Run)
-		settle()
+		stop := r.run(r.Puller.Run)
+		r.pass(time.Second)
 		want(t, "providers", r.Puller.Providers(), []sessions.Provider{{Name: "work", Title: "Work"}})
+		stop()
+		r.restart()
+		r.run(r.Puller.Run)
+		r.pass(time.Second)
+		if last := r.centre.polls[len(r.centre.polls)-2]; last != 0 {
+			t.Errorf("after a restart the first question was held open for %v: %v", last, r.centre.polls)
+		}
 	})
 }
