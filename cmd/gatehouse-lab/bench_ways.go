@@ -14,7 +14,7 @@ import (
 
 // wayZone offers the ways in that a gateway decides about by itself.
 const wayZone = `
-methods = ["click", "trial", "voucher", "password"]
+methods = ["click", "trial", "voucher", "room", "password"]
 terms = "Be kind."
 terms_version = "1"
 allow_cleartext = true
@@ -56,6 +56,13 @@ func benchWays(ctx context.Context, p programs, r *report) (err error) {
 	for i, name := range rows[0] {
 		column[name] = i
 	}
+	stays := "room,name,until\n"
+	for i := range atOnce {
+		stays += fmt.Sprintf("%d,Guest%d,2099-01-01\n", i, i)
+	}
+	if _, err := v.CLI(ctx, stays, "room", "import", "-"); err != nil {
+		return err
+	}
 	if _, err := v.CLI(ctx, "secret\n", "account", "add", "--password-stdin", "ann"); err != nil {
 		return err
 	}
@@ -66,6 +73,7 @@ func benchWays(ctx context.Context, p programs, r *report) (err error) {
 		{"click", func(int) url.Values { return url.Values{"accept": {"1"}} }},
 		{"trial", func(int) url.Values { return url.Values{"accept": {"1"}} }},
 		{"voucher", func(i int) url.Values { return url.Values{"code": {rows[i+1][column["code"]]}} }},
+		{"room", func(i int) url.Values { return url.Values{"room": {fmt.Sprint(i)}, "name": {fmt.Sprint("Guest", i)}} }},
 		{"password", func(int) url.Values { return url.Values{"username": {"ann"}, "password": {"secret"}} }},
 	} {
 		took, wall, err := loginAtOnce(ctx, guests, way.method, way.typed)

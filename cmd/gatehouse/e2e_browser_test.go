@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
@@ -125,4 +126,35 @@ func write(t *testing.T, name, text string) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// TestTrialByClicks: free for a while, once, in two languages.
+func TestTrialByClicks(t *testing.T) {
+	lab.RequireKernel(t)
+	browser.Require(t)
+	v := newVenue(t, venue.Options{Zone: "methods = [\"trial\"]\nterms = \"Be kind.\"\n[zone.trial]\ntime = \"4s\"\n"})
+	const try = `form[action^="/login"] button`
+	for _, o := range []browser.Options{{}, {NoScript: true, Language: "ar"}} {
+		t.Run(fmt.Sprintf("script=%t", !o.NoScript), func(t *testing.T) {
+			g := newGuest(t, v)
+			o.Host = g.Host
+			b := browser.Open(t, o)
+			b.Go(probe)
+			b.See(try)
+			b.WantLight(maxPage)
+			b.Check("trial")
+			b.Click("#accept-trial")
+			b.Click(try)
+			b.See(logOut)
+			b.WantPath("/status")
+			answered(t, g, http.StatusNoContent)
+			answered(t, g, http.StatusFound) // its time is over
+			b.Go(probe)
+			b.Click("#accept-trial")
+			b.Click(try)
+			b.See("#problem")
+			b.Check("trial-used")
+			answered(t, g, http.StatusFound)
+		})
+	}
 }
