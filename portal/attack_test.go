@@ -183,7 +183,7 @@ func TestInjectionInEveryField(t *testing.T) {
 	for i, evil := range []string{
 		`"><script>alert(1)</script>`, `' onmouseover=alert(1) x='`, `</title><svg onload=alert(1)>`, "javascript:alert(1)", "//evil.example/", `/\evil.example`,
 		"http://evil.example\r\nSet-Cookie: a=b", "%0d%0aSet-Cookie: a=b", "{{7*7}}${7*7}", "\x00\xff\xfe", "1' OR '1'='1", "--><b>", strings.Repeat("A", 300),
-		"data:text/html,<script>alert(1)</script>", "http://a:b@evil.example/", "‮gpj.exe",
+		"data:text/html,<script>alert(1)</script>", "http://a:b@evil.example/", "\u202egpj.exe",
 	} {
 		each("all", evil, fields...)
 		for _, name := range fields {
