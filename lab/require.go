@@ -23,6 +23,13 @@ func RequireBrowser(t testing.TB) {
 	require(t, whyNotIsolated(), missing("nsenter", "chromium"))
 }
 
+// Program lets the test go on only where there is a program that it asks for its judgement. Such a test needs neither a kernel nor
+// time for itself, and runs with the race detector where its package has no other.
+func Program(t testing.TB, name string) {
+	t.Helper()
+	require(t, missing(name))
+}
+
 // RequireLoop is RequireKernel for a test that mounts a LoopDisk.
 func RequireLoop(t testing.TB) {
 	t.Helper()

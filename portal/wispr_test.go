@@ -88,8 +88,7 @@ func (b *bench) smart(method, url string, form url.Values) (name string, fields 
 }
 
 func startWISPr(t *testing.T) *bench {
-	_, err := exec.LookPath("xmllint")
-	lab.Require(t, err)
+	lab.Program(t, "xmllint")
 	return start(t, func(c *Config) {
 		c.WISPr = map[string]WISPr{"guest": {AccessLocation: "isocc=de,cc=49,ac=30,network=Guests", LocationName: `Zum "Eck" & <Söhne>--,Lobby-->`}}
 	})
