@@ -89,10 +89,12 @@ func TestVisitIsToldByItsCode(t *testing.T) {
 			t.Errorf("found %q, %v", story(got), err)
 		}
 		time.Sleep(time.Minute + time.Second)
+		synctest.Wait()
 		if writes := store.writes; writes != 1 {
 			t.Errorf("%d writes in the first minute", writes)
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if store.writes != 1 {
 			t.Errorf("%d writes although nothing happened", store.writes)
 		}
