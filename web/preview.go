@@ -62,7 +62,7 @@ func PreviewOf(venue Venue, l Locale) []Sample {
 func allWays() []Way {
 	return []Way{
 		Click{TermsVersion: "2026-11"}, Password{}, Voucher{}, Token{}, Trial{TermsVersion: "2026-11", Time: 15 * time.Minute},
-		Contact{By: sessions.MethodEmail}, Contact{By: sessions.MethodSMS}, Register{}, Sponsor{}, Room{},
+		Contact{By: sessions.MethodEmail}, Contact{By: sessions.MethodSMS}, Register{}, Sponsor{}, Room{}, OIDC{sampleProviders()},
 	}
 }
 

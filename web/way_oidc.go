@@ -61,9 +61,13 @@ func StaticPolicy() string {
 	return "default-src 'none'; style-src " + hashOf(style) + "; img-src data:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 }
 
+func sampleProviders() []sessions.Provider {
+	return []sessions.Provider{{Name: "google", Title: "Google"}, {Name: "work", Title: "Seeblick & Söhne"}}
+}
+
 // oidcSamples are the states of the form, and the pages on the way.
 func oidcSamples(p Page, with func(func(*Login)) templ.Component) []Sample {
-	all := []sessions.Provider{{Name: "google", Title: "Google"}, {Name: "work", Title: "Seeblick & Söhne"}}
+	all := sampleProviders()
 	address := "http://192.0.2.1:2080/"
 	samples := []Sample{
 		{"login-oidc", with(func(l *Login) { l.Ways = []Way{OIDC{all}, l.Ways[1]} })},

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -210,13 +211,17 @@ func (b *Browser) do(what string, actions ...chromedp.Action[chromedp.Void]) {
 	get(b, what, chromedp.Steps(actions...))
 }
 
-// get is what an action yields. An element that was there goes away when the next page comes: then it is looked for again.
+// passing are what Chromium answers about an element or a page that goes away because the next page comes.
+var passing = []string{"No node with given id", "Could not find node with given id", "Cannot find context with specified id", "Execution context was destroyed",
+	"does not belong to the document"}
+
+// get is what an action yields. What was there goes away when the next page comes: then it is looked for again.
 func get[T any](b *Browser, what string, action chromedp.Action[T]) T {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
 	v, err := chromedp.Run(ctx, action)
-	for err != nil && ctx.Err() == nil && strings.Contains(err.Error(), "No node with given id") {
+	for err != nil && ctx.Err() == nil && slices.ContainsFunc(passing, func(what string) bool { return strings.Contains(err.Error(), what) }) {
 		v, err = chromedp.Run(ctx, action)
 	}
 	if err != nil {
