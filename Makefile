@@ -23,7 +23,7 @@ GATEWAY := $(BUILD) -tags nethttpomithttp2 $(if $(filter mips%,$(GOARCH)),$(SMAL
 export GOFLAGS ?= -buildvcs=false
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: demo test bench soak lint build gateway packages lab generate deps clean
+.PHONY: demo test bench soak lint build gateway central packages lab generate deps clean
 .DEFAULT_GOAL := build
 
 demo: ; @scripts/deps.sh demo && $(MAKE) -s lab && $(BIN)/gatehouse-lab demo -bin $(BIN)
@@ -35,12 +35,13 @@ lint: ; @scripts/deps.sh test && scripts/lint.sh
 deps: ; @scripts/deps.sh test
 generate: ; $(TOOL) templ generate
 
-build: gateway
-	$(BUILD) -o $(BIN)/ ./cmd/gatehouse-central
+build: gateway central
 
-# The router's program alone; GOARCH and its like come from the environment.
+# One program alone; GOARCH and its like come from the environment.
 gateway:
 	$(GATEWAY) -o $(BIN)/ ./cmd/gatehouse
+central:
+	$(BUILD) -o $(BIN)/ ./cmd/gatehouse-central
 
 # The lab is built beside the programs that it shows and measures.
 lab: build

@@ -15,15 +15,10 @@ import (
 	"github.com/goreleaser/nfpm/v2/deb"
 )
 
-// program is one program, and the build tags and compiler flags that it is built with.
-type program struct{ name, tags, gcflags string }
+// program is one program, and what of the Makefile builds it.
+type program struct{ name, rule string }
 
-var programs = []program{
-	// HTTP/2 would cost the gateway half a megabyte; a guest's page has three files.
-	// Nothing of ours is inlined in it: a fortieth less.
-	{"gatehouse", "nethttpomithttp2", "gatehouse/...=-l"},
-	{"gatehouse-central", "", ""},
-}
+var programs = []program{{"gatehouse", "gateway"}, {"gatehouse-central", "central"}}
 
 // target is one architecture in the words of Debian, nfpm and Go.
 type target struct{ debian, nfpm, goarch, goarm string }
@@ -84,9 +79,12 @@ func (p packer) run(archs []string) error {
 
 // build makes a static program in the folder bin.
 func (p packer) build(prog program, t target, bin string) error {
-	ldflags := fmt.Sprintf("-s -w -X main.version=%s -X main.built=%s", p.version, p.built.Format(time.RFC3339))
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", prog.tags, "-gcflags", prog.gcflags, "-ldflags", ldflags, "-o", bin+"/", "./cmd/"+prog.name)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+t.goarch, "GOARM="+t.goarm)
+	out, err := filepath.Abs(bin)
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command("make", "-s", prog.rule, "BIN="+out, "VERSION="+p.version, "BUILT="+p.built.Format(time.RFC3339))
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+t.goarch, "GOARM="+t.goarm, "MAKEFLAGS=")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	return cmd.Run()
 }
