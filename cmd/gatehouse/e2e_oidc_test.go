@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httputil"
@@ -42,7 +40,7 @@ func TestSignInAtProvider(t *testing.T) {
 	for _, o := range []browser.Options{{}, {NoScript: true, Language: "ar", Dark: true}} {
 		t.Run(fmt.Sprintf("script=%t,%s", !o.NoScript, o.Language), func(t *testing.T) {
 			g := newGuest(t, v)
-			o.Host, o.AnyCertificate = g.Host, true
+			o.Host, o.Authority = g.Host, v.CAFile
 			b := browser.Open(t, o)
 			const button = `button[name=provider][value=work]`
 			if err := lab.WaitFor(t.Context(), 10*time.Second, func() error { b.Go(probe); return hasButton(t, g) }); err != nil {
@@ -135,23 +133,6 @@ func startProvider(t *testing.T, v *venue.Venue) {
 		t.Cleanup(func() { _ = front.Close() })
 		go func() { _ = front.ServeTLS(ln, certFile, keyFile) }()
 	}
-	body, err := json.Marshal(map[string]any{"display_name": "Seeblick & Co", "issuer": providerURL, "client_id": openid.Client,
-		"client_secret": openid.Secret, "scopes": []string{"openid", "email", "profile"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	req, err := http.NewRequestWithContext(t.Context(), "PUT", venue.CentreURL+"/admin/v1/settings/oidc/work/", bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+v.Admin)
-	req.Header.Set("Content-Type", "application/json")
-	answer, err := v.WAN.HTTPClient().Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusCreated {
-		t.Fatalf("setting the provider: %s", answer.Status)
-	}
+	administer(t, v.WAN, v.Admin, http.MethodPut, "/settings/oidc/work/", map[string]any{"display_name": "Seeblick & Co", "issuer": providerURL,
+		"client_id": openid.Client, "client_secret": openid.Secret, "scopes": []string{"openid", "email", "profile"}}, nil)
 }

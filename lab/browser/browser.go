@@ -25,12 +25,13 @@ const patience = 30 * time.Second
 
 // Options say what a browser is like. The zero Options are a phone of 320 × 568 in English, light, with JavaScript.
 type Options struct {
-	Host           *lab.Host // where it runs; nil: here
-	Width, Height  int64     // CSS pixels; below 600 of width it is a telephone
-	Dark           bool
-	NoScript       bool
-	Language       string // of Accept-Language, as in "ar" or "zh-Hant-TW,zh;q=0.9"
-	AnyCertificate bool   // takes certificates that no known authority has signed
+	Host          *lab.Host // where it runs; nil: here
+	Width, Height int64     // CSS pixels; below 600 of width it is a telephone
+	Dark          bool
+	NoScript      bool
+	Language      string // of Accept-Language, as in "ar" or "zh-Hant-TW,zh;q=0.9"
+	Authority     string // PEM file of a certificate authority that it trusts beside the world's
+	Resolver      string // address that it asks for names; empty: whom this machine asks
 }
 
 // Browser is a running Chromium with one page. Its steps fail the test by themselves.
@@ -60,16 +61,21 @@ func Open(t testing.TB, o Options) *Browser {
 		o.Language = "en"
 	}
 	primary, _, _ := strings.Cut(o.Language, ",")
+	settled, err := settle(t.TempDir(), o)
+	if err != nil {
+		t.Fatalf("preparing Chromium: %v", err)
+	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("hide-scrollbars", true),
 		chromedp.Flag("lang", primary), chromedp.Flag("accept-lang", o.Language),
-		chromedp.Flag("ignore-certificate-errors", o.AnyCertificate),
 		chromedp.UserDataDir(t.TempDir()), chromedp.Env("HOME="+t.TempDir()),
 		chromedp.ModifyCmdFunc(func(cmd *exec.Cmd) {
+			argv := append(settled, append([]string{cmd.Path}, cmd.Args[1:]...)...)
+			inside := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
 			if o.Host != nil {
-				inside := o.Host.Command(t.Context(), cmd.Path, cmd.Args[1:]...)
-				cmd.Path, cmd.Args = inside.Path, inside.Args
+				inside = o.Host.Command(t.Context(), argv[0], argv[1:]...)
 			}
+			cmd.Path, cmd.Args = inside.Path, inside.Args
 			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		}))
 	ctx, stop := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
@@ -199,11 +205,16 @@ func (b *Browser) Shot(name string) {
 	if dir == "" {
 		return
 	}
-	png := get(b, "taking a screenshot", chromedp.FullScreenshot(100))
 	file := strings.NewReplacer("/", "-", " ", "-").Replace(b.t.Name() + "-" + name + ".png")
-	if err := os.WriteFile(filepath.Join(dir, file), png, 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, file), b.Picture(), 0o644); err != nil {
 		b.t.Fatal(err)
 	}
+}
+
+// Picture is the whole page as a PNG.
+func (b *Browser) Picture() []byte {
+	b.t.Helper()
+	return get(b, "taking a screenshot", chromedp.FullScreenshot(100))
 }
 
 func (b *Browser) do(what string, actions ...chromedp.Action[chromedp.Void]) {
