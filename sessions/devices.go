@@ -25,6 +25,8 @@ type Device struct {
 	Online bool
 	Since  time.Duration // how long online
 	Known  bool          // remembered or added: comes in by itself
+
+	session string // Acct-Session-Id of what it is online by
 }
 
 // Slot is the right of a station to have one of its account's devices logged out: its guest has shown who he is, and the account is in
@@ -97,7 +99,7 @@ func (m *Manager) devicesOf(source Source, username string, here Station) map[St
 	}
 	for st, r := range m.running {
 		if st == here || source != SourceGuest && r.Source == source && r.Username == username {
-			add(st, func(d *Device) { d.Online, d.Since = true, m.used(r) })
+			add(st, func(d *Device) { d.Online, d.Since, d.session = true, m.used(r), r.AcctSessionID })
 		}
 	}
 	for _, r := range m.access.made {
@@ -124,7 +126,7 @@ func (m *Manager) own(st Station, id string) (found Station, d Device, err error
 
 // LogoutDevice ends the session of a device of the account that a station is online as, and forgets it where the guest says so.
 func (m *Manager) LogoutDevice(ctx context.Context, st Station, id string, forget bool) error {
-	device, _, err := m.own(st, id)
+	device, d, err := m.own(st, id)
 	if err != nil {
 		return err
 	}
@@ -138,8 +140,11 @@ func (m *Manager) LogoutDevice(ctx context.Context, st Station, id string, forge
 			}
 		}
 	}
-	_, err = m.Logout(ctx, device, UserRequest)
-	return notARefusal(err) // it was not online: what was asked for is so
+	if !d.Online { // or as somebody else: whom an account knows is not always online by it
+		return nil
+	}
+	_, err = m.logout(ctx, device, d.session, UserRequest)
+	return notARefusal(err) // it was not online any more: what was asked for is so
 }
 
 // NameDevice gives a known device of the account the name that its guest has for it.
@@ -201,11 +206,12 @@ func (m *Manager) FreeSlot(ctx context.Context, st Station, ticket Password, id 
 	held, ok := m.slots[st]
 	ok = ok && hmac.Equal([]byte(held.ticket), []byte(ticket)) && m.cfg.Clock.Mono() < held.until
 	var device Station
+	session := ""
 	if ok {
 		delete(m.slots, st)
 		for found, d := range m.devicesOf(held.account.Source, held.account.Username, st) {
 			if d.ID == id && d.Online {
-				device = found
+				device, session = found, d.session
 			}
 		}
 	}
@@ -227,8 +233,8 @@ func (m *Manager) FreeSlot(ctx context.Context, st Station, ticket Password, id 
 	if err != nil {
 		return Session{}, err
 	}
-	if device != (Station{}) { // else it has gone meanwhile, and its place is free
-		if _, err := m.Logout(ctx, device, UserRequest); notARefusal(err) != nil {
+	if session != "" { // else it has gone meanwhile, and its place is free
+		if _, err := m.logout(ctx, device, session, UserRequest); notARefusal(err) != nil {
 			return Session{}, err
 		}
 	}

@@ -234,3 +234,33 @@ func TestPairingGuesses(t *testing.T) {
 		}
 	})
 }
+
+// A device that an account knows may be online as somebody else: that session is not the account's to end.
+func TestDeviceOnlineAsAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := rememberRig(t)
+		defer func() { r.stop() }()
+		r.enter(t, station(1), "")
+		if _, reason := r.password(t, station(2), "ann", "secret"); reason != "" { // both places are taken
+			t.Fatal(reason)
+		}
+		stranger := station(9)
+		if _, err := r.AddDevice(t.Context(), station(1), stranger.MAC.String(), "mine"); err != nil { // who is still to come
+			t.Fatal(err)
+		}
+		r.click(t, stranger)
+		for _, forget := range []bool{false, true} {
+			all := r.Devices(station(1))
+			i := slices.IndexFunc(all, func(d sessions.Device) bool { return d.Tail == "00:09" })
+			if i < 0 || all[i].Online {
+				t.Fatalf("devices: %+v", all)
+			}
+			if err := r.LogoutDevice(t.Context(), station(1), all[i].ID, forget); err != nil {
+				t.Fatal(err)
+			}
+			if !r.kernel.live(stranger) {
+				t.Fatal("ann ends a stranger's session")
+			}
+		}
+	})
+}
