@@ -30,13 +30,25 @@ func (m *Manager) authenticate(ctx context.Context, c Credentials, st Station) (
 		return Account{}, fmt.Errorf("looking for a local account: %w", err)
 	}
 	if m.cfg.Authority == nil {
-		// An unknown user takes as long as a known one.
-		if _, err := m.checkPassword(ctx, nobodysHash, c.Password); err != nil {
-			return Account{}, err
-		}
-		return Account{}, &Refusal{Reason: RefusedCredentials}
+		return Account{}, m.refuseUnknown(ctx, c.Password)
 	}
 	return m.byCentre(ctx, c, st, c.Username)
+}
+
+// refuseUnknown takes as long as it took to refuse the last user who was known here.
+func (m *Manager) refuseUnknown(ctx context.Context, p Password) error {
+	last := m.lastHash.Load()
+	if last == nil {
+		hash, err := m.hashPassword(ctx, "")
+		if err != nil {
+			return err
+		}
+		last = &hash
+	}
+	if _, err := m.checkPassword(ctx, *last, p); err != nil {
+		return err
+	}
+	return &Refusal{Reason: RefusedCredentials}
 }
 
 // tokenPrefix is of the names of verifiers of user tokens. No user can have such a name.
@@ -110,6 +122,8 @@ func (m *Manager) askCentre(ctx context.Context, c Credentials, st Station, know
 	case err == nil:
 		m.keepVerifier(ctx, c, a)
 		return a, nil
+	case (errors.Is(err, ErrWrongPassword) || errors.Is(err, ErrNoAccount)) && !known:
+		return Account{}, m.refuseUnknown(ctx, c.Password)
 	case errors.Is(err, ErrWrongPassword), errors.Is(err, ErrNoAccount):
 		return Account{}, &Refusal{Reason: RefusedCredentials}
 	case errors.Is(err, ErrUnreachable) && known: // what was typed differs from what the centre last approved
@@ -142,7 +156,11 @@ func (m *Manager) checkPassword(ctx context.Context, hash string, p Password) (b
 		return false, err
 	}
 	defer func() { <-m.hasher }()
-	return VerifyPassword(hash, p)
+	ok, err := VerifyPassword(hash, p)
+	if err == nil {
+		m.lastHash.Store(&hash)
+	}
+	return ok, err
 }
 
 func (m *Manager) hashPassword(ctx context.Context, p Password) (string, error) {

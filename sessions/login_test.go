@@ -269,3 +269,36 @@ func FuzzParseMAC(f *testing.F) {
 		}
 	})
 }
+
+// How long a refusal takes must not tell whether there is such a user.
+func TestUnknownUserTakesAsLong(t *testing.T) {
+	const costly = "$argon2id$v=19$m=8192,t=32,p=1$q8JdB2d4cFzVqvJmZbWb0g$Y2x5oO1uQ7m1sEw0tKj0m6mJw3c1q0b9Xo5yT2kH8eI"
+	for _, authority := range []*centre{nil, {}} {
+		r := newRig(t, zone(sessions.Limits{}), func(c *sessions.Config) {
+			if authority != nil {
+				c.Authority = authority
+			}
+		})
+		ann := sessions.Account{Source: sessions.SourceLocal, Username: "ann", Active: true, PasswordHash: costly}
+		if authority == nil {
+			r.local["ann"] = ann
+		} else {
+			r.mirror["ann"], r.verifiers["ann"] = ann, sessions.Verifier{Username: "ann", Hash: costly}
+		}
+		took := func(user string) time.Duration { // the least of two: other work only adds to it
+			least := time.Hour
+			for range 2 {
+				begun := time.Now()
+				if _, reason := r.password(t, stationA, user, "guess"); reason != sessions.RefusedCredentials {
+					t.Fatal(reason)
+				}
+				least = min(least, time.Since(begun))
+			}
+			return least
+		}
+		if known, unknown := took("ann"), took("bea"); unknown < known/3 || unknown > known*3 {
+			t.Errorf("with a centre %v: a wrong password of a user takes %v, of nobody %v", authority != nil, known, unknown)
+		}
+		r.stop()
+	}
+}

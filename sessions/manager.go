@@ -78,14 +78,15 @@ const (
 
 // Manager is the one writer of session state. Its methods are safe for concurrent use.
 type Manager struct {
-	cfg    Config
-	zones  map[string]*Zone
-	guess  *guessLimit
-	hasher chan struct{} // one password at a time: the router has other work too
-	wake   chan struct{} // tells Run that a deadline may be nearer than it thinks
-	lost   atomic.Bool   // Restore was called, and Run has not done it yet
-	capped atomic.Bool   // CapReached was called, and Run has not looked yet
-	born   time.Duration // Mono at New
+	cfg      Config
+	zones    map[string]*Zone
+	guess    *guessLimit
+	hasher   chan struct{}          // one password at a time: the router has other work too
+	lastHash atomic.Pointer[string] // of a password, that was checked; nil: none was
+	wake     chan struct{}          // tells Run that a deadline may be nearer than it thinks
+	lost     atomic.Bool            // Restore was called, and Run has not done it yet
+	capped   atomic.Bool            // CapReached was called, and Run has not looked yet
+	born     time.Duration          // Mono at New
 
 	settling sync.Mutex // one settle at a time
 

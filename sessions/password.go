@@ -24,10 +24,6 @@ const (
 	argonMinKeyLen, argonMaxKeyLen = 16, 64
 
 	hashTarget = 100 * time.Millisecond // cost of one check on this device (DESIGN D10)
-
-	// nobodysHash is checked when there is no account, so that an unknown user costs as much as a known one. It is of
-	// random octets that nobody kept.
-	nobodysHash = "$argon2id$v=19$m=8192,t=4,p=1$q8JdB2d4cFzVqvJmZbWb0g$Y2x5oO1uQ7m1sEw0tKj0m6mJw3c1q0b9Xo5yT2kH8eI"
 )
 
 var (
