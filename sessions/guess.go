@@ -22,6 +22,9 @@ var (
 	guessNamesPerStation = guessRate{burst: 5, interval: 2 * time.Minute}
 	guessNamesPerRoom    = guessRate{burst: 10, interval: time.Minute}
 	guessNamesPerZone    = guessCodesPerZone
+	// Refusals that are written down: what they are for may cost nothing, and the disk does.
+	toldPerStation = guessRate{burst: 16, interval: 15 * time.Second}
+	toldPerZone    = guessPerZone
 	// Proofs that are begun. The centre has limits of its own.
 	proofsPerStation = guessRate{burst: 8, interval: 30 * time.Second}
 	proofsPerZone    = guessRate{burst: 100, interval: time.Second}

@@ -438,8 +438,8 @@ func firstInterim(s Session) time.Duration {
 	return s.StartedAt.Mono + s.Limits.InterimInterval
 }
 
-// refused writes the refusal into the transaction log and returns it. An error that is no refusal is returned as it is, and so is
-// what costs whoever repeats it nothing: the disk is not his to fill.
+// refused writes the refusal into the transaction log and returns it. An error that is no refusal is returned as it is. What costs
+// whoever repeats it nothing is not written, nor are more refusals than somebody who tries makes: the disk is not his to fill.
 func (m *Manager) refused(ctx context.Context, zone *Zone, req LoginRequest, err error) error {
 	var refusal *Refusal
 	if !errors.As(err, &refusal) || refusal.Reason == RefusedTooOften || refusal.Reason == RefusedTerms || refusal.Reason == RefusedMistyped ||
@@ -449,6 +449,11 @@ func (m *Manager) refused(ctx context.Context, zone *Zone, req LoginRequest, err
 	if (req.Method == MethodPreauthorized || req.Method == MethodMAC) && m.refusedBefore(req.Station) == refusal.Reason {
 		return err // told already
 	}
+	keys := []guessKey{{"told " + req.Station.String(), toldPerStation}, {"told " + zone.Name, toldPerZone}}
+	if m.guess.wait(m.cfg.Clock.Mono(), keys) > 0 {
+		return err
+	}
+	m.guess.spend(m.cfg.Clock.Mono(), keys)
 	tx := m.refusalTransaction(zone, req, refusal)
 	if cErr := m.cfg.Store.Commit(ctx, Batch{Transactions: []Transaction{tx}}); cErr != nil {
 		m.cfg.Logger.Error("refusal not logged", "station", req.Station, "err", cErr)

@@ -302,3 +302,28 @@ func TestUnknownUserTakesAsLong(t *testing.T) {
 		r.stop()
 	}
 }
+
+// Who is refused for nothing, again and again, does not fill the disk.
+func TestRefusalsWrittenAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, zone(sessions.Limits{}))
+		defer r.stop()
+		for range 500 {
+			_, err := r.Login(t.Context(), sessions.LoginRequest{Station: stationA, Addr: addrA, Method: sessions.MethodRoom})
+			if reason(err) != sessions.RefusedMethod {
+				t.Fatal(err)
+			}
+		}
+		if n := len(r.disk.txs); n < 8 || n > 20 {
+			t.Errorf("%d of 500 refusals are written down", n)
+		}
+		time.Sleep(time.Minute)
+		before := len(r.disk.txs)
+		if _, err := r.Login(t.Context(), sessions.LoginRequest{Station: stationA, Addr: addrA, Method: sessions.MethodRoom}); err == nil {
+			t.Fatal("let in")
+		}
+		if len(r.disk.txs) != before+1 {
+			t.Error("a minute later a refusal is not written down")
+		}
+	})
+}
