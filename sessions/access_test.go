@@ -632,3 +632,32 @@ func TestSpoofingBounded(t *testing.T) {
 		}
 	})
 }
+
+// A guest's address is his by whatever form he came in, and nobody's who only has a MAC address that is known.
+func TestSpoofedAddressOfAnyGuest(t *testing.T) {
+	password := hash(t, "secret")
+	for how, want := range map[sessions.Method]bool{sessions.MethodClick: true, sessions.MethodTrial: true, sessions.MethodPassword: true, sessions.MethodAdmin: false} {
+		synctest.Test(t, func(t *testing.T) {
+			z := zone(sessions.Limits{})
+			z.Methods = append(z.Methods, sessions.MethodTrial)
+			z.Trial = &sessions.Trial{PerDay: 9, Limits: sessions.Limits{SessionTimeout: ptr(time.Hour)}}
+			z.Spoofing = sessions.Spoofing{Treatment: sessions.TreatBlock, For: 10 * time.Minute}
+			r := newRig(t, z)
+			defer r.stop()
+			r.local["ann"] = sessions.Account{Source: sessions.SourceLocal, Username: "ann", Active: true, PasswordHash: password}
+			for st, addr := range map[sessions.Station]netip.Addr{stationA: addrA, stationB: addrA.Next()} {
+				if _, err := r.Login(t.Context(), sessions.LoginRequest{Station: st, Addr: addr, Method: how, AcceptedTerms: "1",
+					Credentials: sessions.Credentials{Username: "ann", Password: "secret"}}); err != nil {
+					t.Fatal(how, err)
+				}
+			}
+			time.Sleep(20 * time.Minute)
+			r.Suspect(sessions.Suspicion{Station: stationB, What: "two-macs", Rival: stationA, Addr: addrA})
+			time.Sleep(2 * time.Second)
+			synctest.Wait()
+			if r.kernel.blocks(stationB) != want || r.kernel.blocks(stationA) {
+				t.Errorf("%s: who took the address is blocked: %v, want %v", how, r.kernel.blocks(stationB), want)
+			}
+		})
+	}
+}

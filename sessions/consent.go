@@ -23,13 +23,7 @@ type Shown struct{ Text, Locale string }
 
 // DemandsTerms tells whether whoever takes this way in has to accept the terms of use.
 func (z *Zone) DemandsTerms(m Method) bool {
-	switch m {
-	case MethodClick, MethodTrial:
-		return true
-	case MethodAdmin, MethodPortal, MethodResume, MethodTrusted, MethodPreauthorized, MethodMAC: // no page is shown, or none that asks
-		return false
-	}
-	return z.TermsForAll
+	return m == MethodClick || m == MethodTrial || z.TermsForAll && m.byForm()
 }
 
 // consents are the receipts that a login makes.

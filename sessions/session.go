@@ -58,6 +58,15 @@ const (
 	MethodPreauthorized Method = "preauthorized"
 )
 
+// byForm tells whether a guest takes it by a form of the portal, from the address that his session begins with.
+func (m Method) byForm() bool {
+	switch m {
+	case MethodAdmin, MethodPortal, MethodResume, MethodTrusted, MethodPreauthorized, MethodMAC:
+		return false
+	}
+	return true
+}
+
 // Secret tells whether something is typed for it that nobody on the air must read (DESIGN D18).
 func (m Method) Secret() bool { return m == MethodPassword || m == MethodToken || m == MethodRoom }
 

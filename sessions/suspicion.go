@@ -164,7 +164,7 @@ func (m *Manager) proved(st Station, addr netip.Addr) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	r, ok := m.running[st]
-	return ok && r.Addr == addr && (r.Method == MethodClick || r.Method == MethodPassword)
+	return ok && r.Addr == addr && r.Method.byForm()
 }
 
 func (m *Manager) treatment(s Suspicion, kind AccessKind) AccessRule {
