@@ -64,20 +64,24 @@ func TestHours(t *testing.T) {
 }
 
 // hoursRig is open from 08:00 to 22:00. A bubble begins on Saturday, the first of January 2000, at midnight.
-func hoursRig(t *testing.T) *rig {
+func hoursRig(t *testing.T, change ...func(*sessions.Config)) *rig {
 	z := zone(sessions.Limits{SessionTimeout: ptr(20 * time.Hour)})
 	for d := range 7 {
 		z.Hours.Spans = append(z.Hours.Spans, sessions.Span{Day: time.Weekday(d), From: 8 * 60, To: 22 * 60})
 	}
 	z.Access = []sessions.AccessRule{{Kind: sessions.AccessTrusted, MAC: stationB.MAC}}
-	return newRig(t, z, func(c *sessions.Config) {
+	return newRig(t, z, append(change, func(c *sessions.Config) {
 		c.TimeZone, c.Believable = time.UTC, time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
-	})
+	})...)
 }
 
 func TestClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := hoursRig(t)
+		prover := &provers{}
+		r := hoursRig(t, func(c *sessions.Config) {
+			c.Provers = prover
+			c.Zones[0].Methods = append(c.Zones[0].Methods, sessions.MethodEmail)
+		})
 		defer func() { r.stop() }()
 		enter := func() sessions.Refusal {
 			_, err := r.Login(t.Context(), sessions.LoginRequest{Station: stationA, Addr: addrA, Method: sessions.MethodClick, AcceptedTerms: "1"})
@@ -86,6 +90,9 @@ func TestClosed(t *testing.T) {
 				return *refusal
 			}
 			return sessions.Refusal{}
+		}
+		if _, err := r.BeginProof(t.Context(), sessions.ProofRequest{Station: stationA, Method: sessions.MethodEmail}); reason(err) != sessions.RefusedClosed || prover.begun > 0 {
+			t.Errorf("a code is sent that nobody can use before opening: %v", err)
 		}
 		opens := time.Date(2000, 1, 1, 8, 0, 0, 0, time.UTC)
 		if got := enter(); got.Reason != sessions.RefusedClosed || !got.Until.Equal(opens) {

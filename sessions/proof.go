@@ -68,6 +68,9 @@ func (m *Manager) BeginProof(ctx context.Context, req ProofRequest) (Proof, erro
 	case !byCentre[req.Method], !zone.Offers(req.Method), m.cfg.Provers == nil:
 		return Proof{}, &Refusal{Reason: RefusedMethod}
 	}
+	if err := m.mayEnter(zone, req.Method); err != nil { // nobody is sent a code that lets him in no more
+		return Proof{}, err
+	}
 	now := m.cfg.Clock.Mono()
 	keys := []guessKey{{"proofs " + req.Station.String(), proofsPerStation}, {"proofs " + req.Station.Zone, proofsPerZone}}
 	if wait := m.guess.wait(now, keys); wait > 0 {
