@@ -350,9 +350,24 @@ func TestOwnPages(t *testing.T) {
 			t.Errorf("HEAD %s: %d %q", path, head.status, head.body)
 		}
 	}
-	for request, want := range map[string]int{"GET /favicon.ico": 404, "DELETE /": 405, "PUT /login": 405, "GET /logout": 405} {
+	for request, want := range map[string]int{"GET /favicon.ico": 404, "DELETE /": 405, "PUT /login": 405, "DELETE /logout": 405} {
 		if a := b.raw(request + " HTTP/1.1\r\nHost: " + b.addr + "\r\nConnection: close\r\n\r\n"); a.status != want {
 			t.Errorf("%s: %d, want %d", request, a.status, want)
 		}
+	}
+}
+
+// The answer to a form has the form's address. A browser that loads it again asks with GET, as telephones do with tabs that they
+// have put aside.
+func TestAnswersLoadedAgain(t *testing.T) {
+	b := start(t, func(c *Config) { c.WISPr = map[string]WISPr{"guest": {}} })
+	for _, page := range b.portal.pages() {
+		path, isForm := strings.CutPrefix(page.pattern, "POST ")
+		if a := b.get(path); isForm && a.status >= http.StatusBadRequest {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+	if a := b.get("/logout?u=http%3A%2F%2Fwww.example.com%2F&lang=de"); a.status != http.StatusSeeOther || a.header.Get("Location") != "/?lang=de&u=http%3A%2F%2Fwww.example.com%2F" {
+		t.Errorf("%d to %q", a.status, a.header.Get("Location"))
 	}
 }

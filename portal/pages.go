@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/a-h/templ"
 
@@ -28,8 +30,13 @@ type visit struct {
 
 func (p *Portal) routes() http.Handler {
 	mux := http.NewServeMux()
-	for _, page := range p.pages() {
-		mux.HandleFunc(page.pattern, p.visited(page.show))
+	pages := p.pages()
+	for _, one := range pages {
+		mux.HandleFunc(one.pattern, p.visited(one.show))
+		path, form := strings.CutPrefix(one.pattern, "POST ")
+		if form && !slices.ContainsFunc(pages, func(other page) bool { return other.pattern == "GET "+path }) {
+			mux.HandleFunc("GET "+path, p.visited(func(v *visit) { v.seeOther("/") })) // an answer to a form that was loaded again
+		}
 	}
 	mux.HandleFunc("GET "+APIPath, p.api)
 	if p.cfg.Trusted != nil {

@@ -30,7 +30,6 @@ func (p *Portal) proofPages() []page {
 		{"POST /proof/cancel", p.cancelProof},
 		{"GET /register", p.registerForm},
 		{"POST /register", p.register},
-		{"GET /proof/", func(v *visit) { v.seeOther("/proof") }}, // an answer to a form that was loaded again
 	}
 }
 
