@@ -218,3 +218,12 @@ func TestPasswordPage(t *testing.T) {
 		t.Error("a password is in the log")
 	}
 }
+
+// A router keeps universal time; its guests look at the clock on the wall.
+func TestTimeOfTheVenue(t *testing.T) {
+	b := start(t, func(c *Config) { c.TimeZone = time.FixedZone("", 2*60*60) })
+	b.inFor(time.Hour, 0)
+	if page := b.get("/status").body; !strings.Contains(page, `<time datetime="2026-11-21T21:00:00+02:00">21:00:00</time>`) {
+		t.Errorf("not the venue's time in\n%s", page)
+	}
+}

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"log/slog"
@@ -48,6 +49,8 @@ type Config struct {
 	Forget func(ctx context.Context, flows []Flow) error
 	Clock  clock.Clock
 	Logger *slog.Logger
+	// TimeZone is that of the clock on the venue's wall. Default: the machine's.
+	TimeZone *time.Location
 
 	// Authority is NAME or NAME:PORT in the address of the portal over HTTPS as of now; empty: there is none. Default: none.
 	Authority func() string
@@ -99,6 +102,7 @@ func New(cfg Config) *Portal {
 	if cfg.MaxConnsPerStation == 0 {
 		cfg.MaxConnsPerStation = 64
 	}
+	cfg.TimeZone = cmp.Or(cfg.TimeZone, time.Local)
 	if cfg.Step == nil {
 		cfg.Step = func(string) {}
 	}

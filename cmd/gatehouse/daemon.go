@@ -223,7 +223,7 @@ func (g *gateway) openDoorways(ctx context.Context) error {
 	}
 	p := portal.New(portal.Config{
 		Trusted: apiTokens,
-		Manager: g.manager, Devices: g.manager, Identify: g.identify, Forget: g.forget, Clock: g.clock, Logger: g.Logger,
+		Manager: g.manager, Devices: g.manager, Identify: g.identify, Forget: g.forget, Clock: g.clock, Logger: g.Logger, TimeZone: g.Config.TimeZone,
 		Authority: g.authority, Secure: g.secure, PortalAddr: g.addressIn, Venues: g.venues(), Providers: g.providers, WISPr: g.wispr(), Step: g.Step,
 		Visits: g.visits, After: g.after(),
 	})
