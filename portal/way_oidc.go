@@ -107,7 +107,7 @@ func (p *Portal) signedIn(v *visit) {
 	}
 	p.signIns.drop(v.station)
 	p.forget(v)
-	p.answerDone(v, "/status")
+	p.answerIn(v)
 }
 
 // isSheet tells a sign-in sheet from a browser: Android's is a WebView and says so; Apple's lacks the name that every browser has.

@@ -168,3 +168,13 @@ func TestSignInsAreBounded(t *testing.T) {
 		t.Error("the oldest is kept")
 	}
 }
+
+// Who signs in elsewhere is led where all others are.
+func TestSignInLeadsOn(t *testing.T) {
+	b := startOIDC(t)
+	b.portal.cfg.After = map[string]After{"guest": {Login: "https://hotel.example/welcome"}}
+	b.press("google")
+	if a := b.get("/oidc?h=456"); a.status != http.StatusSeeOther || !strings.HasPrefix(a.header.Get("Location"), "/status?go=1") {
+		t.Errorf("%d to %q", a.status, a.header.Get("Location"))
+	}
+}
