@@ -18,6 +18,7 @@ type proofs struct {
 type proof struct {
 	request      sessions.ProofRequest // to be sent again
 	ticket       sessions.Password
+	accepted     acceptance // of terms, as it was begun with
 	reach        time.Duration
 	begun        time.Duration // Mono, as the rest
 	resend, ends time.Duration

@@ -57,7 +57,9 @@ func (p *Portal) accept(v *visit) {
 	if !v.PostForm.Has("method") || len(version) > maxUsername { // no first step of a way in
 		return
 	}
-	v.accepted.remember = v.PostForm.Has("remember")
+	if !v.PostForm.Has("filled") { // the form of a registration has no box of its own: the button that led there had
+		v.accepted.remember = v.PostForm.Has("remember")
+	}
 	if version != "" {
 		v.accepted.version, v.accepted.shown = version, sessions.Shown{Text: v.page.TermsText(), Locale: string(v.page.Locale)}
 	}

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -17,7 +18,6 @@ import (
 const (
 	maxContact = 255
 	maxAnswer  = 64
-	minChosen  = 8 // characters of a password
 )
 
 // proofPages are those of the ways in that the centre proves.
@@ -102,7 +102,7 @@ func (p *Portal) begin(v *visit, req sessions.ProofRequest) (int, web.Problem) {
 		return code, problem
 	}
 	now := p.cfg.Clock.Mono()
-	begun := proof{request: req, ticket: got.Ticket, reach: got.Reach, begun: now, resend: now + got.ResendIn, ends: now + got.ExpiresIn}
+	begun := proof{request: req, ticket: got.Ticket, accepted: v.accepted, reach: got.Reach, begun: now, resend: now + got.ResendIn, ends: now + got.ExpiresIn}
 	if got.Given {
 		return p.finish(v, begun, "")
 	}
@@ -115,9 +115,6 @@ func (p *Portal) begin(v *visit, req sessions.ProofRequest) (int, web.Problem) {
 func (p *Portal) finish(v *visit, b proof, answer sessions.Password) (int, web.Problem) {
 	req := v.request(b.request.Method)
 	req.Proof, req.Code = b.ticket, answer
-	if req.AcceptedTerms == "" {
-		req.AcceptedTerms = b.request.Terms
-	}
 	ctx, cancel := context.WithTimeout(v.Context(), decideTimeout)
 	defer cancel()
 	if _, err := p.cfg.Manager.Login(ctx, req); err != nil {
@@ -218,6 +215,7 @@ func (p *Portal) readProof(v *visit) (proof, bool) {
 	case problem.Reason != "":
 		p.showProof(v, code, b, problem)
 	default:
+		v.accepted = cmp.Or(v.accepted, b.accepted) // others may have pushed it out
 		return b, true
 	}
 	return proof{}, false
@@ -305,8 +303,8 @@ func registration(v *visit) (sessions.ProofRequest, sessions.Reason) {
 	}
 	if r.Password {
 		req.Password = sessions.Password(v.PostForm.Get("password"))
-		if n := utf8.RuneCountInString(string(req.Password)); n < minChosen || len(req.Password) > maxPassword || !utf8.ValidString(string(req.Password)) {
-			reason = sessions.RefusedField
+		if reason == "" && sessions.WeakPassword(req.Contact, req.Password) {
+			reason = sessions.RefusedWeak
 		}
 	}
 	return req, reason

@@ -198,7 +198,7 @@ func TestRegistration(t *testing.T) {
 	}
 	for name, value := range map[string]string{"first_name": "", "birthday": "yesterday", "password": "short", "email": " "} {
 		a := b.post("/register", "", with(name, value))
-		b.wantPage(a, "fill in the form completely")
+		b.wantPage(a, map[bool]string{true: "needs eight characters or more", false: "fill in the form completely"}[name == "password"])
 		if strings.Contains(a.body, "long enough") || name != "first_name" && !strings.Contains(a.body, "Anna &lt;i&gt;") {
 			t.Errorf("%s: what was typed is not there, or the password is:\n%s", name, a.body)
 		}
@@ -251,5 +251,37 @@ func TestProofsAreBounded(t *testing.T) {
 	}
 	if _, ok := p.of(sessions.Station{Zone: "guest", MAC: sessions.MAC{2, 0, 0, 0, 0, 5}}, 0); ok {
 		t.Error("the one that ends first was kept")
+	}
+}
+
+// A guest who has ticked the box before the form of a registration is remembered.
+func TestRegistrationRemembers(t *testing.T) {
+	b := newProver(t)
+	b.manager.zone.Remember = 24 * time.Hour
+	filled := []string{"method", "register", "filled", "1", "first_name", "Anna", "email", "anna@example.net", "password", "long enough"}
+	for i, box := range [][]string{{"remember", "1"}, {}} {
+		b.post("/register", "", b.form(append(box, "method", "register")...))
+		b.post("/register", "", b.form(filled...))
+		b.post("/proof/code", "", b.form("code", "123456"))
+		if len(b.logins) != i+1 || b.logins[i].Remember != (len(box) > 0) {
+			t.Fatalf("%v: logins %+v", box, b.logins)
+		}
+	}
+}
+
+// What a guest has accepted before he was sent a code goes with the code, however many others come meanwhile.
+func TestProofKeepsTerms(t *testing.T) {
+	b := newProver(t)
+	b.manager.zone.TermsForAll = true
+	b.wantTo(b.post("/proof", "", b.form("method", "email", "contact-email", "anna@example.net", "accept", "2026-11")), "/proof")
+	for i := range maxAccepted {
+		b.portal.accepted.note(sessions.Station{Zone: "guest", MAC: sessions.MAC{2, 0, 0, 1, byte(i >> 8), byte(i)}}, acceptance{at: b.clock.Mono()})
+	}
+	b.portal.accepted.by[phone] = acceptance{} // pushed out
+	b.clock.Advance(time.Minute)
+	b.wantTo(b.post("/proof/again", "", b.form()), "/proof")
+	b.post("/proof/code", "", b.form("code", "123456"))
+	if len(b.logins) != 1 || b.logins[0].AcceptedTerms != "2026-11" || b.logins[0].Terms.Text == "" {
+		t.Errorf("logins %+v", b.logins)
 	}
 }
