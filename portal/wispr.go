@@ -106,10 +106,15 @@ func (l *wisprLogins) begin(ctx context.Context, st sessions.Station, now time.D
 	return a
 }
 
-func (l *wisprLogins) of(st sessions.Station) *wisprAttempt {
+// of is the attempt of a station that is under way or ended of late; nil: none.
+func (l *wisprLogins) of(st sessions.Station, now time.Duration) *wisprAttempt {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.by[st]
+	a := l.by[st]
+	if a != nil && a.over() && now-a.began > wisprRemembered {
+		return nil
+	}
+	return a
 }
 
 func (a *wisprAttempt) over() bool {
@@ -176,7 +181,7 @@ func (p *Portal) wisprResults(v *visit) {
 	if !p.wisprOffered(v) {
 		return
 	}
-	switch a := p.wispr.of(v.station); {
+	switch a := p.wispr.of(v.station, p.cfg.Clock.Mono()); {
 	case a != nil && !p.wispr.wait(v.Context(), a):
 		p.wisprSay(v, reply, kind, wisprCode(wisprPending), wisprField{"Delay", strconv.Itoa(int(wisprDelay / time.Second))})
 	case a != nil && a.err != nil:
@@ -215,7 +220,7 @@ func (p *Portal) wisprAbort(v *visit) {
 	if !p.wisprOffered(v) {
 		return
 	}
-	if a := p.wispr.of(v.station); a != nil {
+	if a := p.wispr.of(v.station, p.cfg.Clock.Mono()); a != nil {
 		a.cancel()
 		p.wispr.wait(v.Context(), a)
 	}
@@ -241,13 +246,10 @@ func wisprRequest(v *visit, req *sessions.LoginRequest) sessions.Reason {
 		return sessions.RefusedCleartext
 	}
 	req.Credentials = sessions.Credentials{Username: v.PostForm.Get("UserName"), Password: sessions.Password(v.PostForm.Get("Password"))}
-	if !plausible(req.Credentials) {
-		return sessions.RefusedCredentials
-	}
 	_, notCode := sessions.ParseVoucherCode(req.Credentials.Username)
 	for _, m := range v.zone.Methods {
 		switch {
-		case m == sessions.MethodPassword || m == sessions.MethodToken:
+		case (m == sessions.MethodPassword || m == sessions.MethodToken) && plausible(req.Credentials):
 			req.Method = m
 			return ""
 		case m == sessions.MethodVoucher && notCode == nil:

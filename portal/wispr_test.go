@@ -278,3 +278,35 @@ func TestWISPrAttacks(t *testing.T) {
 	}
 	l.running.Wait()
 }
+
+// Software has one field that is called user name. A code needs no second one.
+func TestWISPrVoucher(t *testing.T) {
+	b := startWISPr(t)
+	b.manager.zone.Methods = []sessions.Method{sessions.MethodPassword, sessions.MethodVoucher}
+	code := sessions.NewVoucherCode()
+	b.manager.login = func(_ context.Context, req sessions.LoginRequest) (sessions.Session, error) {
+		if req.Method != sessions.MethodVoucher || string(req.Code) != code.Text() || req.Credentials != (sessions.Credentials{}) {
+			t.Errorf("asked %+v", req)
+		}
+		s := sessions.Session{AcctSessionID: "0011", Station: phone}
+		b.manager.set(&s)
+		return s, nil
+	}
+	if _, got := b.smart("POST", "http://"+b.addr+"/wispr/login", url.Values{"UserName": {code.Text()}, "Password": {""}}); got["ResponseCode"] != "50" {
+		t.Errorf("%v", got)
+	}
+}
+
+// What failed long ago is no answer to who asks how a login went.
+func TestWISPrOldFailure(t *testing.T) {
+	b := startWISPr(t)
+	b.manager.login = func(context.Context, sessions.LoginRequest) (sessions.Session, error) {
+		return sessions.Session{}, &sessions.Refusal{Reason: sessions.RefusedCredentials}
+	}
+	b.smart("POST", "http://"+b.addr+"/wispr/login", url.Values{"UserName": {"ann"}, "Password": {"wrong"}})
+	b.clock.Advance(time.Hour)
+	b.manager.set(&sessions.Session{AcctSessionID: "0011", Station: phone})
+	if _, got := b.smart("GET", "http://"+b.addr+"/wispr/results", nil); got["ResponseCode"] != "50" {
+		t.Errorf("%v", got)
+	}
+}
