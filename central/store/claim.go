@@ -81,6 +81,9 @@ func (s *Store) OfferGateway(ctx context.Context, nasIdentifier, version, addres
 // error is ErrNotFound when no gateway waits with it, ErrActive when another one has its name.
 func (s *Store) ClaimByCode(ctx context.Context, organization int64, code, name string, location *int64) (saved admin.Gateway, err error) {
 	err = s.write(ctx, "claiming a gateway", func(tx *dbTx) error {
+		if err := tx.lock("claims", "code = ?", code); err != nil {
+			return err
+		}
 		now := s.now()
 		var claim int64
 		var nas string
@@ -198,6 +201,9 @@ type Claimed struct {
 func (s *Store) FetchToken(ctx context.Context, secret, nasIdentifier string) (c Claimed, err error) {
 	err = s.write(ctx, "giving a gateway its token", func(tx *dbTx) error {
 		c = Claimed{}
+		if err := tx.lock("claims", "secret_hash = ?", digest(secret)); err != nil {
+			return err
+		}
 		var gateway, organization *int64
 		var nas string
 		const find = `SELECT c.gateway_id, c.nas_identifier, g.organization_id FROM claims c LEFT JOIN gateways g ON g.id = c.gateway_id

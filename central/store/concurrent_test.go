@@ -8,11 +8,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"gatehouse/api/admin"
 	"gatehouse/api/edge"
 	"gatehouse/api/gate"
 )
@@ -256,5 +258,173 @@ func TestWatchHearsOtherProcesses(t *testing.T) {
 	stop()
 	if err := <-watched; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestChangesAtOnce changes one thing from many sides at the same time, each by a little: nothing that somebody was told is done gets
+// lost.
+func TestChangesAtOnce(t *testing.T) {
+	s, scope := newStore(t)
+	ctx, acme := t.Context(), scope.Own()
+	user, err := s.SaveUser(ctx, scope, 0, func(u *gate.User) { u.Username, u.Organization = "ann", &acme }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	extra, err := s.SaveUserExtra(ctx, scope, 0, func(e *gate.UserExtra) { e.Parent = user.ID })
+	if err != nil {
+		t.Fatal(err)
+	}
+	profile, err := s.CreateProfile(ctx, gate.AaaProfile{Name: "p", ShortName: "p", OrganizationID: gate.ID{N: acme}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SaveDevice(ctx, acme, 0, 0, DeviceCaps{PerTokenDay: 9}, func(d *Device) { d.GenericID = new("dev") }); err != nil {
+		t.Fatal(err)
+	}
+	place, err := s.SavePlace(ctx, scope, Location, 0, func(p *Place) error {
+		p.Name, p.ShortName, p.OrganizationID.N = "l", "l", acme
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := s.CreatePlan(ctx, admin.Plan{Organization: acme, Name: "day", Zones: []string{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.CreateVouchers(ctx, admin.VoucherBatch{Organization: acme, Plan: plan.ID}, make([]NewVoucher, 1)); err != nil {
+		t.Fatal(err)
+	}
+	gw, err := s.Gateway(ctx, Token{Scope: scope}, "gw1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	webhook, err := s.SaveWebhook(ctx, scope, 0, func(w *Webhook) error { w.Sealed = []byte{1}; return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := s.SaveRADIUSClient(ctx, scope, 0, func(c *RADIUSClient) error {
+		c.Name, c.Network, c.Secret = "n", "192.0.2.1", []byte{1}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.PutSetting(ctx, acme, "mail", func(v *Setting) error { v.Body = []byte("{}"); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	more := func(text **string) int {
+		if *text == nil {
+			*text = new("")
+		}
+		*text = new(**text + "x")
+		return len(**text)
+	}
+	const sides = 12
+	for what, change := range map[string]func() (int, error){
+		"user": func() (n int, err error) {
+			_, err = s.SaveUser(ctx, scope, user.ID, func(u *gate.User) { n = more(&u.Description) }, nil)
+			return n, err
+		},
+		"user of a file": func() (n int, err error) {
+			_, err = s.ImportUsers(ctx, acme, []UserImport{{Username: "ann", Change: func(u *gate.User) { n = more(&u.Klass) }}}, ImportMode{Update: true})
+			return n, err
+		},
+		"user_extra": func() (n int, err error) {
+			_, err = s.SaveUserExtra(ctx, scope, extra.ID, func(e *gate.UserExtra) { n = more(&e.City) })
+			return n, err
+		},
+		"profile": func() (n int, err error) {
+			_, err = s.UpdateProfile(ctx, scope, profile.ID, func(p *gate.AaaProfile) { n = more(&p.Description) })
+			return n, err
+		},
+		"device": func() (n int, err error) {
+			return n, s.SaveDevice(ctx, acme, 1, 0, DeviceCaps{}, func(d *Device) { n = more(&d.AppVersion) })
+		},
+		"place": func() (n int, err error) {
+			_, err = s.SavePlace(ctx, scope, Location, place.ID, func(p *Place) error { n = more(&p.City); return nil })
+			return n, err
+		},
+		"plan": func() (n int, err error) {
+			_, err = s.ChangePlan(ctx, scope, plan.ID, func(p *admin.Plan) error { n = more(&p.Description); return nil })
+			return n, err
+		},
+		"voucher": func() (n int, err error) {
+			_, err = s.ChangeVoucher(ctx, scope, 1, func(v *Voucher) error { v.ExtraSeconds++; n = int(v.ExtraSeconds); return nil })
+			return n, err
+		},
+		"gateway": func() (n int, err error) {
+			_, _, err = s.ChangeGateway(ctx, scope, gw.ID, func(g *admin.Gateway, _ int64) error { g.Name += "x"; n = len(g.Name); return nil })
+			return n, err
+		},
+		"webhook": func() (n int, err error) {
+			_, err = s.SaveWebhook(ctx, scope, webhook.ID, func(w *Webhook) error { w.Name += "x"; n = len(w.Name); return nil })
+			return n, err
+		},
+		"RADIUS client": func() (n int, err error) {
+			_, err = s.SaveRADIUSClient(ctx, scope, client.ID, func(c *RADIUSClient) error { c.NASIdentifier += "x"; n = len(c.NASIdentifier); return nil })
+			return n, err
+		},
+		"setting": func() (n int, err error) {
+			_, err = s.PutSetting(ctx, acme, "mail", func(v *Setting) error { v.Body = append(v.Body, ' '); n = len(v.Body) - 2; return nil })
+			return n, err
+		},
+		"organisation": func() (n int, err error) {
+			_, err = s.UpdateOrganization(ctx, "acme", func(o *Organization) { n = more(&o.Website) })
+			return n, err
+		},
+	} {
+		var wg sync.WaitGroup
+		for range sides {
+			wg.Go(func() {
+				if _, err := change(); err != nil {
+					t.Errorf("%s: %v", what, err)
+				}
+			})
+		}
+		wg.Wait()
+		if n, err := change(); err != nil || n != sides+1 {
+			t.Errorf("%s: %d changes are there, %v, want %d", what, n, err, sides+1)
+		}
+	}
+}
+
+// TestCapsAtOnce fills what has a bound from many sides at the same time.
+func TestCapsAtOnce(t *testing.T) {
+	s, scope := newStore(t)
+	acme := scope.Own()
+	const most, sides = 3, 12
+	if _, err := s.UpdateOrganization(t.Context(), "acme", func(o *Organization) { o.MaxUsers = new(int64(most)) }); err != nil {
+		t.Fatal(err)
+	}
+	var users, devices atomic.Int64
+	atOnce := func(count *atomic.Int64, fill func(n int) error) {
+		var wg sync.WaitGroup
+		for n := range sides {
+			wg.Go(func() {
+				var full *FullError
+				var capped *CapError
+				if err := fill(n); err == nil {
+					count.Add(1)
+				} else if !errors.As(err, &full) && !errors.As(err, &capped) {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+	atOnce(&users, func(n int) error {
+		_, err := s.SaveUser(t.Context(), scope, 0, func(u *gate.User) { u.Username, u.Organization = fmt.Sprint("u", n), &acme }, nil)
+		return err
+	})
+	ann, _, err := s.Users(t.Context(), scope, UserFilter{Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	atOnce(&devices, func(int) error {
+		return s.SaveDevice(t.Context(), acme, 0, 0, DeviceCaps{PerUser: most, PerTokenDay: 100}, func(d *Device) { d.UserID = &ann[0].ID })
+	})
+	if users.Load() != most || devices.Load() != most {
+		t.Errorf("%d users and %d devices of one, want %d of each", users.Load(), devices.Load(), most)
 	}
 }

@@ -116,6 +116,16 @@ func (t *dbTx) affected(query string, args ...any) (int64, error) {
 	return done.RowsAffected()
 }
 
+// lock makes others who want to change rows of a table wait until the transaction ends: what is read of them from then on is what
+// is changed. SQLite has one writer.
+func (t *dbTx) lock(table, condition string, args ...any) error {
+	if !t.d.postgres() {
+		return nil
+	}
+	_, err := t.Exec("SELECT 1 FROM "+table+" WHERE "+condition+" FOR UPDATE", args...)
+	return err
+}
+
 // read is for readings that must see what was written last.
 func (s *Store) read() bound { return bound{s.db.reader(), s.db} }
 

@@ -106,6 +106,9 @@ func uniqueDevice(tx *dbTx, d Device) error {
 }
 
 func checkUserCap(tx *dbTx, user int64, most int) error {
+	if err := tx.lock("users", "id = ?", user); err != nil { // no two devices are both the last that fits
+		return err
+	}
 	var n int
 	err := tx.QueryRow("SELECT count(*) FROM devices WHERE user_id = ? AND implied IS NULL", user).Scan(&n)
 	if err == nil && n >= most {
@@ -166,6 +169,9 @@ func (s *Store) SaveDevice(ctx context.Context, organization, id, token int64, c
 	return s.write(ctx, "saving device", func(tx *dbTx) error {
 		d := Device{Organization: organization}
 		if id != 0 {
+			if err := tx.lock("devices", "id = ?", id); err != nil {
+				return err
+			}
 			var err error
 			q := "SELECT " + deviceColumns + " FROM devices WHERE id = ? AND organization_id = ?"
 			if d, err = scanDevice(tx.QueryRow(q, id, organization)); err != nil {

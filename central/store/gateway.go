@@ -227,6 +227,9 @@ func (s *Store) OneGateway(ctx context.Context, scope Scope, id int64) (admin.Ga
 // ChangeGateway lets change set name and location of a gateway of the scope, in the transaction that reads it.
 func (s *Store) ChangeGateway(ctx context.Context, scope Scope, id int64, change func(g *admin.Gateway, revision int64) error) (saved admin.Gateway, revision int64, err error) {
 	err = s.write(ctx, "changing gateway", func(tx *dbTx) error {
+		if err := tx.lock("gateways", "id = ?", id); err != nil {
+			return err
+		}
 		g, err := s.gatewayOf(tx.ctx, tx, scope, id)
 		if err != nil {
 			return err
@@ -365,6 +368,9 @@ func (s *Store) GatewaySettings(ctx context.Context, scope Scope, id int64) (set
 // of its version first.
 func (s *Store) PutGatewaySettings(ctx context.Context, scope Scope, id int64, settings string, match func(revision int64) error) (set admin.GatewaySettings, revision int64, err error) {
 	err = s.write(ctx, "setting a gateway", func(tx *dbTx) error {
+		if err := tx.lock("gateways", "id = ?", id); err != nil {
+			return err
+		}
 		g, err := s.gatewayOf(tx.ctx, tx, scope, id)
 		if err != nil {
 			return err

@@ -57,6 +57,9 @@ func (s *Store) ImportUsers(ctx context.Context, organization int64, list []User
 
 // importUser's error is that of the database.
 func (s *Store) importUser(tx *dbTx, organization int64, in *UserImport, mode ImportMode) (out ImportOutcome, err error) {
+	if err := tx.lock("users", "username = ? AND organization_id = ?", in.Username, organization); err != nil {
+		return out, err
+	}
 	q := "SELECT " + userColumns(s.d) + " FROM users u WHERE u.username = ? AND u.organization_id = ?"
 	u, err := scanUser(tx.QueryRow(q, in.Username, organization))
 	there := err == nil

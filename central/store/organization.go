@@ -159,6 +159,9 @@ func (s *Store) OrganizationNames(ctx context.Context, scope Scope) (map[int64]s
 // change nothing but o may be used. It returns ErrNotFound when there is none.
 func (s *Store) UpdateOrganization(ctx context.Context, shortName string, change func(o *Organization)) (o Organization, err error) {
 	err = s.write(ctx, "changing organisation", func(tx *dbTx) error {
+		if err := tx.lock("organizations", "short_name = ?", shortName); err != nil {
+			return err
+		}
 		o, err = scanOrganization(tx.QueryRow("SELECT "+organizationColumns+" FROM organizations o WHERE o.short_name = ?", shortName))
 		if err != nil {
 			return err

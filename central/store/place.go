@@ -131,6 +131,9 @@ func (s *Store) SavePlace(ctx context.Context, scope Scope, kind PlaceKind, id i
 		var p Place
 		var before any
 		if id != 0 {
+			if err := tx.lock("places", "id = ?", id); err != nil {
+				return err
+			}
 			if p, err = findPlace(ctx, tx, scope, kind, id); err != nil {
 				return err
 			}
@@ -204,6 +207,9 @@ func (s *Store) putPlace(tx *dbTx, kind PlaceKind, p Place) (Place, error) {
 // refuse. A location with something in it is ErrInUse.
 func (s *Store) DeletePlace(ctx context.Context, scope Scope, kind PlaceKind, id int64, check func(Place) error) error {
 	return s.write(ctx, "deleting place", func(tx *dbTx) error {
+		if err := tx.lock("places", "id = ?", id); err != nil {
+			return err
+		}
 		p, err := findPlace(ctx, tx, scope, kind, id)
 		if err != nil {
 			return err

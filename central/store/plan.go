@@ -105,6 +105,9 @@ func planValues(p admin.Plan, now int64) []any {
 // change with it.
 func (s *Store) ChangePlan(ctx context.Context, scope Scope, id int64, change func(*admin.Plan) error) (saved admin.Plan, err error) {
 	err = s.write(ctx, "changing plan", func(tx *dbTx) error {
+		if err := tx.lock("plans", "id = ?", id); err != nil {
+			return err
+		}
 		p, err := plan(tx.ctx, tx, scope, id)
 		if err != nil {
 			return err
@@ -145,6 +148,9 @@ func (e *InUseError) Error() string { return "there are " + e.By + " of it" }
 // DeletePlan removes a plan of the scope; check sees it before. An *InUseError says that vouchers or accounts have it.
 func (s *Store) DeletePlan(ctx context.Context, scope Scope, id int64, check func(admin.Plan) error) error {
 	err := s.write(ctx, "deleting plan", func(tx *dbTx) error {
+		if err := tx.lock("plans", "id = ?", id); err != nil {
+			return err
+		}
 		p, err := plan(tx.ctx, tx, scope, id)
 		if err != nil {
 			return err

@@ -84,6 +84,9 @@ func (s *Store) ProfilesOf(ctx context.Context, user int64) ([]gate.AaaProfile, 
 // *DuplicateError when the organisation has another one of its short name.
 func (s *Store) UpdateProfile(ctx context.Context, scope Scope, id int64, change func(*gate.AaaProfile)) (p gate.AaaProfile, err error) {
 	err = s.write(ctx, "changing profile", func(tx *dbTx) error {
+		if err := tx.lock("profiles", "id = ?", id); err != nil {
+			return err
+		}
 		if p, err = profile(tx.ctx, tx, scope, id); err != nil {
 			return err
 		}

@@ -57,16 +57,12 @@ func (s *Store) mergeRADIUS(ctx context.Context, records []RADIUSRecord) error {
 
 // lockClients makes processes take turns with the records of one client: each must see the sessions that the other has made.
 func lockClients(tx *dbTx, records []RADIUSRecord) error {
-	if !tx.d.postgres() { // there is one writer
-		return nil
-	}
 	ids := make([]int64, len(records))
 	for i := range records {
 		ids[i] = records[i].Client
 	}
 	condition, args := among(tx.d, "id", distinct(ids))
-	_, err := tx.Exec("SELECT id FROM radius_clients WHERE "+condition+" ORDER BY id FOR UPDATE", args...)
-	return err
+	return tx.lock("radius_clients", condition+" ORDER BY id", args...)
 }
 
 func (s *Store) ingestRADIUS(tx *dbTx, organization int64, records []*RADIUSRecord) (told bool, err error) {

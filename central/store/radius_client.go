@@ -139,6 +139,9 @@ func (s *Store) SaveRADIUSClient(ctx context.Context, scope Scope, id int64, cha
 		c, before := RADIUSClient{OrganizationID: scope.Own(), Quirks: []string{}}, any(nil)
 		was := c.Secret
 		if id != 0 {
+			if err := tx.lock("radius_clients", "id = ?", id); err != nil {
+				return err
+			}
 			if c, err = radiusClient(ctx, tx, scope, id); err != nil {
 				return err
 			}
@@ -214,6 +217,9 @@ func reviseRADIUS(tx *dbTx) error {
 // DeleteRADIUSClient removes a client of the scope; check may refuse.
 func (s *Store) DeleteRADIUSClient(ctx context.Context, scope Scope, id int64, check func(RADIUSClient) error) error {
 	return s.write(ctx, "deleting RADIUS client", func(tx *dbTx) error {
+		if err := tx.lock("radius_clients", "id = ?", id); err != nil {
+			return err
+		}
 		c, err := radiusClient(ctx, tx, scope, id)
 		if err != nil {
 			return err

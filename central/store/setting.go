@@ -88,6 +88,9 @@ func (s *Store) NearestSettings(ctx context.Context, organization int64, prefix 
 // secret where that is given anew, for the audit log.
 func (s *Store) PutSetting(ctx context.Context, organization int64, kind string, change func(*Setting) error, secret ...string) (saved Setting, err error) {
 	err = s.write(ctx, "saving setting", func(tx *dbTx) error {
+		if err := tx.lock("settings", "organization_id = ? AND kind = ?", organization, kind); err != nil {
+			return err
+		}
 		v, err := setting(tx.ctx, tx, organization, kind)
 		if err = s.err("reading setting", err); err != nil && err != ErrNotFound {
 			return err
@@ -116,6 +119,9 @@ func (s *Store) PutSetting(ctx context.Context, organization int64, kind string,
 // DeleteSetting removes a setting of an organisation; check sees it before.
 func (s *Store) DeleteSetting(ctx context.Context, organization int64, kind string, check func(Setting) error) error {
 	return s.write(ctx, "deleting setting", func(tx *dbTx) error {
+		if err := tx.lock("settings", "organization_id = ? AND kind = ?", organization, kind); err != nil {
+			return err
+		}
 		v, err := setting(tx.ctx, tx, organization, kind)
 		if err != nil {
 			return err

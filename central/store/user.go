@@ -144,6 +144,9 @@ func (s *Store) SaveUser(ctx context.Context, scope Scope, id int64, change func
 func (s *Store) saveUser(tx *dbTx, scope Scope, id int64, change func(*gate.User), hash *string) (u gate.User, err error) {
 	var before any
 	if id != 0 {
+		if err := tx.lock("users", "id = ?", id); err != nil {
+			return u, err
+		}
 		q := "SELECT " + userColumns(s.d) + " FROM users u WHERE u.id = ? AND " + scope.in("u.organization_id")
 		if u, err = scanUser(tx.QueryRow(q, id)); err != nil {
 			return u, err

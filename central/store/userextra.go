@@ -87,6 +87,9 @@ func (s *Store) SaveUserExtra(ctx context.Context, scope Scope, id int64, change
 func saveUserExtra(tx *dbTx, scope Scope, id int64, change func(*gate.UserExtra)) (e gate.UserExtra, err error) {
 	var before any
 	if id != 0 {
+		if err := tx.lock("user_extra", "id = ?", id); err != nil {
+			return e, err
+		}
 		if e, err = userExtra(tx.ctx, tx, scope, id); err != nil {
 			return e, err
 		}

@@ -216,6 +216,9 @@ func roomFor(tx *dbTx, organization int64) error {
 	if err != nil {
 		return err
 	}
+	if err := tx.lock("organizations", "id = ?", organization); err != nil { // no two users are both the last that fits
+		return err
+	}
 	if err := tx.QueryRow("SELECT count(*) FROM users WHERE organization_id = ?", organization).Scan(&has); err != nil || has < most {
 		return err
 	}

@@ -201,6 +201,9 @@ func (s *Store) VoucherSessions(ctx context.Context, id int64) ([]admin.VoucherS
 // ChangeVoucher lets change alter a voucher of the scope: Revoked, ValidUntil, ExtraSeconds and ExtraOctets.
 func (s *Store) ChangeVoucher(ctx context.Context, scope Scope, id int64, change func(v *Voucher) error) (saved Voucher, err error) {
 	err = s.write(ctx, "changing voucher", func(tx *dbTx) error {
+		if err := tx.lock("vouchers", "id = ?", id); err != nil {
+			return err
+		}
 		v, err := s.voucher(tx.ctx, tx, scope, id)
 		if err != nil {
 			return err

@@ -57,6 +57,9 @@ func (s *Store) SaveWebhook(ctx context.Context, scope Scope, id int64, change f
 		w, before := Webhook{}, any(nil)
 		w.Organization, w.Events, w.IsActive = scope.Own(), []string{}, true
 		if id != 0 {
+			if err := tx.lock("webhooks", "id = ?", id); err != nil {
+				return err
+			}
 			var err error
 			if w, err = webhook(tx.ctx, tx, scope, id); err != nil {
 				return err
@@ -100,6 +103,9 @@ func (s *Store) putWebhook(tx *dbTx, w Webhook) (Webhook, error) {
 // DeleteWebhook removes a webhook of the scope with all that was on its way; check may refuse.
 func (s *Store) DeleteWebhook(ctx context.Context, scope Scope, id int64, check func(Webhook) error) error {
 	return s.write(ctx, "deleting webhook", func(tx *dbTx) error {
+		if err := tx.lock("webhooks", "id = ?", id); err != nil {
+			return err
+		}
 		w, err := webhook(tx.ctx, tx, scope, id)
 		if err != nil {
 			return err
