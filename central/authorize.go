@@ -111,7 +111,7 @@ func (s *Server) bearer(r *http.Request, a api, secret string) (store.Token, err
 // basic takes the codes of a user token on every API, and on the token APIs the name and password of a user as well.
 func (s *Server) basic(a api, r *http.Request, from netip.Addr) (store.Token, error) {
 	name, password, ok := r.BasicAuth()
-	if !ok {
+	if !ok || !clean(name) {
 		return store.Token{}, unauthorized("Invalid basic header. Credentials not correctly base64 encoded.")
 	}
 	wrong := unauthorized("Invalid username/password.")

@@ -38,7 +38,7 @@ func (c *centre) feed(status int, who, nas string) reply {
 
 func TestClaimByCode(t *testing.T) {
 	c := newCentre(t)
-	offer := c.claim(http.StatusCreated, edge.ClaimRequest{NASIdentifier: "lobby", Version: "1.2"})
+	offer := c.claim(http.StatusCreated, edge.ClaimRequest{NASIdentifier: "lobby", Version: "1.2\x00"})
 	if offer.State != edge.ClaimPending || len(offer.Code) != 9 || offer.ExpiresIn != 900 || offer.Interval != 5 || offer.Token != "" {
 		t.Fatalf("offer %+v", offer)
 	}
@@ -284,7 +284,7 @@ func TestGatewayStatus(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	for _, boot := range []string{"boot-b", "boot-c"} { // it starts anew, twice
-		c.status("acme edge", edge.Status{BootID: boot})
+		c.status("acme edge", edge.Status{BootID: boot, Version: "nu\x00ll"})
 		if g := see(); g.Conflict != nil || g.ClockOffsetMS != nil {
 			t.Errorf("after %s: %+v", boot, g)
 		}

@@ -44,11 +44,14 @@ func TestIngestAnswersPerRecord(t *testing.T) {
 			bad(8, func(a *edge.Accounting) { a.AcctOutputOctets = 1 << 63 }),
 			bad(9, func(a *edge.Accounting) { a.AcctStatusType = "Alive" }),
 			edge.Record{Seq: 10}, edge.Record{Seq: 11, Transaction: &edge.Transaction{ID: "x", Type: "login", Status: "h200", DateTime: noon}},
-			bad(12, func(a *edge.Accounting) { a.SSID = strings.Repeat("é", 300) }),
+			bad(12, func(a *edge.Accounting) { a.SSID, a.Username = strings.Repeat("é", 300), "nu\x00ll" }),
+			bad(15, func(a *edge.Accounting) { a.AcctUniqueID = "nu\x00ll" }),
+			edge.Record{Seq: 16, Outcome: &edge.Outcome{Event: "nu\x00ll", Status: edge.Done}},
+			edge.Record{Seq: 17, Outcome: &edge.Outcome{Event: "unknown", Status: edge.Done, Reason: "nu\x00ll"}},
 			transaction(13, noon), transaction(13, noon), session(1, noon, true), session(1, noon, false)) +
 		`{"seq":14,"from_the_future":{},"transaction":{"id":"f","datetime":"2026-03-01T12:00:00Z","type":"zz","status":"q999","x":1}}`
 	want := "1:merged 0:rejectedinvalid 3:rejectedinvalid 4:rejectedinvalid 5:rejectedinvalid 6:rejectedinvalid 7:rejectedinvalid " +
-		"8:rejectedinvalid 9:rejectedinvalid 10:rejectedinvalid 11:rejectedinvalid 12:merged 13:merged 13:duplicate " +
+		"8:rejectedinvalid 9:rejectedinvalid 10:rejectedinvalid 11:rejectedinvalid 12:merged 15:rejectedinvalid 16:rejectedinvalid 17:duplicate 13:merged 13:duplicate " +
 		"1:duplicate 1:merged 14:merged"
 	var answer edge.IngestAnswer
 	c.want(http.StatusOK, ask{who: "acme edge", method: "POST", path: edge.IngestPath, body: body}, &answer)
@@ -85,14 +88,15 @@ func TestIngestBodies(t *testing.T) {
 		status              int
 		code                string
 	}{
-		"most":          {ingestBody(t, many[:edge.MaxBatch]...), "", "gw1", 200, ""},
-		"too many":      {ingestBody(t, many...), "", "gw1", 413, "too_large"},
-		"none":          {"", "", "gw1", 200, ""},
-		"gzip":          {whole, "gzip", "gw1", 200, ""},
-		"gzip cut off":  {whole[:len(whole)-9], "gzip", "gw1", 400, "invalid"},
-		"not gzip":      {"{}", "gzip", "gw1", 400, "invalid"},
-		"bomb":          {packed(strings.Repeat(" ", 17<<20)), "gzip", "gw1", 413, "too_large"},
-		"without a NAS": {"", "", "", 400, "invalid"},
+		"most":                      {ingestBody(t, many[:edge.MaxBatch]...), "", "gw1", 200, ""},
+		"too many":                  {ingestBody(t, many...), "", "gw1", 413, "too_large"},
+		"none":                      {"", "", "gw1", 200, ""},
+		"gzip":                      {whole, "gzip", "gw1", 200, ""},
+		"gzip cut off":              {whole[:len(whole)-9], "gzip", "gw1", 400, "invalid"},
+		"not gzip":                  {"{}", "gzip", "gw1", 400, "invalid"},
+		"bomb":                      {packed(strings.Repeat(" ", 17<<20)), "gzip", "gw1", 413, "too_large"},
+		"without a NAS":             {"", "", "", 400, "invalid"},
+		"a NAS in another encoding": {"", "", "caf\xe9", 400, "invalid"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

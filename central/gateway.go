@@ -23,8 +23,8 @@ const maxNASIdentifier = 253 // octets of a RADIUS attribute (RFC 2865 §5.32)
 // gateway is who asks on /edge/v1/: a name within the token's organisation.
 func (s *Server) gateway(c *call) (store.Gateway, error) {
 	name := c.Header.Get(edge.NASHeader)
-	if name == "" || len(name) > maxNASIdentifier {
-		return store.Gateway{}, malformed(http.StatusBadRequest, "The header "+edge.NASHeader+" must name the gateway.")
+	if name == "" || len(name) > maxNASIdentifier || !clean(name) {
+		return store.Gateway{}, malformed(http.StatusBadRequest, "The header "+edge.NASHeader+" must name the gateway, in UTF-8.")
 	}
 	gw, err := s.cfg.Store.Gateway(c.Context(), c.token, name)
 	switch {

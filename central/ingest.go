@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -177,8 +178,8 @@ func given[T any](p *T) int {
 }
 
 func checkOutcome(o *edge.Outcome) error {
-	if o.Event == "" || len(o.Event) > shortText {
-		return fmt.Errorf("event must have 1 to %d characters", shortText)
+	if err := checkKey("event", o.Event); err != nil {
+		return err
 	}
 	if o.Status != edge.Done && o.Status != edge.NotFound && o.Status != edge.Refused {
 		return fmt.Errorf("status %q is not done, not_found or refused", o.Status)
@@ -198,8 +199,8 @@ func checkAccounting(a *edge.Accounting) error {
 		return fmt.Errorf("acctstatustype %q is not Start, Interim-Update or Stop", a.AcctStatusType)
 	}
 	for name, v := range map[string]string{"acctuniqueid": a.AcctUniqueID, "acctsessionid": a.AcctSessionID} {
-		if v == "" || len(v) > shortText {
-			return fmt.Errorf("%s must have 1 to %d characters", name, shortText)
+		if err := checkKey(name, v); err != nil {
+			return err
 		}
 	}
 	if err := checkNumbers(a); err != nil {
@@ -219,6 +220,14 @@ func checkAccounting(a *edge.Accounting) error {
 	return checkTimes(a.AcctStartTime, a.AcctUpdateTime, stop)
 }
 
+// checkKey: what names a thing cannot be cut.
+func checkKey(field, v string) error {
+	if v == "" || len(v) > shortText || !clean(v) {
+		return fmt.Errorf("%s must have 1 to %d characters, and no null character", field, shortText)
+	}
+	return nil
+}
+
 func checkNumbers(a *edge.Accounting) error {
 	if max(a.AcctInputOctets, a.AcctOutputOctets, a.AcctInputPackets, a.AcctOutputPackets) > math.MaxInt64 {
 		return errors.New("a counter is beyond 63 bits")
@@ -230,9 +239,10 @@ func checkNumbers(a *edge.Accounting) error {
 }
 
 func checkTransaction(t *edge.Transaction) error {
+	if err := checkKey("id", t.ID); err != nil {
+		return err
+	}
 	switch {
-	case t.ID == "" || len(t.ID) > shortText:
-		return fmt.Errorf("id must have 1 to %d characters", shortText)
 	case !letters(t.Type, 2, 0):
 		return fmt.Errorf("type %q is not two small letters", t.Type)
 	case !letters(t.Status, 1, 3):
@@ -270,9 +280,11 @@ func letters(s string, alphas, digits int) bool {
 	return true
 }
 
-// cut shortens texts that only describe: a long one must not keep a session from being accounted.
+// cut shortens texts that only describe, and takes out null characters, which PostgreSQL cannot hold: neither must keep a session
+// from being accounted.
 func cut(limit int, texts ...*string) {
 	for _, t := range texts {
+		*t = strings.ReplaceAll(*t, "\x00", "")
 		if len(*t) <= limit {
 			continue
 		}

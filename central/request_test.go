@@ -189,6 +189,7 @@ func TestAuthorizationHeader(t *testing.T) {
 		"small":        {"bearer " + token, 200, ""},
 		"none":         {"", 401, `{"detail":"Authentication credentials were not provided."}`},
 		"basic":        {"Basic YTpi", 401, `{"detail":"Invalid username/password."}`},
+		"basic, null":  {"Basic YQA6Yg==", 401, `{"detail":"Invalid basic header. Credentials not correctly base64 encoded."}`},
 		"digest":       {"Digest a", 401, `{"detail":"Authentication credentials were not provided."}`},
 		"empty":        {"Bearer ", 401, `{"detail":"Invalid token header. No credentials provided."}`},
 		"unknown":      {"Bearer gh_x", 401, `{"detail":"Invalid token."}`},
