@@ -2,13 +2,11 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"time"
 
-	"gatehouse/api/admin"
 	"gatehouse/api/edge"
 )
 
@@ -210,13 +208,12 @@ func (s *Store) closeBooted(tx *dbTx, organization int64, news []*RADIUSRecord, 
 				AND acctstarttime < ?1 AND acctupdatetime <= ?1 AND `
 		at, all := micros(r.At), boots[r.nas()]
 		args := []any{at, organization, r.Session.NASIPAddress, r.Session.NASIdentifier}
-		rows, err := tx.Query(end+`acctstoptime IS NULL RETURNING acctuniqueid, acctsessionid, acctstarttime, username, coalesce(user_id, 0),
-			coalesce(callingstationid, ''), acctsessiontime, acctinputoctets, acctoutputoctets`, args...)
-		ended, err := collect(rows, err, func(row scanner) (event, error) { return r.ended(row, organization) })
+		rows, err := tx.Query(end+"acctstoptime IS NULL RETURNING "+endedColumns, args...)
+		ended, err := collect(rows, err, scanEnded)
 		if err != nil {
 			return err
 		}
-		if err := s.tellEnded(tx, organization, ended); err != nil {
+		if err := s.tellEnded(tx, ended); err != nil {
 			return err
 		}
 		i, _ := slices.BinarySearch(all, at+1)
@@ -229,26 +226,4 @@ func (s *Store) closeBooted(tx *dbTx, organization int64, news []*RADIUSRecord, 
 		}
 	}
 	return nil
-}
-
-func (s *Store) tellEnded(tx *dbTx, organization int64, ended []event) error {
-	if len(ended) == 0 {
-		return nil
-	}
-	list, err := subscribers(tx, organization)
-	if err != nil {
-		return err
-	}
-	return s.tellAll(tx, list, ended)
-}
-
-// ended is the event that a session has ended by the boot.
-func (r *RADIUSRecord) ended(row scanner, organization int64) (event, error) {
-	a := admin.Session{NASIdentifier: r.Session.NASIdentifier, NASIPAddress: r.Session.NASIPAddress, AcctTerminateCause: nasReboot,
-		AcctStopTime: new(r.At.UTC())}
-	var start int64
-	err := row.Scan(&a.AcctUniqueID, &a.AcctSessionID, &start, &a.Username, &a.UserID, &a.CallingStationID, &a.AcctSessionTime,
-		&a.AcctInputOctets, &a.AcctOutputOctets)
-	a.AcctStartTime = time.UnixMicro(start).UTC()
-	return event{kind: admin.SessionStopped, organization: organization, user: a.UserID, once: fmt.Sprintf("%s %d", a.AcctUniqueID, start), data: a}, err
 }

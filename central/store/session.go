@@ -157,14 +157,17 @@ func (s *Store) CloseLost(ctx context.Context, all bool) (closed int64, err erro
 				return err
 			}
 			n = int64(len(list))
+			var ended []event
 			for _, l := range list {
-				_, err := tx.Exec(`UPDATE aaa_accounting SET acctstoptime = ?, acctterminatecause = 'Lost-Carrier', stop_inferred = ?
-					WHERE radacctid = ? AND acctstarttime = ? AND acctstoptime IS NULL`, l.until, true, l.id, l.start)
+				rows, err := tx.Query(`UPDATE aaa_accounting SET acctstoptime = ?, acctterminatecause = 'Lost-Carrier', stop_inferred = ?
+					WHERE radacctid = ? AND acctstarttime = ? AND acctstoptime IS NULL RETURNING `+endedColumns, l.until, true, l.id, l.start)
+				one, err := collect(rows, err, scanEnded)
 				if err != nil {
 					return err
 				}
+				ended = append(ended, one...)
 			}
-			return nil
+			return s.tellEnded(tx, ended)
 		})
 		if closed += n; err != nil || n < lostPage {
 			return closed, err

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -163,6 +164,43 @@ func sessionEvents(tx *dbTx, b *batch, list []subscriber) ([]event, error) {
 		}
 	}
 	return events, nil
+}
+
+// endedColumns are what scanEnded wants of a session that nobody stopped, once it is concluded that it has ended.
+const endedColumns = `organization_id, acctsessionid, acctuniqueid, username, coalesce(user_id, 0), coalesce(nasidentifier, ''), nasipaddress,
+	coalesce(callingstationid, ''), coalesce(framedipaddress, ''), coalesce(location_id, 0), coalesce(access_point_id, 0), coalesce(ssid, ''),
+	acctstarttime, acctstoptime, acctsessiontime, acctinputoctets, acctoutputoctets, acctterminatecause`
+
+func scanEnded(row scanner) (e event, err error) {
+	var a admin.Session
+	var start int64
+	var stop *int64
+	err = row.Scan(&e.organization, &a.AcctSessionID, &a.AcctUniqueID, &a.Username, &a.UserID, &a.NASIdentifier, &a.NASIPAddress,
+		&a.CallingStationID, &a.FramedIPAddress, &a.LocationID, &a.AccessPointID, &a.SSID,
+		&start, &stop, &a.AcctSessionTime, &a.AcctInputOctets, &a.AcctOutputOctets, &a.AcctTerminateCause)
+	a.AcctStartTime, a.AcctStopTime = *timeOf(&start), timeOf(stop)
+	e.kind, e.user, e.once, e.data = admin.SessionStopped, a.UserID, fmt.Sprintf("%s %d", a.AcctUniqueID, start), a
+	return e, err
+}
+
+// tellEnded is tell for many sessions.
+func (s *Store) tellEnded(tx *dbTx, ended []event) error {
+	slices.SortStableFunc(ended, func(a, b event) int { return cmp.Compare(a.organization, b.organization) })
+	for len(ended) > 0 {
+		n := 1
+		for n < len(ended) && ended[n].organization == ended[0].organization {
+			n++
+		}
+		list, err := subscribers(tx, ended[0].organization)
+		if err != nil {
+			return err
+		}
+		if err := s.tellAll(tx, list, ended[:n]); err != nil {
+			return err
+		}
+		ended = ended[n:]
+	}
+	return nil
 }
 
 func sessionOf(m *session) admin.Session {
