@@ -90,8 +90,11 @@ func (s *Store) reporter(tx *dbTx, r DeviceReport) (int64, error) {
 	if r.UserID != nil {
 		rows, err := tx.Query("SELECT id FROM devices WHERE user_id = ? AND implied IS NULL ORDER BY id LIMIT 2", *r.UserID)
 		ids, err := collect(rows, err, scanID)
-		if err != nil || len(ids) == 1 {
-			return ids[0], err
+		if err != nil {
+			return 0, err
+		}
+		if len(ids) == 1 {
+			return ids[0], nil
 		}
 	}
 	return s.impliedDevice(tx, r.Organization, r.Owner, r.UserID)
