@@ -31,8 +31,8 @@ func (u *uses) take() map[int64]time.Time {
 	return at
 }
 
-// Tidy writes down once a minute which tokens have been used, and forgets answers that are kept for repeated requests once they
-// are old, until ctx ends.
+// Tidy writes down once a minute which tokens have been used, and forgets answers that are kept for repeated requests, and proofs,
+// once they are old, until ctx ends.
 func (s *Server) Tidy(ctx context.Context) error {
 	tick := time.NewTicker(noteUseEvery)
 	defer tick.Stop()
@@ -55,6 +55,9 @@ func (s *Server) tidy(ctx context.Context) {
 		if err := s.cfg.Store.NoteTokenUse(ctx, used); err != nil {
 			s.cfg.Log.Warn("use of tokens not written down", "tokens", len(used), "err", err)
 		}
+	}
+	if err := s.cfg.Store.ForgetProofs(ctx); err != nil {
+		s.cfg.Log.Warn("proofs that are over not forgotten", "err", err)
 	}
 	if err := s.cfg.Store.ForgetAnswers(ctx, s.cfg.Clock.Now().Add(-keepAnswers)); err != nil {
 		s.cfg.Log.Warn("old answers not forgotten", "err", err)

@@ -65,13 +65,6 @@ func (s *Store) BeginProof(ctx context.Context, g Gateway, p Proof, ticket, link
 	}
 	return s.write(ctx, "beginning proof", func(tx *dbTx) error {
 		now := s.now()
-		if _, err := tx.Exec("DELETE FROM proofs WHERE created <= ?", micros(now.Add(-keepProofs))); err != nil {
-			return err
-		}
-		// What people said of themselves does not outlive its use.
-		if _, err := tx.Exec("UPDATE proofs SET body = '' WHERE expires <= ? AND body <> ''", micros(now)); err != nil {
-			return err
-		}
 		// Others of the organisation wait: no two of them are both the last that the limits allow.
 		if _, err := tx.Exec("UPDATE organizations SET name = name WHERE id = ?", p.Organization); err != nil {
 			return err
@@ -85,6 +78,19 @@ func (s *Store) BeginProof(ctx context.Context, g Gateway, p Proof, ticket, link
 			contact, locale, state, tries, body, created, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 		_, err := tx.Exec(insert, p.ticketHash, p.linkHash, p.Code, p.Organization, p.Gateway, p.Zone, p.Station, p.Method, p.Channel,
 			p.Contact, p.Locale, p.State, p.Tries, string(p.Body), micros(now), micros(p.Expires))
+		return err
+	})
+}
+
+// ForgetProofs deletes proofs that count no more, and of those that are over what people said of themselves: it does not outlive its
+// use. Call it every now and then.
+func (s *Store) ForgetProofs(ctx context.Context) error {
+	return s.write(ctx, "forgetting proofs", func(tx *dbTx) error {
+		now := s.now()
+		if _, err := tx.Exec("DELETE FROM proofs WHERE created <= ?", micros(now.Add(-keepProofs))); err != nil {
+			return err
+		}
+		_, err := tx.Exec("UPDATE proofs SET body = '' WHERE expires <= ? AND body <> ''", micros(now))
 		return err
 	})
 }
