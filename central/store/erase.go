@@ -96,9 +96,14 @@ func (s *Store) ErasePerson(ctx context.Context, scope Scope, user int64) (e Era
 }
 
 // deletePerson deletes what is the user's alone. Logs of devices go with the devices, user_extra with the user; the ledger of
-// time stays, under a number that is nobody's.
+// time stays, under a number that is nobody's. A device that was said to be the user's, and not proven to be, stays without the name.
 func deletePerson(tx *dbTx, user, organization int64, name string) error {
+	const unname = "UPDATE devices SET username = NULL, user_external_id = NULL, user_class = NULL WHERE username = ? AND organization_id = ? AND user_id IS NULL"
+	if _, err := tx.Exec(unname, name, organization); err != nil {
+		return err
+	}
 	for _, q := range []string{
+		"DELETE FROM connection_days WHERE (organization_id, device_id) IN (SELECT organization_id, id FROM devices WHERE user_id = ?)",
 		"DELETE FROM devices WHERE user_id = ?",
 		"DELETE FROM pass_codes WHERE user_id = ?",
 		"DELETE FROM wallets WHERE user_id = ?",

@@ -11,7 +11,7 @@ import (
 )
 
 // An event is something that one gateway shall do once. It stands open until the gateway has said what became of it, or
-// until its time is over. The change feed has one row per gateway for all of its events and its settings: it moves to the
+// until its time is over; then what it said is forgotten, because it may name a person. The change feed has one row per gateway for all of its events and its settings: it moves to the
 // end when there is a new one, and brings all that are open.
 
 const gatewayKind kind = "gateway"
@@ -110,7 +110,7 @@ func settleEvent(tx *dbTx, g Gateway, o edge.Outcome, now int64) (changed int64,
 	if o.Status == edge.NotFound {
 		reason = admin.ReasonNotFound
 	}
-	return tx.affected(`UPDATE events SET state = ?, reason = ?, ended = ? WHERE key = ? AND gateway_id = ?
+	return tx.affected(`UPDATE events SET state = ?, reason = ?, ended = ?, body = '{}' WHERE key = ? AND gateway_id = ?
 		AND (ended IS NULL OR reason = ? AND state = ?)`, state, text(reason), now, o.Event, g.ID, admin.ReasonExpired, admin.ActionFailed)
 }
 
@@ -118,7 +118,7 @@ func settleEvent(tx *dbTx, g Gateway, o edge.Outcome, now int64) (changed int64,
 func (s *Store) EndEvents(ctx context.Context) error {
 	return s.write(ctx, "giving up events", func(tx *dbTx) error {
 		now := micros(s.now())
-		_, err := tx.Exec("UPDATE events SET state = ?, reason = ?, ended = expires WHERE ended IS NULL AND expires <= ?",
+		_, err := tx.Exec("UPDATE events SET state = ?, reason = ?, ended = expires, body = '{}' WHERE ended IS NULL AND expires <= ?",
 			admin.ActionFailed, admin.ReasonExpired, now)
 		return err
 	})

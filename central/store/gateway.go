@@ -263,8 +263,7 @@ func hasLocation(tx *dbTx, organization int64, location *int64) error {
 	return err
 }
 
-// RevokeGateway refuses a gateway from now on: its token is no more, and open claims of it neither. What it was to do is
-// given up.
+// RevokeGateway refuses a gateway from now on: its token is no more, and open claims of it neither.
 func (s *Store) RevokeGateway(ctx context.Context, scope Scope, id int64) (saved admin.Gateway, err error) {
 	err = s.write(ctx, "revoking gateway", func(tx *dbTx) error {
 		g, err := s.gatewayOf(tx.ctx, tx, scope, id)

@@ -40,6 +40,7 @@ func expiringTables() []expiring {
 		{KeepAccounting, "aaa_accounting", "radacctid", "acctstarttime", own},
 		{KeepTransactions, "txlog_portal", "id", "datetime", own},
 		{KeepTransactions, "portal_logins", "id", "created", own},
+		{KeepTransactions, "events", "id", "created", "ended IS NOT NULL AND " + own},
 		{KeepDeviceLogs, "connection_logs", "id", "at", byDevice},
 		{KeepDeviceLogs, "test_reports", "id", "at", byDevice},
 		{KeepTokens, "tokens", "id", "coalesce(revoked, expires)", own},
