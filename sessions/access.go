@@ -32,8 +32,8 @@ const (
 	ByConfiguration AccessOrigin = "configuration"
 	ByOperator      AccessOrigin = "operator"
 	BySpoofing      AccessOrigin = "spoofing" // the zone's answer to a suspicion
-	ByGuest         AccessOrigin = "guest"
-	ByLimit         AccessOrigin = "limit" // a pre-authorized station has used up its session
+	ByGuest         AccessOrigin = "guest"    // who has a device remembered, or has logged a remembered one out
+	ByLimit         AccessOrigin = "limit"    // a pre-authorized station has used up its session
 )
 
 // AccessRule is what was decided about the station of one MAC address.

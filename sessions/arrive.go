@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"time"
 )
 
 // letsIn tells whether a rule is about letting a station in.
@@ -109,14 +108,29 @@ func (m *Manager) refusedBefore(st Station) Reason {
 	return m.access.tries[st].refused
 }
 
-// loggedOut keeps a station that its MAC address lets in from coming back at once: who logs out means it.
+// loggedOut keeps a pre-authorized station from coming back at once: who logs out means it.
 func (m *Manager) loggedOut(st Station) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	wait := map[AccessKind]time.Duration{AccessPreauthorized: afterLogout, AccessRemembered: afterGuestLogout}[m.access.of(st).Kind]
-	if wait > 0 {
-		m.access.tries[st] = try{next: m.cfg.Clock.Mono() + wait}
+	if m.access.of(st).Kind == AccessPreauthorized {
+		m.access.tries[st] = try{next: m.cfg.Clock.Mono() + afterLogout}
 	}
+}
+
+// farewell is the rule that keeps a remembered device out which is logged out now, also after a restart.
+func (m *Manager) farewell(st Station) []AccessRule {
+	if m.rule(st).Kind != AccessRemembered {
+		return nil
+	}
+	return []AccessRule{{Kind: AccessSuspended, Zone: st.Zone, MAC: st.MAC, By: ByGuest, MadeAt: m.stamp(), For: afterGuestLogout}}
+}
+
+// goodbye is that rule where there is one, for who lets the device in again. The caller holds mu.
+func (m *Manager) goodbye(st Station) []AccessRule {
+	if r, ok := m.access.made[ruleKey{AccessSuspended, st.Zone, st.MAC}]; ok && r.By == ByGuest {
+		return []AccessRule{r}
+	}
+	return nil
 }
 
 // suspensions are the pauses of pre-authorized stations whose sessions ended by limits of their own; what is used up of

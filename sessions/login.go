@@ -291,6 +291,7 @@ func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, s Ses
 	b.Spent = m.firstUse(&s, book)
 	m.mu.Lock()
 	old, resumable := m.resumable[req.Station]
+	b.Revoked = append(b.Revoked, m.goodbye(req.Station)...)
 	m.mu.Unlock()
 	if resumable { // whoever logs in anew does not also get the rest of an old session
 		old.Resumable = false

@@ -28,7 +28,7 @@ func (m *Manager) logout(ctx context.Context, st Station, acctSessionID string, 
 		}
 	}
 	m.cfg.Step("logout.begun")
-	ended, err := m.endBy(context.WithoutCancel(ctx), cause, why, st)
+	ended, err := m.endBy(context.WithoutCancel(ctx), cause, Batch{Outcomes: why, Access: m.farewell(st)}, st)
 	if err != nil {
 		return Session{}, err
 	}
@@ -43,11 +43,11 @@ func (m *Manager) logout(ctx context.Context, st Station, acctSessionID string, 
 // stations. Stations without a session are passed over. A session whose timeout has passed ended by that, whatever
 // cause is given.
 func (m *Manager) end(ctx context.Context, cause TerminateCause, stations ...Station) ([]Session, error) {
-	return m.endBy(ctx, cause, nil, stations...)
+	return m.endBy(ctx, cause, Batch{}, stations...)
 }
 
-// endBy is end by an order, whose outcome is written with the Stops.
-func (m *Manager) endBy(ctx context.Context, cause TerminateCause, why []Outcome, stations ...Station) ([]Session, error) {
+// endBy is end with more to write beside the Stops: the outcome of an order, rules.
+func (m *Manager) endBy(ctx context.Context, cause TerminateCause, with Batch, stations ...Station) ([]Session, error) {
 	ending := m.withSession(stations)
 	if len(ending) == 0 {
 		return nil, nil
@@ -60,7 +60,7 @@ func (m *Manager) endBy(ctx context.Context, cause TerminateCause, why []Outcome
 	ended := m.markCut(cause, ending, readings)
 	m.mu.Lock()
 	stops := m.stopBatch(ended)
-	stops.Outcomes = why
+	stops.Outcomes, stops.Access = with.Outcomes, append(stops.Access, with.Access...)
 	m.mu.Unlock()
 	if err := m.commit(ctx, stops); err != nil {
 		// The stations are off and their counters kept; Run tries again.

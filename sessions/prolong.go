@@ -175,7 +175,7 @@ func (m *Manager) Pause(ctx context.Context, st Station) (Session, error) {
 	m.mu.Lock()
 	m.running[st].pausing = true
 	m.mu.Unlock()
-	ended, err := m.endBy(context.WithoutCancel(ctx), UserRequest, nil, st)
+	ended, err := m.endBy(context.WithoutCancel(ctx), UserRequest, Batch{}, st)
 	if err != nil {
 		return Session{}, err
 	}

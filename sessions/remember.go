@@ -71,7 +71,7 @@ func (m *Manager) remember(ctx context.Context, zone *Zone, req *LoginRequest, s
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.access.of(s.Station).Kind != "" && m.access.of(s.Station).Kind != AccessRemembered { // the operator has decided
+	if old := m.access.of(s.Station); old.Kind != "" && old.Kind != AccessRemembered && old.By != ByGuest { // the operator has decided
 		return nil
 	}
 	b.Access, b.Revoked = append(b.Access, r), append(b.Revoked, m.makeRoom(r)...)
@@ -89,7 +89,7 @@ func (m *Manager) makeRoom(r AccessRule) (out []AccessRule) {
 	slices.SortFunc(all, func(a, b AccessRule) int {
 		return cmp.Or(a.MadeAt.Wall.Compare(b.MadeAt.Wall), cmp.Compare(a.MadeAt.Mono, b.MadeAt.Mono))
 	})
-	own := 0
+	own, given := 0, 0
 	for _, old := range all {
 		if old.isOf(r.Guest.Source, r.Account) {
 			own++
@@ -97,8 +97,9 @@ func (m *Manager) makeRoom(r AccessRule) (out []AccessRule) {
 	}
 	for _, old := range all {
 		mine := old.isOf(r.Guest.Source, r.Account)
-		if len(all)-len(out) >= maxRemembered || mine && own >= maxRememberedPerAccount {
-			out = append(out, old)
+		if len(all)-given >= maxRemembered || mine && own >= maxRememberedPerAccount {
+			out = append(append(out, old), m.goodbye(Station{old.Zone, old.MAC})...)
+			given++
 			if mine {
 				own--
 			}
@@ -159,6 +160,11 @@ func (m *Manager) forgetRules(ctx context.Context, rules []AccessRule) error {
 	if len(rules) == 0 {
 		return nil
 	}
+	m.mu.Lock()
+	for _, r := range rules {
+		rules = append(rules, m.goodbye(Station{r.Zone, r.MAC})...)
+	}
+	m.mu.Unlock()
 	if err := m.commit(ctx, Batch{Revoked: rules}); err != nil {
 		return fmt.Errorf("forgetting devices: %w", err)
 	}
@@ -200,7 +206,9 @@ func (m *Manager) returning(req LoginRequest) (AccessRule, error) {
 	case AccessBlocked:
 		return r, &Refusal{Reason: RefusedBlocked}
 	case AccessSuspended: // another MAC address is no reason to get it sooner
-		return r, &Refusal{Reason: RefusedNothingLeft}
+		if paused.By != ByGuest {
+			return r, &Refusal{Reason: RefusedNothingLeft}
+		}
 	}
 	return r, nil
 }
@@ -223,7 +231,9 @@ func (m *Manager) comeBack(ctx context.Context, zone *Zone, req LoginRequest) (S
 	}
 	news := Batch{Access: []AccessRule{here}}
 	if r.MAC != here.MAC {
-		news.Revoked = []AccessRule{r}
+		m.mu.Lock()
+		news.Revoked = append(m.goodbye(Station{r.Zone, r.MAC}), r)
+		m.mu.Unlock()
 	}
 	old, ok, err := m.takeAway(ctx, Station{r.Zone, r.MAC}, req.Station)
 	if err != nil {

@@ -51,7 +51,7 @@ func TestRemembered(t *testing.T) {
 		defer func() { r.stop() }()
 		r.enter(t, stationA, "")
 		r.Seen(stationA, addrA)
-		if _, err := r.Logout(t.Context(), stationA, sessions.LostCarrier); err != nil {
+		if _, err := r.Logout(t.Context(), stationA, sessions.UserRequest); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -60,6 +60,13 @@ func TestRemembered(t *testing.T) {
 		}
 		r.stop()
 		r.start(t)
+		time.Sleep(11 * time.Hour)
+		r.Seen(stationA, addrA)
+		synctest.Wait()
+		if r.kernel.live(stationA) {
+			t.Fatal("who logs out is let in again after a restart")
+		}
+		time.Sleep(time.Hour)
 		r.Seen(stationA, addrA)
 		synctest.Wait()
 		s := r.View(stationA).Session
@@ -85,6 +92,44 @@ func TestRemembered(t *testing.T) {
 		synctest.Wait()
 		if r.kernel.live(stationA) || r.disk.ruleCount() != 0 {
 			t.Errorf("with another password it is still in, or remembered (%d)", r.disk.ruleCount())
+		}
+	})
+}
+
+// A guest who has logged out comes back by one tap, and then the device comes in by itself again.
+func TestRememberedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := rememberRig(t)
+		defer func() { r.stop() }()
+		r.enter(t, stationA, "one")
+		for range 2 {
+			if _, err := r.Logout(t.Context(), stationA, sessions.UserRequest); err != nil {
+				t.Fatal(err)
+			}
+			if n := r.disk.ruleCount(); n != 2 {
+				t.Fatalf("%d rules after the logout", n)
+			}
+			if _, reason := r.back(t, stationA, "one", "one"); reason != "" {
+				t.Fatal(reason)
+			}
+			if n := r.disk.ruleCount(); n != 1 {
+				t.Fatalf("%d rules after he came back", n)
+			}
+		}
+		time.Sleep(2*time.Hour + time.Minute) // all of the account's time; it ends by itself
+		if _, reason := r.back(t, stationA, "one", "one"); reason != sessions.RefusedNothingLeft {
+			t.Errorf("a limit is no logout: %q", reason)
+		}
+		time.Sleep(23 * time.Hour)
+		if !r.kernel.live(stationA) {
+			t.Error("the device does not come in by itself again")
+		}
+		if _, err := r.Logout(t.Context(), stationA, sessions.UserRequest); err != nil {
+			t.Fatal(err)
+		}
+		delete(r.local, "ann")
+		if err := r.AccountChanged(t.Context(), "ann"); err != nil || r.disk.ruleCount() != 0 {
+			t.Errorf("%d rules are left of an account that is gone, %v", r.disk.ruleCount(), err)
 		}
 	})
 }
@@ -204,8 +249,8 @@ func TestRememberedBounds(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 		}
-		if n := r.disk.ruleCount(); n != 12 {
-			t.Errorf("%d devices are remembered", n)
+		if n := r.disk.ruleCount(); n != 2*12 { // each with the word that its guest has logged it out
+			t.Errorf("%d rules for remembered devices", n)
 		}
 		for _, rule := range r.Access() {
 			if rule.MAC == station(0).MAC || rule.MAC == station(1).MAC {
@@ -216,7 +261,7 @@ func TestRememberedBounds(t *testing.T) {
 		if _, err := r.Login(t.Context(), sessions.LoginRequest{Station: station(99), Method: sessions.MethodTrial, AcceptedTerms: "1", Remember: true}); err != nil {
 			t.Fatal(err)
 		}
-		if n := r.disk.ruleCount(); n != 12 {
+		if n := r.disk.ruleCount(); n != 2*12 {
 			t.Error("a trial is remembered")
 		}
 	})
