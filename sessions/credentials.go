@@ -237,23 +237,19 @@ func (m *Manager) applyLimits(ctx context.Context, s Session, a Account) error {
 	defer release()
 	m.mu.Lock()
 	r, ok := m.running[s.Station]
-	resumed := ok && r.Method == MethodResume // has what was left, but of a balance the account decides
-	if !ok || r.cutAt != nil || r.AcctSessionID != s.AcctSessionID || resumed && !a.shared() {
+	if !ok || r.cutAt != nil || r.AcctSessionID != s.AcctSessionID {
 		m.mu.Unlock()
 		return nil
 	}
 	changed := m.now(r)
-	a.Limits = r.Given.Or(a.Limits)
 	m.mu.Unlock()
+	a.Limits = changed.Given.Or(a.Limits)
 	v := Evaluate(a.Profiles, changed.asked())
 	if v.Rejected {
 		_, err := m.end(context.WithoutCancel(ctx), AdminReset, s.Station)
 		return err
 	}
 	changed.Limits = m.effective(m.zones[s.Station.Zone], a, v, &changed)
-	if resumed {
-		changed.Limits.Caps.Session = r.Limits.Caps.Session
-	}
 	if a.TimeLeft != nil && (changed.Limits.SessionTimeout-r.Limits.SessionTimeout).Abs() < time.Second {
 		changed.Limits.SessionTimeout = r.Limits.SessionTimeout // the moments between reading and reckoning
 	}

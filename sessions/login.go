@@ -231,13 +231,18 @@ func (m *Manager) effective(zone *Zone, a Account, v Verdict, s *Session) Effect
 	profile, _ := v.Limits() // the feed has told of faults
 	e := Resolve(zone.Bounds, a.Limits, profile, zone.Limits)
 	if e.SessionTimeout > 0 {
-		e.SessionTimeout = max(clamp(e.SessionTimeout+s.Prolonged.By, zone.Bounds.MaxSessionTimeout)-s.Earlier, leastTime)
+		e.SessionTimeout = clamp(e.SessionTimeout+s.Prolonged.By, zone.Bounds.MaxSessionTimeout)
 	}
-	if a.TimeLeft != nil {
-		e.SessionTimeout = clamp(e.SessionTimeout, s.Used+max(*a.TimeLeft, time.Second))
+	if a.TimeLeft != nil { // what the operator gave comes on top of it
+		e.SessionTimeout = clamp(e.SessionTimeout, s.Earlier+s.Used+max(*a.TimeLeft, time.Second))
+		a.TimeLeft = nil
 	}
-	a.TimeLeft = nil // what the operator gave comes on top of it
-	return m.atMost(e.extended(s.Extension, zone.Bounds), a, s.Used)
+	e = e.extended(s.Extension, zone.Bounds)
+	if e.SessionTimeout > 0 {
+		e.SessionTimeout = max(e.SessionTimeout-s.Earlier, leastTime)
+	}
+	e.Caps.Session = e.Caps.Session.rest(s.EarlierUsage.octets())
+	return m.atMost(e, a, s.Used)
 }
 
 // asked is what a session says of itself to the checks of profiles.

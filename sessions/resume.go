@@ -82,22 +82,23 @@ func (m *Manager) continueSession(ctx context.Context, old Session, a Account, v
 	s.StartedAt = m.stamp()
 	s.Used, s.Usage, s.Base, s.UsageAt = 0, Usage{}, Usage{}, s.StartedAt
 	s.StoppedAt, s.TerminateCause, s.TerminateNote, s.Resumable, s.Paused = nil, "", "", false, false
-	s.Marks, s.Extension, s.Lease = m.newMarks(&s), Extension{}, LeaseMark{}
-	s.Earlier += old.Used
-	own := old
-	own.Closing = 0                                      // the zone's is reckoned anew
-	if left, limited := own.Left(old.Used); a.shared() { // what the others left, not what this one had
+	s.Marks, s.Lease, s.Closing = m.newMarks(&s), LeaseMark{}, 0 // the zone's closing is reckoned anew
+	s.Earlier, s.EarlierUsage = s.Earlier+old.Used, s.EarlierUsage.Add(old.Usage)
+	rest := old.Limits.Caps.Session.rest(old.Usage.octets())
+	if left, limited := s.Left(old.Used); a.Source != SourceGuest {
+		if a.TimeLeft != nil { // the voucher has it in
+			s.Extension.Time = 0
+		}
+		a.Limits = s.Given.Or(a.Limits)
 		s.Limits = m.effective(m.zones[s.Station.Zone], a, v, &s)
-	} else if limited {
+	} else if s.Limits.Caps.Session = rest; limited {
 		s.Limits.SessionTimeout = max(left, time.Millisecond) // zero would mean no end
 	}
-	s.Limits = m.atMost(s.Limits, a, 0)
 	if err := m.borrow(ctx, a.Lease, &s); err != nil {
 		return s, err
 	}
 	s.Closing = m.closing(m.zones[s.Station.Zone], s.Method, 0)
-	s.Limits.Caps.Session = old.Limits.Caps.Session.rest(old.Usage.octets())
-	if s.CapFull = 0; old.usedUp() {
+	if s.CapFull = 0; old.usedUp() && s.Limits.Caps.Session == rest {
 		if !old.Limits.slows() {
 			if err := m.giveUp(ctx, old); err != nil {
 				return s, err

@@ -121,8 +121,9 @@ type Session struct {
 	Extension Extension `json:"extension,omitzero"`
 	// Prolonged is what the guest has taken of Zone.Prolong; Limits has it in.
 	Prolonged Prolonging `json:"prolonged,omitzero"`
-	// Earlier is what sessions of the chain before this one have used.
-	Earlier time.Duration `json:"earlier,omitempty"`
+	// Earlier and EarlierUsage are what sessions of the chain before this one have used.
+	Earlier      time.Duration `json:"earlier,omitempty"`
+	EarlierUsage Usage         `json:"earlier_usage,omitzero"`
 	// CapFull names the session's own cap, by its version, when it was found used up.
 	CapFull uint32 `json:"cap_full,omitempty"`
 	// Closing is how long the session lasts until its zone closes, reckoned from its start; zero: it does not.
