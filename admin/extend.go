@@ -42,7 +42,7 @@ func (s *Server) extend(ctx context.Context, in ExtendRequest) ([]Session, error
 	}
 	got, err := s.cfg.Extend.Extend(ctx, found.Station, sessions.Extension{Time: time.Duration(in.Time) * time.Second, Data: in.Data})
 	if errors.Is(err, sessions.ErrNoLimit) {
-		return nil, &Error{Code: CodeInvalid, Message: err.Error() + "; what an account has in a day, week or month is extended with --account"}
+		return nil, &Error{Code: CodeInvalid, Message: err.Error() + "; what an account has in a day, week or month is extended with --account, and time of a balance is granted at the centre"}
 	}
 	if err != nil {
 		return nil, err

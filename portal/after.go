@@ -164,7 +164,7 @@ func (w *wanted) has(st sessions.Station, to string) bool {
 // showStatus shows what is left of the session that the view has.
 func (p *Portal) showStatus(v *visit, code int, view sessions.StationView, problem web.Problem) {
 	s := view.Session
-	page := web.NewStatus(v.page, s, p.cfg.Clock.Now().In(p.cfg.TimeZone))
+	page := web.NewStatus(v.page, view, p.cfg.Clock.Now().In(p.cfg.TimeZone))
 	page.Token, page.Problem = p.tokens.issue(v.station, p.cfg.Clock.Mono()), problem
 	page.Prolong = web.NewProlong(view, s)
 	page.Warn = page.Limited && page.Left < p.cfg.After[v.station.Zone].Warn

@@ -227,3 +227,36 @@ func TestTimeOfTheVenue(t *testing.T) {
 		t.Errorf("not the venue's time in\n%s", page)
 	}
 }
+
+// What the page and the API say of a balance is what the sessions say, also where the lease has less for now.
+func TestBalanceIsTold(t *testing.T) {
+	b := startSecure(t)
+	b.inFor(time.Hour, 0) // what is lent
+	balance := &sessions.Balance{Left: 11 * time.Hour, Told: time.Date(2026, 11, 21, 18, 5, 0, 0, time.UTC)}
+	for _, step := range []struct {
+		left         time.Duration
+		away         bool
+		api          string
+		says, leaves []string
+	}{
+		{10 * time.Hour, false, `"seconds-remaining":36000`, []string{"<bdi>10\u00a0h 0\u00a0min</bdi>", "Time balance", "<bdi>11\u00a0h 0\u00a0min</bdi>"}, []string{"cannot be looked up", "<small>"}},
+		{time.Hour, true, `"seconds-remaining":3600`, []string{"cannot be looked up at the moment. You stay online for 1\u00a0h 0\u00a0min", "<bdi>11\u00a0h 0\u00a0min</bdi>", "As of Saturday 21/11 at 18:05"}, nil},
+	} {
+		balance.Away = step.away
+		b.manager.view = sessions.StationView{Limited: true, Left: step.left, Balance: balance}
+		if got := b.ask("").body; !strings.Contains(got, step.api) {
+			t.Errorf("the API says %s", got)
+		}
+		page := b.get("/status").body
+		for _, part := range step.says {
+			if !strings.Contains(page, part) {
+				t.Errorf("the page lacks %q", part)
+			}
+		}
+		for _, part := range step.leaves {
+			if strings.Contains(page, part) {
+				t.Errorf("the page has %q", part)
+			}
+		}
+	}
+}

@@ -65,8 +65,8 @@ func captivityOf(v sessions.StationView) captivity {
 		return captivity{Captive: true}
 	}
 	a := captivity{CanExtendSession: v.More > 0}
-	if left, limited := v.Session.Left(v.Session.Used); limited {
-		seconds := int64(left.Seconds())
+	if v.Limited {
+		seconds := int64(v.Left.Seconds())
 		a.SecondsRemaining = &seconds
 	}
 	if d := v.Session.Data; d.Limited && !d.Slow { // slowly it goes on without end

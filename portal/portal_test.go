@@ -88,6 +88,9 @@ func (m *manager) View(st sessions.Station) sessions.StationView {
 	v.Station, v.State, v.Session = st, sessions.Captive, m.session
 	if m.session != nil {
 		v.State = sessions.Authorized
+		if !v.Limited {
+			v.Left, v.Limited = m.session.Left(m.session.Used)
+		}
 	}
 	return v
 }

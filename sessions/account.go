@@ -41,9 +41,6 @@ type Account struct {
 	TimeLeft  *time.Duration `json:"-"` // of the voucher, for one of its sessions; nil: not counted
 }
 
-// shared tells whether the sessions of an account share what time it has.
-func (a *Account) shared() bool { return a.Lease != nil || a.VoucherID != 0 }
-
 // Usable says with a *Refusal that an account which is known and proven may not be used now; a zero now is no date.
 func (a *Account) Usable(now time.Time) error {
 	switch {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// ErrNoLimit says that there is nothing to extend.
+// ErrNoLimit says that there is nothing to extend. Time of a balance is the centre's to give.
 var ErrNoLimit = errors.New("the session has no such limit of its own")
 
 // Extension is what is given on top of limits.
@@ -66,11 +66,21 @@ func (m *Manager) extend(ctx context.Context, st Station, acctSessionID string, 
 	}
 	s := m.now(r)
 	m.mu.Unlock()
+	s.Limits.SessionTimeout = s.own()
 	if x.Time > 0 && s.Limits.SessionTimeout == 0 || x.Data > 0 && s.Limits.Caps.Session == (Volume{}) {
 		return Session{}, ErrNoLimit
 	}
 	s.Limits = s.Limits.extended(x, m.zones[st.Zone].Bounds)
 	s.Extension = s.Extension.and(x)
+	if s.Lease.ID != 0 { // no more than the balance has
+		a, err := m.account(ctx, s.Username)
+		if err == nil {
+			err = m.reborrow(ctx, a.Lease, &s)
+		}
+		if err != nil {
+			return Session{}, fmt.Errorf("looking at the balance: %w", err)
+		}
+	}
 	if err := m.change(ctx, r, s, why...); err != nil {
 		return Session{}, err
 	}

@@ -15,12 +15,24 @@ type Lease struct {
 	Spent time.Duration `json:"spent"` // of it, as far as the centre has heard
 	Grace time.Duration `json:"grace"` // beyond Time, for when the centre cannot be asked
 	Ends  time.Time     `json:"ends"`  // from then on the centre is asked before another session begins
+
+	Balance time.Duration `json:"balance,omitempty"` // all that the account has, what is lent included, as the centre knew at Told
+	Behind  time.Duration `json:"behind,omitempty"`  // of it, lent to no gateway yet
+	Told    time.Time     `json:"told,omitzero"`     // by the clock here; zero: it was not told
 }
 
 // LeaseMark says which lease a session spends, and from which of its seconds on.
 type LeaseMark struct {
 	ID   int64         `json:"id"`
 	From time.Duration `json:"from,omitempty"`
+	Own  time.Duration `json:"own,omitempty"` // the session's timeout but for the lease; zero: none
+}
+
+// Balance is the time that an account has at the centre, what is spent here since Told taken off.
+type Balance struct {
+	Left time.Duration
+	Told time.Time // when the centre last said so
+	Away bool      // it cannot be asked: more than what is lent does not come
 }
 
 // leastTime is what must be left for a session to begin.
@@ -34,15 +46,11 @@ func (m *Manager) leaseLeft(ctx context.Context, l *Lease) (left time.Duration, 
 	for {
 		m.mu.Lock()
 		ends := m.leaseEnds
-		if used, known := m.leased[l.ID]; known {
+		if _, known := m.leased[l.ID]; known {
 			defer m.mu.Unlock()
-			for _, r := range m.running {
-				if r.Lease.ID == l.ID {
-					s := m.now(r)
-					used, running = used+s.leased(), running+1
-				}
-			}
-			return l.Time + l.Grace - max(used, l.Spent), running, nil
+			m.lent[l.ID] = *l
+			used, running := m.leaseUsed(l)
+			return l.Time + l.Grace - used, running, nil
 		}
 		m.mu.Unlock()
 		used, err := m.cfg.Store.LeaseUsed(ctx, l.ID)
@@ -53,11 +61,24 @@ func (m *Manager) leaseLeft(ctx context.Context, l *Lease) (left time.Duration, 
 		if m.leaseEnds == ends { // else what was read may be old already
 			if len(m.leased) >= maxLeased {
 				clear(m.leased)
+				clear(m.lent)
 			}
 			m.leased[l.ID] = used
 		}
 		m.mu.Unlock()
 	}
+}
+
+// leaseUsed is what of a lease is spent whose ended sessions are known, and how many sessions go on spending. The caller holds mu.
+func (m *Manager) leaseUsed(l *Lease) (used time.Duration, running int) {
+	used = m.leased[l.ID]
+	for _, r := range m.running {
+		if r.Lease.ID == l.ID {
+			s := m.now(r)
+			used, running = used+s.leased(), running+1
+		}
+	}
+	return max(used, l.Spent), running
 }
 
 // leased is what a session has spent of its lease.
@@ -75,12 +96,50 @@ func (m *Manager) borrow(ctx context.Context, l *Lease, s *Session) error {
 	if l.ID == 0 || left < leastTime {
 		return &Refusal{Reason: RefusedNothingLeft}
 	}
-	s.Lease = LeaseMark{ID: l.ID}
-	s.Limits.SessionTimeout = clamp(s.Limits.SessionTimeout, share(left, running+1))
+	s.lend(l, LeaseMark{ID: l.ID}, share(left, running+1))
 	return nil
 }
 
-// reborrow does so for a running session whose lease has changed, or that shares it with others than before.
+// lend bounds a session by its share of a lease. It is accounted often enough for the centre to lend more in time.
+func (s *Session) lend(l *Lease, mark LeaseMark, share time.Duration) {
+	mark.Own = s.Limits.SessionTimeout
+	s.Lease = mark
+	s.Limits.SessionTimeout = clamp(mark.Own, s.Used+share)
+	s.Limits.InterimInterval = clamp(s.Limits.InterimInterval, max(time.Minute, l.part()/2))
+}
+
+// part is a quarter of what was lent. More comes when the centre hears that two are spent; where the last is begun it has not come.
+func (l *Lease) part() time.Duration { return (l.Time - l.Spent) / 4 }
+
+// own is the session's timeout but for its lease; zero: none.
+func (s *Session) own() time.Duration {
+	if s.Lease.ID != 0 {
+		return s.Lease.Own
+	}
+	return s.Limits.SessionTimeout
+}
+
+// left is what remains of a running session, as far as can be told: of a time balance what is lent, and what the centre will lend
+// for as long as it is there to do so. It is also what the account has; nil: nothing is known of a balance. The caller holds mu.
+func (m *Manager) left(s *Session) (left time.Duration, limited bool, b *Balance) {
+	left, limited = s.Left(s.Used)
+	l, ok := m.lent[s.Lease.ID]
+	if !ok || l.Told.IsZero() {
+		return left, limited, nil
+	}
+	used, running := m.leaseUsed(&l)
+	b = &Balance{Left: max(0, l.Balance+l.Spent-used), Told: l.Told, Away: !m.cfg.InReach()}
+	more := l.Behind - l.Grace // the grace is part of what is behind
+	if b.Away || l.Time-used <= l.part() || more <= 0 {
+		return left, limited, b
+	}
+	longer := *s
+	longer.Limits.SessionTimeout = clamp(s.Lease.Own, s.Limits.SessionTimeout+share(more, max(1, running)))
+	left, limited = longer.Left(s.Used)
+	return left, limited, b
+}
+
+// reborrow does so for a running session whose lease has changed, or that shares it with others than before. Its timeout is its own.
 func (m *Manager) reborrow(ctx context.Context, l *Lease, s *Session) error {
 	if l == nil {
 		s.Lease = LeaseMark{}
@@ -93,10 +152,11 @@ func (m *Manager) reborrow(ctx context.Context, l *Lease, s *Session) error {
 	if err != nil {
 		return err
 	}
-	if s.Lease.ID != l.ID {
-		s.Lease, running = LeaseMark{ID: l.ID, From: s.Used}, running+1
+	mark := s.Lease
+	if mark.ID != l.ID {
+		mark, running = LeaseMark{ID: l.ID, From: s.Used}, running+1
 	}
-	s.Limits.SessionTimeout = clamp(s.Limits.SessionTimeout, s.Used+max(leastTime, share(left, running)))
+	s.lend(l, mark, max(leastTime, share(left, running)))
 	return nil
 }
 

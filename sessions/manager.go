@@ -63,6 +63,8 @@ type Config struct {
 	Ended func(Session)
 	// Queued is called after something new is in the outbox. Default: nothing.
 	Queued func()
+	// InReach tells whether the centre answers, as far as is known. Default: never.
+	InReach func() bool
 	// Step is called at every named point of a login, a logout and an end, so that tests can stop there. Default: nothing.
 	Step func(point string)
 }
@@ -104,6 +106,7 @@ type Manager struct {
 	slots     map[Station]heldSlot
 	pairings  map[Station]pairing
 	leased    map[int64]time.Duration // by lease: what ended sessions spent of it
+	lent      map[int64]Lease         // by id: as they were told last
 	leaseEnds int                     // how often one ended
 	sharing   map[string]bool         // accounts whose sessions share a lease in a new way
 	books     map[string]*book
@@ -159,6 +162,9 @@ func New(cfg Config) *Manager {
 	if cfg.Queued == nil {
 		cfg.Queued = func() {}
 	}
+	if cfg.InReach == nil {
+		cfg.InReach = func() bool { return false }
+	}
 	if cfg.Step == nil {
 		cfg.Step = func(string) {}
 	}
@@ -181,6 +187,7 @@ func New(cfg Config) *Manager {
 		pairings:  make(map[Station]pairing),
 		born:      cfg.Clock.Mono(),
 		leased:    make(map[int64]time.Duration),
+		lent:      make(map[int64]Lease),
 		sharing:   make(map[string]bool),
 		books:     make(map[string]*book),
 		period:    [periods]string{Life: lifeStart},
@@ -217,6 +224,7 @@ func (m *Manager) view(st Station) StationView {
 		s := m.now(r)
 		s.Data = m.standing(r, nil).DataView
 		v.State, v.Session, v.More, v.CanPause = Authorized, &s, m.more(&s), m.canPause(&s)
+		v.Left, v.Limited, v.Balance = m.left(&s)
 	} else if ended := m.endedOf(st); ended != nil {
 		v.Ended = ended
 		if ended.TerminateCause == SessionTimeout {

@@ -18,18 +18,25 @@ type Prolonging struct {
 // endShown is how long after its end a session is told of, and may still be extended.
 const endShown = time.Hour
 
-// more is by how much a session's guest may extend it now; zero: not at all. What a voucher or a trial gives is bounded by
-// what it is worth.
+// more is by how much a session's guest may extend it now; zero: not at all. What a voucher, a trial or a balance gives is bounded
+// by what it is worth. The caller holds mu.
 func (m *Manager) more(s *Session) time.Duration {
-	zone := m.zones[s.Station.Zone]
-	most := zone.Bounds.MaxSessionTimeout
-	switch {
-	case s.Limits.SessionTimeout == 0 || s.Prolonged.Times >= zone.Prolong.Times || s.VoucherID != 0 || s.OnTrial:
+	zone, has := m.zones[s.Station.Zone], s.Limits.SessionTimeout
+	by := zone.Prolong.By
+	if has == 0 || has != s.own() || s.Prolonged.Times >= zone.Prolong.Times || s.VoucherID != 0 || s.OnTrial {
 		return 0
-	case most > 0:
-		return max(0, min(zone.Prolong.By, most-s.Limits.SessionTimeout))
 	}
-	return zone.Prolong.By
+	if most := zone.Bounds.MaxSessionTimeout; most > 0 {
+		by = min(by, most-s.Earlier-has)
+	}
+	if l, ok := m.lent[s.Lease.ID]; ok && s.Running() {
+		used, running := m.leaseUsed(&l)
+		by = min(by, s.Used+share(l.Time+l.Grace-used, max(1, running))-has)
+	}
+	if by < leastTime {
+		return 0
+	}
+	return by
 }
 
 // Prolong gives a session more time because its guest asks, as much and as often as the zone says, within what the account
@@ -52,9 +59,11 @@ func (m *Manager) Prolong(ctx context.Context, st Station, addr netip.Addr, nth 
 	if s.Prolonged.Times >= nth {
 		return s, nil
 	}
+	m.mu.Lock()
 	before, by := s.Limits.SessionTimeout, m.more(&s)
+	m.mu.Unlock()
 	s.Prolonged.By, s.Prolonged.Times = s.Prolonged.By+by, s.Prolonged.Times+1
-	s.Limits.SessionTimeout += by
+	s.Limits.SessionTimeout = s.own() + by
 	a, err := m.resumeAs(ctx, s)
 	if err != nil {
 		return Session{}, err
@@ -80,12 +89,14 @@ func (m *Manager) Prolong(ctx context.Context, st Station, addr netip.Addr, nth 
 
 func (m *Manager) prolongEnded(ctx context.Context, st Station, addr netip.Addr) (Session, error) {
 	m.mu.Lock()
-	old := m.endedOf(st)
+	old, by := m.endedOf(st), time.Duration(0)
+	if old != nil {
+		by = m.more(old)
+	}
 	m.mu.Unlock()
 	if old == nil {
 		return Session{}, &Refusal{Reason: RefusedNotLoggedIn}
 	}
-	by := m.more(old)
 	if old.TerminateCause != SessionTimeout || by == 0 {
 		return Session{}, &Refusal{Reason: RefusedProlong}
 	}

@@ -98,6 +98,10 @@ type StationView struct {
 	// SeenAt is the monotonic time of the last sighting; 0: not seen since the start.
 	SeenAt  time.Duration `json:"-"`
 	Session *Session      `json:"session,omitempty"`
+	// Left is what remains of the session, where Limited: also of a balance that is lent bit by bit. Balance is nil where none is known.
+	Left    time.Duration `json:"-"`
+	Limited bool          `json:"-"`
+	Balance *Balance      `json:"-"`
 	// Ended is the last session, for an hour after its end; Paused what a pause keeps, for PauseLeft yet.
 	Ended     *Session      `json:"-"`
 	Paused    *Session      `json:"-"`

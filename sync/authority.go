@@ -60,7 +60,7 @@ func (a *Authority) Authenticate(ctx context.Context, c sessions.Credentials, at
 // keep puts an account into the mirror, and returns it as the mirror has it, profile limits joined.
 func (a *Authority) keep(ctx context.Context, said *edge.Account) (sessions.Account, error) {
 	profiles := profileKeys(said)
-	if err := a.mirror.PutAccount(ctx, account(said), profiles); err != nil {
+	if err := a.mirror.PutAccount(ctx, account(said, a.clock.Now()), profiles); err != nil {
 		return sessions.Account{}, fmt.Errorf("keeping the centre's account: %w", err)
 	}
 	a.fetchProfiles(ctx, profiles)

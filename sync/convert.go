@@ -142,8 +142,8 @@ func profileKeys(a *edge.Account) []string {
 	return keys
 }
 
-// account converts what the centre says about a user. Profile limits are the mirror's to join.
-func account(a *edge.Account) sessions.Account {
+// account converts what the centre says about a user now. Profile limits are the mirror's to join.
+func account(a *edge.Account, now time.Time) sessions.Account {
 	acct := sessions.Account{
 		Source:            sessions.SourceCentre,
 		UserID:            a.UserID,
@@ -159,6 +159,9 @@ func account(a *edge.Account) sessions.Account {
 	if t := a.TimeBalance; t != nil {
 		acct.Lease = &sessions.Lease{ID: t.Lease, Time: inSeconds(t.Seconds), Spent: inSeconds(t.Spent), Grace: inSeconds(t.Grace),
 			Ends: t.Ends.UTC()}
+		if t.Balance != nil {
+			acct.Lease.Balance, acct.Lease.Behind, acct.Lease.Told = inSeconds(*t.Balance), inSeconds(t.Behind), now.UTC()
+		}
 	}
 	return acct
 }

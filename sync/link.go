@@ -104,6 +104,13 @@ func (l *link) reachedSince(mono time.Duration) bool {
 	return l.okAt != nil && *l.okAt >= mono
 }
 
+// InReach tells whether the centre answered the last request, and takes this gateway's token.
+func (s *Sync) InReach() bool {
+	s.link.mu.Lock()
+	defer s.link.mu.Unlock()
+	return s.link.state == up
+}
+
 func (l *link) status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -186,7 +186,7 @@ func (p *Puller) applyChange(ctx context.Context, c edge.Change) error {
 	switch {
 	case c.Account != nil:
 		p.owe(c.Account.Username)
-		return p.mirror.PutAccount(ctx, account(c.Account), profileKeys(c.Account))
+		return p.mirror.PutAccount(ctx, account(c.Account, p.clock.Now()), profileKeys(c.Account))
 	case c.Profile != nil:
 		return p.putProfile(ctx, c.Profile)
 	case c.Plan != nil:

@@ -119,7 +119,7 @@ func TestResetKeepsWhatIsToldAgain(t *testing.T) {
 		t.Run(fmt.Sprintf("restart in the middle %v", restart), func(t *testing.T) {
 			bubble(t, func(t *testing.T, r *rig) {
 				for i, name := range []string{"bob", "eve", "old"} {
-					if err := r.mirror.PutAccount(t.Context(), account(edgeAccount(int64(i+1), name)), nil); err != nil {
+					if err := r.mirror.PutAccount(t.Context(), account(edgeAccount(int64(i+1), name), time.Time{}), nil); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -80,14 +80,14 @@ func TestPushWhileCentreIsAway(t *testing.T) {
 			t.Errorf("logged %d times", n)
 		}
 		st, err := r.Status(t.Context())
-		if err != nil || st.Reachable || st.OutboxDepth != 3 || st.LastError == "" || !st.LastSuccess.IsZero() {
+		if err != nil || st.Reachable || r.InReach() || st.OutboxDepth != 3 || st.LastError == "" || !st.LastSuccess.IsZero() {
 			t.Errorf("status %+v, %v", st, err)
 		}
 		r.net.setDown(false)
 		r.pass(time.Minute)
 		r.settled(3)
 		st, err = r.Status(t.Context())
-		if err != nil || !st.Reachable || st.OutboxDepth != 0 || time.Since(st.LastSuccess) > time.Minute || r.logs.count("is back") != 1 {
+		if err != nil || !st.Reachable || !r.InReach() || st.OutboxDepth != 0 || time.Since(st.LastSuccess) > time.Minute || r.logs.count("is back") != 1 {
 			t.Errorf("status %+v, %v", st, err)
 		}
 	})
@@ -351,7 +351,7 @@ func TestTokenRefused(t *testing.T) {
 			t.Errorf("logged %d times:\n%s", n, r.logs.buf.String())
 		}
 		st, err := r.Status(t.Context())
-		if err != nil || !st.Refused || !st.Reachable || st.OutboxDepth != 2 {
+		if err != nil || !st.Refused || !st.Reachable || r.InReach() || st.OutboxDepth != 2 {
 			t.Errorf("status %+v, %v", st, err)
 		}
 		r.centre.set(func() { r.centre.token = testToken })

@@ -90,6 +90,11 @@ func (s Status) speed() string {
 	return strings.Join(both, " ")
 }
 
+// cutShort tells that there is more in the balance than can be given, because the centre cannot be asked.
+func (s Status) cutShort() bool {
+	return s.Balance != nil && s.Balance.Away && s.Limited && s.Left < s.Balance.Left
+}
+
 // live is where the page keeps itself up to date, or where it stops to.
 func (s Status) live() (path, text string) {
 	if s.Live {
@@ -101,6 +106,9 @@ func (s Status) live() (path, text string) {
 // afterSamples are the states after the login.
 func afterSamples(with func(func(*Login)) templ.Component, status Status) []Sample {
 	before := func(b Before) templ.Component { return with(func(l *Login) { l.Before = &b }) }
+	paying, away := status, status
+	paying.Balance = &sessions.Balance{Left: 9*time.Hour + 40*time.Minute}
+	away.Balance = &sessions.Balance{Left: 9*time.Hour + 40*time.Minute, Told: time.Date(2026, 11, 21, 18, 5, 0, 0, time.UTC), Away: true}
 	status.Limited, status.Left, status.Warn, status.Prolong = true, 4*time.Minute, true, Prolong{30 * time.Minute, 1}
 	status.Pause, status.RateDown, status.RateUp = 7*24*time.Hour, 20e6, 2500e3
 	status.Address, status.Live = "http://192.0.2.1", true
@@ -110,7 +118,7 @@ func afterSamples(with func(func(*Login)) templ.Component, status Status) []Samp
 	wrong.Problem, done.Changed = Problem{Reason: sessions.RefusedCredentials}, true
 	samples := []Sample{
 		{"password", password.View()}, {"password-wrong", wrong.View()}, {"password-changed", done.View()},
-		{"status-warning", status.View()},
+		{"status-warning", status.View()}, {"status-balance", paying.View()}, {"status-balance-away", away.View()},
 		{"login-paused", before(Before{Paused: true, Left: 40 * time.Minute, Kept: 70 * time.Hour})},
 		{"login-ended-extend", before(Before{Cause: sessions.SessionTimeout, Prolong: status.Prolong})},
 		{"login-ended-data", before(Before{Cause: sessions.NASRequest, Capped: true})},

@@ -60,6 +60,7 @@ type Status struct {
 	Username   string // empty: nobody's session
 	Limited    bool   // Left is meaningful
 	Left, Used time.Duration
+	Balance    *sessions.Balance // of time; nil: there is none, or it is not known
 	Data       sessions.DataView
 	Down, Up   uint64 // octets, to and from the station
 	RateDown   sessions.BitRate
@@ -89,10 +90,10 @@ type Terms struct {
 // Unknown is for a device that is in no zone of ours.
 type Unknown struct{ Page }
 
-// NewStatus makes the status page of a running session. RFC 2866 counts Input from the station: its upload.
-func NewStatus(p Page, s *sessions.Session, readAt time.Time) Status {
-	st := Status{Page: p, Used: s.Used, Data: s.Data, Down: s.Usage.OutputOctets, Up: s.Usage.InputOctets, ReadAt: readAt}
-	st.Left, st.Limited = s.Left(s.Used)
+// NewStatus makes the status page of a view's running session. RFC 2866 counts Input from the station: its upload.
+func NewStatus(p Page, v sessions.StationView, readAt time.Time) Status {
+	s := v.Session
+	st := Status{Page: p, Left: v.Left, Limited: v.Limited, Balance: v.Balance, Used: s.Used, Data: s.Data, Down: s.Usage.OutputOctets, Up: s.Usage.InputOctets, ReadAt: readAt}
 	st.RateUp, st.RateDown = s.Limits.Bandwidth(s.Data.Slow)
 	_, stay := sessions.StayID(s.Username)
 	if s.Source != sessions.SourceGuest && s.Source != sessions.SourceVoucher && !stay { // a number that says nothing to a guest

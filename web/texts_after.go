@@ -6,8 +6,13 @@ import "gatehouse/sessions"
 type afterTexts struct {
 	SupportCode string
 
-	Warning   string
-	Extend    string
+	Warning string
+	Extend  string
+
+	Balance     string
+	BalanceTold string // {until} stands for a moment
+	BalanceAway string
+
 	Pause     string
 	PauseHint string
 	Speed     string
@@ -39,6 +44,9 @@ var afterWords = area[afterTexts]{
 	English: {
 		SupportCode:    "Support code:",
 		Warning:        "Only {left} left. What you have not saved may be lost when your time is over.",
+		Balance:        "Time balance",
+		BalanceTold:    "As of {until}",
+		BalanceAway:    "Your time balance cannot be looked up at the moment. You stay online for {left}, and for longer as soon as it can. The rest of it remains yours.",
 		Extend:         "Get {left} more",
 		Pause:          "Pause",
 		PauseHint:      "You go offline, and the clock stops. Your time is kept for {kept}.",
@@ -72,6 +80,9 @@ var afterWords = area[afterTexts]{
 	Spanish: {
 		SupportCode:    "Código de asistencia:",
 		Warning:        "Solo quedan {left}. Lo que no haya guardado puede perderse cuando se acabe el tiempo.",
+		Balance:        "Saldo de tiempo",
+		BalanceTold:    "Al {until}",
+		BalanceAway:    "Ahora mismo no se puede consultar su saldo de tiempo. Sigue en línea durante {left}, y más en cuanto se pueda. El resto sigue siendo suyo.",
 		Extend:         "Añadir {left}",
 		Pause:          "Pausar",
 		PauseHint:      "Se desconecta y el reloj se detiene. Su tiempo se guarda durante {kept}.",
@@ -105,6 +116,9 @@ var afterWords = area[afterTexts]{
 	French: {
 		SupportCode:    "Code d’assistance :",
 		Warning:        "Il ne reste que {left}. Ce que vous n’avez pas enregistré peut être perdu à la fin de votre temps.",
+		Balance:        "Crédit de temps",
+		BalanceTold:    "État : {until}",
+		BalanceAway:    "Votre crédit de temps ne peut pas être consulté pour le moment. Vous restez en ligne pendant {left}, et plus dès que ce sera possible. Le reste vous est acquis.",
 		Extend:         "Ajouter {left}",
 		Pause:          "Mettre en pause",
 		PauseHint:      "Vous passez hors ligne et le compteur s’arrête. Votre temps est conservé pendant {kept}.",
@@ -138,6 +152,9 @@ var afterWords = area[afterTexts]{
 	German: {
 		SupportCode:    "Hilfe-Code:",
 		Warning:        "Nur noch {left} übrig. Was Sie nicht gespeichert haben, kann am Ende Ihrer Zeit verloren gehen.",
+		Balance:        "Zeitguthaben",
+		BalanceTold:    "Stand: {until}",
+		BalanceAway:    "Ihr Zeitguthaben lässt sich gerade nicht abfragen. Sie bleiben {left} online, und länger, sobald es wieder geht. Der Rest bleibt Ihnen erhalten.",
 		Extend:         "{left} mehr",
 		Pause:          "Pause",
 		PauseHint:      "Sie gehen offline, und die Uhr bleibt stehen. Ihre Zeit wird {kept} lang aufgehoben.",
@@ -171,6 +188,9 @@ var afterWords = area[afterTexts]{
 	Portuguese: {
 		SupportCode:    "Código de suporte:",
 		Warning:        "Só restam {left}. O que não guardou pode perder-se quando o tempo acabar.",
+		Balance:        "Saldo de tempo",
+		BalanceTold:    "Dados de {until}",
+		BalanceAway:    "De momento não é possível consultar o seu saldo de tempo. Continua ligado durante {left}, e mais assim que for possível. O resto continua a ser seu.",
 		Extend:         "Mais {left}",
 		Pause:          "Pausar",
 		PauseHint:      "Fica offline e o relógio para. O seu tempo fica guardado durante {kept}.",
@@ -204,6 +224,9 @@ var afterWords = area[afterTexts]{
 	Italian: {
 		SupportCode:    "Codice di assistenza:",
 		Warning:        "Restano solo {left}. Ciò che non ha salvato può andare perso alla fine del tempo.",
+		Balance:        "Credito di tempo",
+		BalanceTold:    "Aggiornato a {until}",
+		BalanceAway:    "Al momento non è possibile consultare il suo credito di tempo. Resta in linea per {left}, e oltre appena sarà possibile. Il resto le rimane.",
 		Extend:         "Altri {left}",
 		Pause:          "Pausa",
 		PauseHint:      "Va offline e il tempo si ferma. Il suo tempo resta conservato per {kept}.",
@@ -237,6 +260,9 @@ var afterWords = area[afterTexts]{
 	Arabic: {
 		SupportCode:    "رمز المساعدة:",
 		Warning:        "لم يبقَ سوى {left}. قد تفقد ما لم تحفظه عند انتهاء وقتك.",
+		Balance:        "رصيد الوقت",
+		BalanceTold:    "بتاريخ {until}",
+		BalanceAway:    "لا يمكن الاطلاع على رصيد وقتك في الوقت الحالي. تبقى متصلًا لمدة {left}، وأكثر حالما يصبح ذلك ممكنًا. ويبقى لك ما تبقّى منه.",
 		Extend:         "أضف {left}",
 		Pause:          "إيقاف مؤقت",
 		PauseHint:      "ينقطع اتصالك ويتوقف احتساب الوقت. يُحفظ وقتك لمدة {kept}.",
@@ -270,6 +296,9 @@ var afterWords = area[afterTexts]{
 	Chinese: {
 		SupportCode:    "支持代码：",
 		Warning:        "仅剩 {left}。时间用完后，未保存的内容可能会丢失。",
+		Balance:        "时间余额",
+		BalanceTold:    "截至{until}",
+		BalanceAway:    "目前无法查询您的时间余额。您还可在线 {left}，恢复查询后可继续使用。剩余的余额仍归您所有。",
 		Extend:         "延长 {left}",
 		Pause:          "暂停",
 		PauseHint:      "您将离线，计时停止。您的时间将保留 {kept}。",
@@ -303,6 +332,9 @@ var afterWords = area[afterTexts]{
 	Japanese: {
 		SupportCode:    "サポートコード：",
 		Warning:        "残りわずか{left}です。時間が終わると、保存していない内容が失われることがあります。",
+		Balance:        "時間残高",
+		BalanceTold:    "{until} 現在",
+		BalanceAway:    "現在、時間残高を確認できません。あと {left} はご利用いただけ、確認できるようになれば続けてお使いになれます。残りの時間はそのまま残ります。",
 		Extend:         "{left}延長する",
 		Pause:          "一時停止",
 		PauseHint:      "オフラインになり、時間の消費が止まります。残り時間は{kept}保持されます。",
@@ -336,6 +368,9 @@ var afterWords = area[afterTexts]{
 	Hindi: {
 		SupportCode:    "सहायता कोड:",
 		Warning:        "केवल {left} शेष हैं। समय समाप्त होने पर जो सहेजा नहीं गया है वह खो सकता है।",
+		Balance:        "समय बैलेंस",
+		BalanceTold:    "{until} की स्थिति",
+		BalanceAway:    "आपका समय बैलेंस अभी नहीं देखा जा सकता। आप {left} तक ऑनलाइन रहेंगे, और यह देखे जाने पर उससे आगे भी। बचा हुआ समय आपका ही रहेगा।",
 		Extend:         "{left} और लें",
 		Pause:          "रोकें",
 		PauseHint:      "आप ऑफ़लाइन हो जाएँगे और समय रुक जाएगा। आपका समय {kept} तक सुरक्षित रहेगा।",

@@ -345,18 +345,23 @@ func TestNewStatus(t *testing.T) {
 	timeout := sessions.Effective{SessionTimeout: time.Hour}
 	s := sessions.Session{Username: "anna", Source: sessions.SourceLocal, Limits: timeout, Used: 15 * time.Minute,
 		Usage: sessions.Usage{InputOctets: 1, OutputOctets: 2}}
-	got := NewStatus(Page{}, &s, time.Time{})
+	show := func(s *sessions.Session) Status {
+		v := sessions.StationView{Session: s}
+		v.Left, v.Limited = s.Left(s.Used)
+		return NewStatus(Page{}, v, time.Time{})
+	}
+	got := show(&s)
 	want := Status{Username: "anna", Limited: true, Left: 45 * time.Minute, Used: 15 * time.Minute, Down: 2, Up: 1}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
 	for name, source := range map[string]sessions.Source{"voucher#7": sessions.SourceVoucher, "stay#7": sessions.SourceLocal} {
-		if got := NewStatus(Page{}, &sessions.Session{Username: name, Source: source}, time.Time{}); got.Username != "" {
+		if got := show(&sessions.Session{Username: name, Source: source}); got.Username != "" {
 			t.Errorf("a guest is told that he is %s", got.Username)
 		}
 	}
 	s.Source, s.Limits = sessions.SourceGuest, sessions.Effective{}
-	if got := NewStatus(Page{}, &s, time.Time{}); got.Username != "" || got.Limited {
+	if got := show(&s); got.Username != "" || got.Limited {
 		t.Errorf("a click-through session shows %+v", got)
 	}
 }

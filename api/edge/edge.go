@@ -170,6 +170,8 @@ type TimeBalance struct {
 	Spent   int64     `json:"spent"`   // of it, as the centre knows by accounting
 	Grace   int64     `json:"grace"`   // seconds that may be spent beyond, where the centre cannot be asked
 	Ends    time.Time `json:"ends"`    // from then on ask again before a session begins
+	Balance *int64    `json:"balance"` // all that the user has, what is lent included; negative: overdrawn. Nil: not said
+	Behind  int64     `json:"behind"`  // of it, lent to no gateway yet
 }
 
 // Profile is an AAA profile: what its users may, as RADIUS attributes.

@@ -247,13 +247,16 @@ func timeBalance(ctx context.Context, q querier, g Gateway, user int64) (*edge.T
 	if pays, err := paysWithTime(ctx, q, user); err != nil || !pays {
 		return nil, err
 	}
-	const find = `SELECT l.id, l.seconds, l.grace, l.ends, (SELECT coalesce(-sum(t.seconds), 0) FROM user_time t WHERE t.lease_id = l.id)
+	const find = `SELECT l.id, l.seconds, l.grace, l.ends, (SELECT coalesce(-sum(t.seconds), 0) FROM user_time t WHERE t.lease_id = l.id),
+			(SELECT coalesce(sum(t.seconds), 0) FROM user_time t WHERE t.user_id = l.user_id),
+			(SELECT coalesce(sum(o.seconds + (SELECT coalesce(sum(t.seconds), 0) FROM user_time t WHERE t.lease_id = o.id)), 0)
+				FROM time_leases o WHERE o.user_id = l.user_id AND o.is_open)
 		FROM time_leases l WHERE l.user_id = ? AND l.gateway_id = ? ORDER BY l.id DESC LIMIT 1`
 	rows, err := q.QueryContext(ctx, find, user, g.ID)
 	list, err := collect(rows, err, func(row scanner) (b edge.TimeBalance, err error) {
-		var ends int64
-		err = row.Scan(&b.Lease, &b.Seconds, &b.Grace, &ends, &b.Spent)
-		b.Ends = time.UnixMicro(ends).UTC()
+		var ends, balance, lent int64
+		err = row.Scan(&b.Lease, &b.Seconds, &b.Grace, &ends, &b.Spent, &balance, &lent)
+		b.Ends, b.Balance, b.Behind = time.UnixMicro(ends).UTC(), &balance, max(0, balance-lent)
 		return b, err
 	})
 	if err != nil || len(list) == 0 {

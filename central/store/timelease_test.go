@@ -31,6 +31,8 @@ func TestLeaseFollowsAccounting(t *testing.T) {
 		p.ingest(used("gw1", "s", ann, start, step.used, false))
 		if got := p.told(gw, ann); got.Lease != l.Lease || got.Seconds != step.seconds || got.Spent != step.used || got.Grace != step.grace {
 			t.Errorf("after %d seconds: %+v, want %d and a grace of %d", step.used, got, step.seconds, step.grace)
+		} else if left := 9000 - step.used; *got.Balance != left || got.Behind != max(0, left-(step.seconds-step.used)) {
+			t.Errorf("after %d seconds: told a balance of %d, %d of it not lent", step.used, *got.Balance, got.Behind)
 		}
 	}
 	u, err := p.TokenUser(t.Context(), p.scope, ann, false)
@@ -58,8 +60,11 @@ func TestLeaseIsSettledAtTheEnd(t *testing.T) {
 	if got := p.told(one, ann); got.Seconds != got.Spent || got.Spent != 600 || got.Grace != 900 {
 		t.Errorf("settled: %+v", got)
 	}
-	if got := p.told(two, ann); got.Seconds != 3000 {
+	if got := p.told(two, ann); got.Seconds != 3000 || *got.Balance != 3000 || got.Behind != 0 {
 		t.Errorf("freed for the other: %+v", got)
+	}
+	if got := p.told(one, ann); *got.Balance != 3000 || got.Behind != 0 {
+		t.Errorf("what is lent elsewhere is told as if it could come: %+v", got)
 	}
 	// The gateway let a session begin just before it heard: the centre lends again when it hears of that.
 	p.ingest(used("gw1", "s2", ann, p.at, 0, false))

@@ -202,6 +202,7 @@ func (g *gateway) buildManager(context.Context) error {
 	}
 	if g.sync != nil {
 		c.Mirror, c.Vouchers, c.Orders, c.Queued = g.mirror, g.mirror, g.journal, g.sync.Pusher.Wake
+		c.InReach = g.sync.InReach
 		c.Authority, c.Provers = g.sync.Authority, g.sync.Authority
 		c.VerifierMaxAge = g.Config.Centre.VerifierMaxAge
 	}

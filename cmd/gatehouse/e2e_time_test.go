@@ -67,4 +67,28 @@ func TestTimeBalance(t *testing.T) {
 	login()
 	api("PATCH", path, map[string]any{"user_time": 10}) // before its accounting was heard: all of it is to be spent
 	settled(2, 10)
+
+	// More than is lent at once: the page and the API of a portal tell all of it while the centre is there, and what is lent while it is not.
+	api("PATCH", path, map[string]any{"user_time": 20000})
+	login()
+	told := func(parts ...string) {
+		t.Helper()
+		if err := lab.WaitFor(t.Context(), 30*time.Second, func() error {
+			p, err := g.Get(t.Context(), "http://"+lab.GuestGateway4+":2080/status")
+			for _, part := range parts {
+				if err == nil && !strings.Contains(p.Body, part) {
+					err = fmt.Errorf("the page lacks %q:\n%s", part, p.Body)
+				}
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const all, lent = "<bdi>5\u00a0h 3", "<bdi>1\u00a0h 14\u00a0min" // an hour and the grace
+	told(`<p class="figure">`+all, "<dt>Time balance</dt><dd>"+all)
+	v.Centre.Kill()
+	told(`<p class="figure">`+lent, "<dt>Time balance</dt><dd>"+all, "cannot be looked up at the moment", "<small>As of ")
+	start(t, v.StartCentre)
+	told(`<p class="figure">` + all)
 }
