@@ -47,6 +47,7 @@ qemu-system-x86_64 qemu-system-x86 another kernel under an emulator
 radclient    freeradius-utils  a NAS that somebody else wrote
 NetworkManager network-manager what a computer makes of a network; inside a station only
 xmllint      libxml2-utils     messages of WISPr against their schema
+zbarimg      zbar-tools        QR codes are read as a telephone does
 '
 
 case "${1-}" in

@@ -21,6 +21,11 @@ type VoucherSlip struct {
 	Code   string
 }
 
+// voucherLink leads to the portal of whichever gateway captures it (decision 0030).
+const voucherLink = "http://192.0.2.1/v/"
+
+func (s VoucherSlip) link() string { return voucherLink + strings.ReplaceAll(s.Code, "-", "") }
+
 // terms are what a slip is good for, in figures.
 func (s VoucherSheet) terms() string {
 	var parts []string
@@ -37,4 +42,4 @@ func (s VoucherSheet) terms() string {
 }
 
 // sheetStyle is of its own: this page is for paper.
-const sheetStyle = `@page{size:A4;margin:10mm}*{box-sizing:border-box;margin:0}body{font:10pt/1.35 system-ui,sans-serif;color:#000;display:grid;grid-template-columns:repeat(3,1fr);max-inline-size:190mm;margin:auto}section{border:1px dashed #999;padding:4mm;min-block-size:34mm;break-inside:avoid;display:flex;flex-direction:column;gap:1mm}b{font-size:11pt}code{font:700 13pt/1.5 ui-monospace,Menlo,Consolas,monospace;white-space:nowrap}small{margin-block-start:auto;color:#555}`
+const sheetStyle = `@page{size:A4;margin:10mm}*{box-sizing:border-box;margin:0}body{font:10pt/1.35 system-ui,sans-serif;background:#fff;color:#000;display:grid;grid-template-columns:repeat(3,1fr);max-inline-size:190mm;margin:auto}section{border:1px dashed #999;padding:4mm;break-inside:avoid;display:grid;grid-template-columns:24mm 1fr;gap:1mm 2mm;align-items:center}b,code,small{grid-column:1/-1}b{font-size:11pt}p{font-size:8pt}svg{inline-size:24mm;block-size:24mm}path{stroke:#000;fill:none}code{font:700 13pt/1.5 ui-monospace,Menlo,Consolas,monospace;white-space:nowrap}small{color:#555}`

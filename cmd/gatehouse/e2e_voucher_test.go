@@ -4,8 +4,12 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/admin"
 	"gatehouse/lab"
@@ -80,28 +84,49 @@ func TestVouchers(t *testing.T) {
 	if out := run("voucher", "export"); strings.Count(out, ",revoked,") != 1 || strings.Count(out, "\n") != 4 {
 		t.Errorf("voucher export:\n%s", out)
 	}
-	if out := run("voucher", "create", "--count", "2", "--sheet", "--title", "<Seeblick>"); strings.Count(out, "<section>") != 2 || !strings.Contains(out, "&lt;Seeblick&gt;") {
-		t.Errorf("the sheet:\n%s", out)
+	paper := run("voucher", "create", "--count", "20", "--devices", "1", "--time", "2h", "--sheet", "--title", "<Seeblick>")
+	if strings.Count(paper, "<section>") != 20 || !strings.Contains(paper, "&lt;Seeblick&gt;") {
+		t.Errorf("the sheet:\n%s", paper)
 	}
 	if strings.Contains(p.Log(), batch.Codes[0].Code) {
 		t.Error("the log has a code")
 	}
-	t.Run("browser", func(t *testing.T) { s.voucherJourneys(t, batch.Codes[1:]) })
+	t.Run("browser", func(t *testing.T) { s.voucherJourneys(t, batch.Codes[1], s.scan(t, paper)) })
 	if err := p.Terminate(); err != nil {
 		t.Errorf("stopping: %v\n%s", err, p.Log())
 	}
 }
 
-// voucherJourneys go by clicks: typed with a mistake and then right, and by the link of a QR code.
-func (s *site) voucherJourneys(t *testing.T, codes []admin.VoucherSlip) {
+// scan reads the QR codes of a sheet of vouchers, as it comes from a printer, and returns the link of one: every slip has that of its own code.
+func (s *site) scan(t *testing.T, paper string) (link string) {
+	t.Helper()
 	browser.Require(t)
+	b := browser.Open(t, browser.Options{Width: 1280, Height: 800})
+	b.Load(paper)
+	b.Shot("sheet")
+	b.WantFits()
+	var want []string
+	for _, code := range regexp.MustCompile(`<code dir="ltr">([^<]+)</code>`).FindAllStringSubmatch(paper, -1) {
+		want = append(want, "http://192.0.2.1/v/"+strings.ReplaceAll(code[1], "-", ""))
+	}
+	got := lab.ReadQR(t, b.Picture())
+	slices.Sort(got)
+	slices.Sort(want)
+	if d := cmp.Diff(want, got); d != "" || len(got) != 20 {
+		t.Fatalf("QR codes (-printed +read):\n%s", d)
+	}
+	return got[0]
+}
+
+// voucherJourneys go by clicks: typed with a mistake and then right, and by the link of a QR code, which lets one device in.
+func (s *site) voucherJourneys(t *testing.T, slip admin.VoucherSlip, link string) {
 	const enter = "#voucher ~ button"
 	b := browser.Open(t, browser.Options{Host: s.guest(t).Host})
 	b.Go(probe)
 	b.See(enter)
 	b.WantLight(maxPage)
 	b.Check("voucher")
-	code := codes[0].Code
+	code := slip.Code
 	b.Fill("#voucher", code[:13])
 	b.Click(enter)
 	b.WantText("#problem", "mistyped")
@@ -111,7 +136,7 @@ func (s *site) voucherJourneys(t *testing.T, codes []admin.VoucherSlip) {
 	b.See(logOut)
 
 	b = browser.Open(t, browser.Options{Host: s.guest(t).Host, NoScript: true, Dark: true, Language: "ar"})
-	b.Go("http://198.51.100.77/v/" + codes[1].Code)
+	b.Go(link)
 	b.See(enter)
 	b.WantLight(maxPage)
 	b.Check("voucher-link-ar")
@@ -120,4 +145,17 @@ func (s *site) voucherJourneys(t *testing.T, codes []admin.VoucherSlip) {
 	b.WantPath("/status")
 	b.Go("http://" + lab.WebAddr4 + "/echo")
 	b.WantText("body", lab.GatewayWAN4)
+
+	other := s.guest(t) // somebody else finds the slip
+	at, err := other.Get(t.Context(), link)
+	if err == nil {
+		at, err = other.Follow(t.Context(), at)
+	}
+	if err == nil {
+		at, err = other.Submit(t.Context(), at, "voucher", nil)
+	}
+	if err != nil || !strings.Contains(at.Body, "as many devices as it allows") {
+		t.Errorf("the slip again: %v\n%s", err, at.Body)
+	}
+	answered(t, other, http.StatusFound)
 }
