@@ -333,7 +333,12 @@ func (m *Manager) admit(ctx context.Context, s Session, b *book) (Session, error
 		s.StoppedAt, s.TerminateCause = &at, NASError
 		stop := Batch{Sessions: []Session{s}, Records: []AccountingRecord{{Kind: Stop, Session: s, At: at}},
 			Transactions: []Transaction{m.stopTransaction(s)}}
-		return Session{}, errors.Join(fmt.Errorf("admitting station: %w", err), m.cfg.Store.Commit(ctx, stop))
+		written := m.cfg.Store.Commit(ctx, stop)
+		if errors.Is(err, ErrEnforcerFull) && written == nil {
+			m.cfg.Logger.Warn("a guest is kept out", "station", s.Station, "err", err)
+			return Session{}, &Refusal{Reason: RefusedTooManyOnline}
+		}
+		return Session{}, errors.Join(fmt.Errorf("admitting station: %w", err), written)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -2,6 +2,7 @@ package sessions_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -204,6 +205,10 @@ func TestKernelRefusesAdmission(t *testing.T) {
 			t.Fatalf("login: %v with %d sessions, want an error and none", err, len(r.Sessions()))
 		}
 		wantLog(t, r.disk, []string{"Start", "Stop NAS-Error"}, []string{"ui h200", "di h200"})
+		r.kernel.fail = fmt.Errorf("admitting: %w", sessions.ErrEnforcerFull) // which the guest is told as it is
+		if _, err := r.Login(t.Context(), sessions.LoginRequest{Station: stationA, Method: sessions.MethodClick, AcceptedTerms: "1"}); reason(err) != sessions.RefusedTooManyOnline {
+			t.Errorf("a full gateway: %v", err)
+		}
 	})
 }
 

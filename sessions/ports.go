@@ -47,6 +47,9 @@ type Reading struct {
 // ErrEnforcerLost says that somebody took the enforcer's rules away. Reconcile puts them back.
 var ErrEnforcerLost = errors.New("the enforcer's rules were removed by somebody else")
 
+// ErrEnforcerFull says that as many stations are let through as the enforcer can hold.
+var ErrEnforcerFull = errors.New("no more stations can be let through")
+
 // Enforcer holds back or lets through the packets of stations. All calls are safe for concurrent use.
 // The order of calls at a login is Admit; at an end Cut, then Release once the Stop is durable.
 type Enforcer interface {
@@ -55,7 +58,8 @@ type Enforcer interface {
 	// It prepares the enforcer for its work; after a start only Usage and CleanUp may come before it.
 	Reconcile(ctx context.Context, want []Grant) error
 	// Admit lets the stations through, all or none, and forgets the redirected connections of each. A station that has
-	// a grant of the same session gets the new timeouts and rates and keeps its counters.
+	// a grant of the same session gets the new timeouts and rates and keeps its counters. The error wraps ErrEnforcerFull where
+	// there are too many.
 	Admit(ctx context.Context, grants ...Grant) error
 	// Cut stops the stations at once, established flows included, both ways, and returns the final readings in the order
 	// of stations. Counters stay until Release. A station without a grant yields a zero Reading that is not live.

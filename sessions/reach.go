@@ -64,7 +64,9 @@ func (m *Manager) OpenReach(ctx context.Context, r Reach) (time.Duration, error)
 		next.nextAny = next.ends + anyReachPause
 	}
 	r.For = next.ends - now
-	if err := m.cfg.Reaches.OpenReach(ctx, r); err != nil {
+	if err := m.cfg.Reaches.OpenReach(ctx, r); errors.Is(err, ErrEnforcerFull) {
+		return 0, &Refusal{Reason: RefusedTooManyOnline}
+	} else if err != nil {
 		return 0, err
 	}
 	m.cfg.Logger.Info("a captive station may reach what it signs in with", "station", r.Station, "names", r.Names, "ports", r.Ports, "for", r.For)

@@ -14,7 +14,7 @@ import (
 // Errors of grants that this backend cannot hold.
 var (
 	ErrNoZone   = errors.New("no such zone in the firewall")
-	ErrFull     = errors.New("no station id is free")
+	ErrFull     = fmt.Errorf("no station id is free: %w", sessions.ErrEnforcerFull)
 	ErrNoCaps   = errors.New("the iptables backend holds no data caps; that needs nftables")
 	ErrNoRates  = errors.New("the iptables backend holds no bandwidth; that needs nftables for the shaper")
 	ErrNotReady = errors.New("the firewall was not reconciled yet")

@@ -21,7 +21,7 @@ import (
 var (
 	ErrNoNFT    = errors.New("the nft program is not installed")
 	ErrNewer    = errors.New("the firewall table was made by a newer gatehouse; run that version, or gatehouse cleanup")
-	ErrFull     = errors.New("no station id is free")
+	ErrFull     = fmt.Errorf("no station id is free: %w", sessions.ErrEnforcerFull)
 	ErrNoZone   = errors.New("no such zone in the firewall")
 	ErrNotReady = errors.New("the firewall was not reconciled yet")
 )

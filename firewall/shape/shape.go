@@ -16,7 +16,7 @@ import (
 )
 
 // ErrFull says that a zone has as many stations with a rate as classes.
-var ErrFull = errors.New("no bandwidth class is free")
+var ErrFull = fmt.Errorf("no bandwidth class is free: %w", sessions.ErrEnforcerFull)
 
 // Zone is what shaping must know of a zone.
 type Zone struct {
