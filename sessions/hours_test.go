@@ -164,6 +164,27 @@ func TestClosingMoves(t *testing.T) {
 	})
 }
 
+// Nobody is offered more time than there is until closing time.
+func TestNoMoreThanUntilClosing(t *testing.T) {
+	for timeout, want := range map[time.Duration]time.Duration{20 * time.Hour: 0, 45 * time.Minute: 15 * time.Minute, 20 * time.Minute: 30 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			r := hoursRig(t, func(c *sessions.Config) {
+				c.Zones[0].Prolong, c.Zones[0].Limits.SessionTimeout = sessions.Prolonging{By: 30 * time.Minute, Times: 2}, &timeout
+			})
+			defer func() { r.stop() }()
+			time.Sleep(21 * time.Hour)
+			r.click(t, stationA)
+			if got := r.View(stationA).More; got != want {
+				t.Errorf("%v an hour before closing: %v more, want %v", timeout, got, want)
+			}
+			s, err := r.Prolong(t.Context(), stationA, addrA, 1)
+			if want == 0 && reason(err) != sessions.RefusedProlong || want > 0 && s.Limits.SessionTimeout != timeout+want {
+				t.Errorf("%v: extended to %v: %v", timeout, s.Limits.SessionTimeout, err)
+			}
+		})
+	}
+}
+
 // The daemon dies before closing time and comes back after it: the session ended at closing time.
 func TestClosedMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

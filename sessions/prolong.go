@@ -19,7 +19,7 @@ type Prolonging struct {
 const endShown = time.Hour
 
 // more is by how much a session's guest may extend it now; zero: not at all. What a voucher, a trial or a balance gives is bounded
-// by what it is worth. The caller holds mu.
+// by what it is worth, and nothing lasts beyond closing time. The caller holds mu.
 func (m *Manager) more(s *Session) time.Duration {
 	zone, has := m.zones[s.Station.Zone], s.Limits.SessionTimeout
 	by := zone.Prolong.By
@@ -28,6 +28,9 @@ func (m *Manager) more(s *Session) time.Duration {
 	}
 	if most := zone.Bounds.MaxSessionTimeout; most > 0 {
 		by = min(by, most-s.Earlier-has)
+	}
+	if s.Closing > 0 {
+		by = min(by, s.Closing-has)
 	}
 	if l, ok := m.lent[s.Lease.ID]; ok && s.Running() {
 		used, running := m.leaseUsed(&l)
