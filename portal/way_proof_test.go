@@ -91,7 +91,7 @@ func TestCodeJourney(t *testing.T) {
 		t.Errorf("asked again: %+v", b.asked)
 	}
 	b.login = &sessions.Refusal{Reason: sessions.RefusedCentreAway}
-	b.wantPage(b.post("/proof/code", "", b.form("code", "123456")), "cannot be")
+	b.wantPage(b.post("/proof/code", "", b.form("code", "123456")), "not available right now")
 	b.login = nil
 	b.wantTo(b.post("/proof/code", "", b.form("code", "123 456", "u", "http://www.example.com/")), "/status?u=http%3A%2F%2Fwww.example.com%2F")
 	last := b.logins[len(b.logins)-1]
@@ -213,7 +213,7 @@ func TestRegistration(t *testing.T) {
 
 	b.post("/proof/cancel", "", b.form())
 	b.begun = &sessions.Refusal{Reason: sessions.RefusedCentreAway}
-	b.wantPage(b.post("/register", "", b.form(good...)), "Another way in", "Anna &lt;i&gt;")
+	b.wantPage(b.post("/register", "", b.form(good...)), "Another way in", "not available right now", "Anna &lt;i&gt;")
 	b.begun, b.given = nil, true // without a code the account counts at once
 	b.wantTo(b.post("/register", "", b.form(good...)), "/status")
 	if last := b.logins[len(b.logins)-1]; last.Method != sessions.MethodRegister || last.Proof != "ghp_secret" || last.Code != "" {

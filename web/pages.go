@@ -144,6 +144,12 @@ func (p Page) Say(problem Problem) string {
 	for _, own := range p.ownProblems() {
 		text = cmp.Or(own[problem.Reason], text)
 	}
+	switch problem.Method {
+	case sessions.MethodEmail, sessions.MethodSMS, sessions.MethodRegister, sessions.MethodSponsor, sessions.MethodOIDC:
+		if problem.Reason == sessions.RefusedCentreAway { // no account of the guest's is meant
+			text = words(p, proofWords).Away
+		}
+	}
 	return strings.NewReplacer("{wait}", p.texts().wait(problem.RetryAfter), "{until}", p.moment(problem.Until)).Replace(text)
 }
 

@@ -13,6 +13,7 @@ type proofTexts struct {
 
 	EnterCode, Code, SentMail, SentSMS, Reach string
 	ResendIn, SendAgain, AnotherWay           string
+	Away                                      string // the centre cannot be asked
 
 	Waiting, SentSponsor, LookAgain, SponsorYes, SponsorYesText string
 
@@ -45,6 +46,7 @@ var proofWords = area[proofTexts]{
 		ResendIn:       "A new code can be sent in {wait}.",
 		SendAgain:      "Send a new code",
 		AnotherWay:     "Another way in",
+		Away:           "This way in is not available right now. Please try again in a few minutes, or choose another one.",
 		Waiting:        "Waiting for your host",
 		SentSponsor:    "We have asked {to}. This page looks again by itself.",
 		LookAgain:      "Look again",
@@ -77,6 +79,7 @@ var proofWords = area[proofTexts]{
 		ResendIn:       "Ein neuer Code kann in {wait} gesendet werden.",
 		SendAgain:      "Neuen Code senden",
 		AnotherWay:     "Anderer Zugang",
+		Away:           "Dieser Zugang ist gerade nicht verfügbar. Bitte versuchen Sie es in einigen Minuten noch einmal, oder wählen Sie einen anderen.",
 		Waiting:        "Warten auf Ihren Gastgeber",
 		SentSponsor:    "Wir haben {to} gefragt. Diese Seite sieht von selbst wieder nach.",
 		LookAgain:      "Nachsehen",
@@ -109,6 +112,7 @@ var proofWords = area[proofTexts]{
 		ResendIn:       "Se puede enviar otro código en {wait}.",
 		SendAgain:      "Enviar otro código",
 		AnotherWay:     "Otra forma de acceso",
+		Away:           "Esta forma de acceso no está disponible ahora. Inténtelo de nuevo en unos minutos o elija otra.",
 		Waiting:        "Esperando a su anfitrión",
 		SentSponsor:    "Hemos preguntado a {to}. Esta página se actualiza sola.",
 		LookAgain:      "Comprobar",
@@ -141,6 +145,7 @@ var proofWords = area[proofTexts]{
 		ResendIn:       "Un nouveau code pourra être envoyé dans {wait}.",
 		SendAgain:      "Envoyer un nouveau code",
 		AnotherWay:     "Un autre accès",
+		Away:           "Cet accès n’est pas disponible pour le moment. Réessayez dans quelques minutes ou choisissez-en un autre.",
 		Waiting:        "En attente de votre hôte",
 		SentSponsor:    "Nous avons demandé à {to}. Cette page s’actualise toute seule.",
 		LookAgain:      "Vérifier",
@@ -173,6 +178,7 @@ var proofWords = area[proofTexts]{
 		ResendIn:       "Um novo código pode ser enviado em {wait}.",
 		SendAgain:      "Enviar um novo código",
 		AnotherWay:     "Outra forma de acesso",
+		Away:           "Esta forma de acesso não está disponível agora. Tente novamente em alguns minutos ou escolha outra.",
 		Waiting:        "À espera do seu anfitrião",
 		SentSponsor:    "Perguntámos a {to}. Esta página atualiza-se sozinha.",
 		LookAgain:      "Verificar",
@@ -205,6 +211,7 @@ var proofWords = area[proofTexts]{
 		ResendIn:       "Un nuovo codice può essere inviato tra {wait}.",
 		SendAgain:      "Inviare un nuovo codice",
 		AnotherWay:     "Un altro accesso",
+		Away:           "Questo accesso non è disponibile al momento. Riprovi tra qualche minuto o ne scelga un altro.",
 		Waiting:        "In attesa di chi la ospita",
 		SentSponsor:    "Abbiamo chiesto a {to}. Questa pagina si aggiorna da sola.",
 		LookAgain:      "Controllare",
@@ -237,6 +244,7 @@ var proofWords = area[proofTexts]{
 		ResendIn:       "يمكن إرسال رمز جديد بعد {wait}.",
 		SendAgain:      "إرسال رمز جديد",
 		AnotherWay:     "طريقة دخول أخرى",
+		Away:           "طريقة الدخول هذه غير متاحة حاليًا. حاول مجددًا بعد بضع دقائق أو اختر طريقة أخرى.",
 		Waiting:        "في انتظار مُضيفك",
 		SentSponsor:    "سألنا {to}. تُحدَّث هذه الصفحة تلقائيًا.",
 		LookAgain:      "تحقق الآن",
@@ -269,6 +277,7 @@ var proofWords = area[proofTexts]{
 		ResendIn:       "{wait} 后可以重新发送验证码。",
 		SendAgain:      "重新发送验证码",
 		AnotherWay:     "其他登录方式",
+		Away:           "此登录方式目前不可用。请几分钟后再试，或选择其他方式。",
 		Waiting:        "正在等待接待人",
 		SentSponsor:    "我们已询问 {to}。本页面会自动刷新。",
 		LookAgain:      "立即查看",
@@ -301,6 +310,7 @@ var proofWords = area[proofTexts]{
 		ResendIn:       "{wait}後に新しいコードを送信できます。",
 		SendAgain:      "新しいコードを送信",
 		AnotherWay:     "別の方法",
+		Away:           "この方法は現在ご利用いただけません。数分後にもう一度お試しになるか、別の方法をお選びください。",
 		Waiting:        "担当者の返事を待っています",
 		SentSponsor:    "{to} に依頼しました。この画面は自動的に更新されます。",
 		LookAgain:      "今すぐ確認",
@@ -333,6 +343,7 @@ var proofWords = area[proofTexts]{
 		ResendIn:       "{wait} बाद नया कोड भेजा जा सकता है।",
 		SendAgain:      "नया कोड भेजें",
 		AnotherWay:     "दूसरा तरीका",
+		Away:           "यह तरीका अभी उपलब्ध नहीं है। कृपया कुछ मिनट बाद फिर कोशिश करें या कोई दूसरा तरीका चुनें।",
 		Waiting:        "आपके मेज़बान की प्रतीक्षा",
 		SentSponsor:    "हमने {to} से पूछा है। यह पेज अपने आप फिर से देखता है।",
 		LookAgain:      "अभी देखें",
