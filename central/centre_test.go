@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -76,6 +77,11 @@ func newCentre(t testing.TB, change ...func(*central.Config)) *centre {
 	t.Cleanup(web.Close)
 	c.url = web.URL
 	return c
+}
+
+// withLoopback lets a centre connect to the tests' own servers.
+func withLoopback(cfg *central.Config) {
+	cfg.PrivateNetworks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 }
 
 func testLog(to io.Writer) *slog.Logger {

@@ -29,7 +29,7 @@ const portalDomain = "wifi.hotel.test"
 func newIssuingCentre(t *testing.T) (*centre, *acme.Server) {
 	t.Helper()
 	server := acme.Start(t, portalDomain, 90*24*time.Hour)
-	c := newCentre(t, withSecrets(t), func(cfg *central.Config) {
+	c := newCentre(t, withSecrets(t), withLoopback, func(cfg *central.Config) {
 		cfg.ACMEAuthorities, cfg.Resolvers = server.HTTPS, []string{server.Addr}
 	})
 	ctx, stop := context.WithCancel(t.Context())

@@ -122,7 +122,7 @@ func hide(err error, secret string) error {
 }
 
 func (s *Server) issuer() *acme.Issuer {
-	client := outwardClient()
+	client := s.out.client()
 	client.Transport.(*http.Transport).TLSClientConfig = &tls.Config{RootCAs: s.cfg.ACMEAuthorities}
 	return &acme.Issuer{HTTP: client, Resolvers: s.cfg.Resolvers}
 }
@@ -133,7 +133,7 @@ func (s *Server) certificateSource(ctx context.Context, v store.Setting, secret 
 	if err != nil {
 		return acme.Account{}, nil, err
 	}
-	o := acme.Options{Kind: m.Provider, Secret: secret, HTTP: s.issuer().HTTP, Dialer: outward()}
+	o := acme.Options{Kind: m.Provider, Secret: secret, HTTP: s.issuer().HTTP, Dialer: s.out.dialer(tryTime)}
 	if m.Server != nil {
 		o.Server = *m.Server
 	}

@@ -145,12 +145,12 @@ func newProofCode() string {
 // mailer sends a mail by the settings of the gateway's organisation, or of the nearest above it that has some.
 func (s *Server) mailer(ctx context.Context, g store.Gateway, to, subject, text string) (func(context.Context) error, error) {
 	v, secret, err := s.service(ctx, g, "mail")
-	return func(ctx context.Context) error { return sendMail(ctx, v, secret, to, subject, text) }, err
+	return func(ctx context.Context) error { return s.sendMail(ctx, v, secret, to, subject, text) }, err
 }
 
 func (s *Server) texter(ctx context.Context, g store.Gateway, to, text string) (func(context.Context) error, error) {
 	v, secret, err := s.service(ctx, g, "sms")
-	return func(ctx context.Context) error { return sendSMS(ctx, v, secret, to, text) }, err
+	return func(ctx context.Context) error { return s.sendSMS(ctx, v, secret, to, text) }, err
 }
 
 // service is how the organisation of a gateway reaches a service, and the secret for it.

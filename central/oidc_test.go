@@ -36,7 +36,7 @@ type signInRig struct {
 func newSignInRig(t *testing.T) *signInRig {
 	r := &signInRig{made: map[string]bool{}}
 	var public url.URL
-	r.centre = newCentre(t, withSecrets(t), func(c *central.Config) { c.PublicURL = &public })
+	r.centre = newCentre(t, withSecrets(t), withLoopback, func(c *central.Config) { c.PublicURL = &public })
 	u, err := url.Parse(r.url)
 	if err != nil {
 		t.Fatal(err)

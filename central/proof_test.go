@@ -29,7 +29,7 @@ type post struct {
 }
 
 func newPost(t *testing.T, change ...func(*central.Config)) *post {
-	p := &post{centre: newCentre(t, append(change, withSecrets(t))...), mail: newSMTPServer(t, nil)}
+	p := &post{centre: newCentre(t, append(change, withSecrets(t), withLoopback)...), mail: newSMTPServer(t, nil)}
 	p.setting(http.StatusCreated, "PUT", "mail", map[string]any{"host": "127.0.0.1", "port": p.mail.Addr().(*net.TCPAddr).Port,
 		"security": "none", "from": "wifi@example.net", "from_name": "Hotel"})
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

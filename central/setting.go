@@ -40,11 +40,11 @@ type settingKind struct {
 
 func (s *Server) settingKinds() []settingKind {
 	return []settingKind{
-		{"mail", "/settings/mail/", "password", "host", showMail, checkMail, tryMail},
-		{"sms", "/settings/sms/", "secret", "url", showSMS, func(*fields) {}, trySMS},
+		{"mail", "/settings/mail/", "password", "host", showMail, checkMail, s.tryMail},
+		{"sms", "/settings/sms/", "secret", "url", showSMS, func(*fields) {}, s.trySMS},
 		{"proofs", "/settings/proofs/", "", "", showProofs, checkProofs, nil},
 		{"certificates", "/settings/certificates/", "secret", "server", showCertificates, s.checkCertificates, s.tryCertificates},
-		{"oidc", "/settings/oidc/{name}/", "client_secret", "issuer", showOIDC, checkOIDC, tryOIDC},
+		{"oidc", "/settings/oidc/{name}/", "client_secret", "issuer", showOIDC, checkOIDC, s.tryOIDC},
 	}
 }
 

@@ -110,12 +110,16 @@ func wantTried(t *testing.T, got admin.TestResult, failure string) {
 	case failure == "" && (!got.OK || got.Error != nil):
 		t.Errorf("failed: %v", *got.Error)
 	case failure != "" && (got.OK || got.Error == nil || !strings.Contains(*got.Error, failure)):
-		t.Errorf("result %+v, want an error with %q", got, failure)
+		said := "nothing"
+		if got.Error != nil {
+			said = *got.Error
+		}
+		t.Errorf("it said %s, want an error with %q", said, failure)
 	}
 }
 
 func TestMailSettings(t *testing.T) {
-	c := newCentre(t, withSecrets(t))
+	c := newCentre(t, withSecrets(t), withLoopback)
 	server := newSMTPServer(t, nil)
 	body := map[string]any{"host": "127.0.0.1", "port": server.Addr().(*net.TCPAddr).Port, "security": "none", "from": "wifi@example.net", "from_name": "Hotel"}
 	c.setting(http.StatusNotFound, "GET", "mail", nil)
@@ -141,7 +145,7 @@ func TestMailSettings(t *testing.T) {
 	wantTried(t, c.try("mail", map[string]any{"to": "guest@example.net"}), "certificate")
 	body["host"] = "169.254.169.254"
 	c.setting(http.StatusOK, "PUT", "mail", body)
-	wantTried(t, c.try("mail", map[string]any{"to": "guest@example.net"}), "no address of a service")
+	wantTried(t, c.try("mail", map[string]any{"to": "guest@example.net"}), "is not public")
 
 	r := c.setting(http.StatusOK, "GET", "mail", nil)
 	if strings.Contains(r.text, "mail-secret") || !strings.Contains(r.text, `"password_set":true`) {
@@ -175,7 +179,7 @@ func TestMailSettings(t *testing.T) {
 }
 
 func TestSMSSettings(t *testing.T) {
-	c := newCentre(t, withSecrets(t))
+	c := newCentre(t, withSecrets(t), withLoopback)
 	answer := func(w http.ResponseWriter) { _, _ = io.WriteString(w, "OK 1 accepted") }
 	var got []string
 	gateway := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -213,7 +217,7 @@ func TestSMSSettings(t *testing.T) {
 }
 
 func TestOIDCSettings(t *testing.T) {
-	c := newCentre(t, withSecrets(t))
+	c := newCentre(t, withSecrets(t), withLoopback)
 	var doc map[string]any
 	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/.well-known/openid-configuration" || doc == nil {
@@ -249,4 +253,52 @@ func TestSettingsWithoutKey(t *testing.T) {
 	if r := c.setting(http.StatusConflict, "PUT", "oidc/club", body); !strings.Contains(r.text, "--secrets-key") {
 		t.Error(r.text)
 	}
+}
+
+// TestSettingsStayOutside: without leave of the operator nothing that an administrator may name is reached where it is not public, whatever
+// its name: neither this machine nor its neighbours, nor what tells a cloud's machines their secrets.
+func TestSettingsStayOutside(t *testing.T) {
+	c := newCentre(t, withSecrets(t))
+	inside, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var accepting sync.WaitGroup
+	accepting.Go(func() {
+		for {
+			conn, err := inside.Accept()
+			if err != nil {
+				return
+			}
+			t.Error("something inside was reached")
+			conn.Close()
+		}
+	})
+	port := inside.Addr().(*net.TCPAddr).Port
+	refused := func(kind string, body, try map[string]any) {
+		t.Helper()
+		if r := c.do(ask{who: "acme admin", method: "PUT", path: "/admin/v1/settings/" + kind + "/", body: body}); r.status/100 != 2 {
+			t.Fatalf("%s %v: %d %s", kind, body, r.status, r.text)
+		}
+		wantTried(t, c.try(kind, try), "is not public")
+	}
+	mail := func(host, security string) map[string]any {
+		return map[string]any{"host": host, "port": port, "security": security, "from": "wifi@example.net"}
+	}
+	to := map[string]any{"to": "guest@example.net"}
+	for _, host := range []string{"localhost", "::ffff:127.0.0.1", "::1", "0.0.0.0", "10.0.0.1", "192.168.1.1", "100.64.0.1", "169.254.169.254",
+		"fe80::1", "fd00:ec2::254", "224.0.0.1", "ff02::1", "64:ff9b::7f00:1", "2002:7f00:1::"} {
+		refused("mail", mail(host, "none"), to)
+	}
+	at := inside.Addr().String()
+	refused("mail", mail("127.0.0.1", "starttls"), to)
+	refused("mail", mail("127.0.0.1", "tls"), to)
+	for _, scheme := range []string{"http://", "https://"} {
+		refused("sms", map[string]any{"url": scheme + at + "/?to={to}"}, map[string]any{"to": "+15551234"})
+		refused("oidc/work", map[string]any{"issuer": scheme + at, "client_id": "id"}, nil)
+	}
+	refused("certificates", map[string]any{"directory": "https://" + at + "/", "domain": "wifi.example.net", "terms_agreed": true,
+		"provider": "rfc2136", "server": at}, nil)
+	inside.Close()
+	accepting.Wait()
 }

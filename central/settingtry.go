@@ -10,8 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/wneessen/go-mail"
 
@@ -22,12 +22,12 @@ import (
 const testText = "This is a test of gatehouse."
 
 // tryMail sends a mail to the address in the field to.
-func tryMail(ctx context.Context, v store.Setting, password string, f *fields) error {
-	return sendMail(ctx, v, password, *f.text("to"), "Test", testText+"\n")
+func (s *Server) tryMail(ctx context.Context, v store.Setting, password string, f *fields) error {
+	return s.sendMail(ctx, v, password, *f.text("to"), "Test", testText+"\n")
 }
 
 // sendMail sends a mail of text alone. The headers are go-mail's to encode: no subject becomes two of them.
-func sendMail(ctx context.Context, v store.Setting, password, to, subject, text string) error {
+func (s *Server) sendMail(ctx context.Context, v store.Setting, password, to, subject, text string) error {
 	var m admin.MailSettings
 	if err := json.Unmarshal(v.Body, &m); err != nil {
 		return err
@@ -44,7 +44,7 @@ func sendMail(ctx context.Context, v store.Setting, password, to, subject, text 
 	msg.SetDate()
 	msg.SetMessageID()
 	msg.SetBodyString(mail.TypeTextPlain, text)
-	client, err := mail.NewClient(m.Host, mailOptions(m, password)...)
+	client, err := mail.NewClient(m.Host, s.mailOptions(m, password)...)
 	if err != nil {
 		return err
 	}
@@ -56,12 +56,19 @@ func sendMail(ctx context.Context, v store.Setting, password, to, subject, text 
 	return err
 }
 
-func mailOptions(m admin.MailSettings, password string) []mail.Option {
-	options := []mail.Option{mail.WithPort(m.Port), mail.WithTimeout(tryTime), mail.WithDialContextFunc(outward().DialContext)}
+func (s *Server) mailOptions(m admin.MailSettings, password string) []mail.Option {
+	dial := s.out.dialer(tryTime).DialContext
+	if m.Security == admin.SecurityTLS {
+		dial = s.out.encrypted(tryTime).DialContext
+	}
+	at := net.JoinHostPort(m.Host, strconv.Itoa(m.Port)) // go-mail puts no brackets around IPv6 addresses
+	options := []mail.Option{mail.WithPort(m.Port), mail.WithTimeout(tryTime), mail.WithDialContextFunc(func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return dial(ctx, network, at)
+	})}
 	switch m.Security {
 	case admin.SecurityTLS:
-		// Only with its own dialer go-mail knows that the connection is encrypted from the start.
-		options = append(options[:2], mail.WithSSL())
+		// Where it may use STARTTLS go-mail looks whether the connection is encrypted already; told WithSSL it believes its own dialer only.
+		options = append(options, mail.WithTLSPolicy(mail.TLSOpportunistic))
 	case admin.SecurityStartTLS:
 		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))
 	default:
@@ -73,32 +80,12 @@ func mailOptions(m admin.MailSettings, password string) []mail.Option {
 	return options
 }
 
-// outward dials services. Addresses of the link alone are refused: on many clouds the machine's own secrets are there for the asking.
-func outward() *net.Dialer {
-	return &net.Dialer{Timeout: tryTime, Control: func(_, address string, _ syscall.RawConn) error {
-		host, _, err := net.SplitHostPort(address)
-		if err != nil {
-			return err
-		}
-		if ip := net.ParseIP(host); ip == nil || ip.IsLinkLocalUnicast() || ip.IsMulticast() || ip.IsUnspecified() {
-			return fmt.Errorf("%s is no address of a service", host)
-		}
-		return nil
-	}}
-}
-
-// outwardClient does not follow redirects: a secret goes to whom the setting names, and to nobody else.
-func outwardClient() *http.Client {
-	return &http.Client{Timeout: tryTime, Transport: &http.Transport{DialContext: outward().DialContext, TLSHandshakeTimeout: tryTime / 2,
-		DisableKeepAlives: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-}
-
 // trySMS sends a text message to the number in the field to.
-func trySMS(ctx context.Context, v store.Setting, secret string, f *fields) error {
-	return sendSMS(ctx, v, secret, *f.text("to"), testText)
+func (s *Server) trySMS(ctx context.Context, v store.Setting, secret string, f *fields) error {
+	return s.sendSMS(ctx, v, secret, *f.text("to"), testText)
 }
 
-func sendSMS(ctx context.Context, v store.Setting, secret, to, text string) error {
+func (s *Server) sendSMS(ctx context.Context, v store.Setting, secret, to, text string) error {
 	shown, err := showSMS(v)
 	if err != nil {
 		return err
@@ -108,7 +95,7 @@ func sendSMS(ctx context.Context, v store.Setting, secret, to, text string) erro
 	if err != nil {
 		return err
 	}
-	resp, err := outwardClient().Do(req)
+	resp, err := s.out.client().Do(req)
 	if err != nil {
 		var inURL *url.Error // has the URL, and with it perhaps the secret
 		if errors.As(err, &inURL) {
@@ -172,13 +159,13 @@ func inJSON(s string) string {
 }
 
 // tryOIDC reads the provider's discovery document (OpenID Connect Discovery 1.0 §4).
-func tryOIDC(ctx context.Context, v store.Setting, _ string, _ *fields) error {
+func (s *Server) tryOIDC(ctx context.Context, v store.Setting, _ string, _ *fields) error {
 	issuer := strings.TrimSuffix(stringField(v.Body, "issuer"), "/")
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, issuer+"/.well-known/openid-configuration", nil)
 	if err != nil {
 		return err
 	}
-	resp, err := outwardClient().Do(req)
+	resp, err := s.out.client().Do(req)
 	if err != nil {
 		return err
 	}

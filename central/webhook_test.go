@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,7 +82,7 @@ func (r *receiver) types() map[string]int {
 // telling is a centre that sends to loopback.
 func telling(t testing.TB) *centre {
 	t.Helper()
-	c := newCentre(t, withSecrets(t), func(cfg *central.Config) { cfg.WebhookNetworks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
+	c := newCentre(t, withSecrets(t), withLoopback)
 	c.sends(c.server)
 	return c
 }
@@ -302,7 +301,8 @@ func TestWebhookThatHangs(t *testing.T) {
 func TestWebhookSenders(t *testing.T) {
 	c := telling(t)
 	for range 3 {
-		cfg := central.Config{Store: c.store, Clock: c.clock, Log: testLog(c.log), WebhookNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+		cfg := central.Config{Store: c.store, Clock: c.clock, Log: testLog(c.log)}
+		withLoopback(&cfg)
 		withSecrets(t)(&cfg)
 		another, err := central.New(t.Context(), cfg)
 		if err != nil {

@@ -9,14 +9,11 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"gatehouse/api/admin"
@@ -37,7 +34,7 @@ const (
 // SendWebhooks delivers events until ctx ends; then it waits for the attempts that are running. Any number of processes may do
 // so: each delivery is one's at a time. An attempt that was made and not noted, because the process died, is made again.
 func (s *Server) SendWebhooks(ctx context.Context) error {
-	w := &webhookSender{Server: s, client: webhookClient(s.cfg.WebhookNetworks), busy: make(map[int64]int)}
+	w := &webhookSender{Server: s, client: s.out.webhooks(), busy: make(map[int64]int)}
 	var running sync.WaitGroup
 	defer running.Wait()
 	for {
@@ -186,64 +183,4 @@ func WebhookSignature(secret []byte, timestamp, body string) string {
 	h := hmac.New(sha256.New, secret)
 	_, _ = io.WriteString(h, timestamp+"."+body) // never fails
 	return "v1=" + hex.EncodeToString(h.Sum(nil))
-}
-
-type plainKey struct{}
-
-// webhookClient follows no redirects, uses no proxy, and connects to nothing that is not public, but for these networks; without TLS
-// to these only.
-func webhookClient(networks []netip.Prefix) *http.Client {
-	dialer := &net.Dialer{Timeout: webhookTimeout, ControlContext: func(ctx context.Context, _, address string, _ syscall.RawConn) error {
-		plain, _ := ctx.Value(plainKey{}).(bool)
-		return mayConnect(address, plain, networks)
-	}}
-	return &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: plainAware{&http.Transport{DialContext: dialer.DialContext, MaxIdleConns: mostSending, MaxIdleConnsPerHost: mostToOne,
-			IdleConnTimeout: 30 * time.Second, TLSHandshakeTimeout: webhookTimeout, MaxResponseHeaderBytes: mostAnswer, ForceAttemptHTTP2: true}},
-	}
-}
-
-// plainAware tells the dialer whether a connection will have no TLS.
-type plainAware struct{ *http.Transport }
-
-// RoundTrip implements http.RoundTripper.
-func (t plainAware) RoundTrip(r *http.Request) (*http.Response, error) {
-	return t.Transport.RoundTrip(r.WithContext(context.WithValue(r.Context(), plainKey{}, r.URL.Scheme == "http")))
-}
-
-// mayConnect looks at the address that a name was resolved to, at the moment of connecting, so that no name leads elsewhere later.
-func mayConnect(address string, plain bool, networks []netip.Prefix) error {
-	to, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return err
-	}
-	a := to.Addr().Unmap().WithZone("")
-	for _, n := range networks {
-		if n.Contains(a) {
-			return nil
-		}
-	}
-	switch {
-	case plain:
-		return errors.New("only https:// is allowed")
-	case !public(a):
-		return errors.New("the address is not public, and not among those that the operator of the centre allows (--webhook-networks)")
-	}
-	return nil
-}
-
-// public tells whether an address is one of the internet's hosts (IANA's registries of special addresses).
-func public(a netip.Addr) bool {
-	if !a.IsGlobalUnicast() || a.IsPrivate() {
-		return false
-	}
-	for _, n := range []string{"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15", "198.51.100.0/24",
-		"203.0.113.0/24", "240.0.0.0/4", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20",
-		"5f00::/16", "fec0::/10"} {
-		if netip.MustParsePrefix(n).Contains(a) {
-			return false
-		}
-	}
-	return true
 }

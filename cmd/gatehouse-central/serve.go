@@ -43,7 +43,7 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	secretsKey, legacyUserToken := f.String("secrets-key", "", ""), f.Bool("legacy-user-token", false, "")
 	authorities, resolvers := f.String("acme-ca", "", ""), f.String("dns-resolvers", "", "")
 	publicURL := f.String("public-url", "", "")
-	nases, webhooks := newRADIUSFlags(f), f.String("webhook-networks", "", "")
+	nases, networks := newRADIUSFlags(f), f.String("private-networks", "", "")
 	if err := f.parse(args, "listen"); err != nil {
 		return err
 	}
@@ -54,9 +54,9 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%w: --trusted-proxies: %w", errUsage, err)
 	}
-	private, err := store.ParseNetworks(*webhooks)
+	private, err := store.ParseNetworks(*networks)
 	if err != nil {
-		return fmt.Errorf("%w: --webhook-networks: %w", errUsage, err)
+		return fmt.Errorf("%w: --private-networks: %w", errUsage, err)
 	}
 	acme, asked, err := certificateFlags(*authorities, *resolvers)
 	if err != nil {
@@ -93,7 +93,7 @@ func serve(ctx context.Context, args []string, _ io.Writer) error {
 	}
 	centre, err := central.New(ctx, central.Config{Store: db, Spool: local, Log: log, Clock: clk, IntegerIDs: *integerIDs,
 		LegacyUserToken: *legacyUserToken, PublicURL: public,
-		Metrics: registry, TrustedProxies: trusted, Secrets: secrets, WebhookNetworks: private, ACMEAuthorities: acme, Resolvers: asked})
+		Metrics: registry, TrustedProxies: trusted, Secrets: secrets, PrivateNetworks: private, ACMEAuthorities: acme, Resolvers: asked})
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ const usage = `usage:
                                  [--drain TIME] [--trusted-proxies CIDR,CIDR] [--read-database URL] [--spool FILE]
                                  [--secrets-key FILE] [--integer-ids] [--legacy-user-token] [--verbose]
                                  [--radius ADDR] [--radsec ADDR --radsec-cert FILE --radsec-key FILE --radsec-ca FILE]
-                                 [--webhook-networks CIDR,CIDR] [--acme-ca FILE] [--dns-resolvers ADDR:PORT,...]
+                                 [--private-networks CIDR,CIDR] [--acme-ca FILE] [--dns-resolvers ADDR:PORT,...]
                                  [--public-url URL]
   gatehouse-central org create   --database URL --short-name NAME --name TEXT [--parent NAME]
   gatehouse-central org list     --database URL

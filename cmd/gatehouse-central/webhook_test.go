@@ -45,7 +45,7 @@ func TestWebhooksSurviveAKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &centre{t: t, db: db, token: map[string]string{"admin": done(t, "token", "create", "--database", db, "--org", "acme", "--role", "admin")},
-		args: []string{"--secrets-key", key, "--webhook-networks", "127.0.0.0/8"}}
+		args: []string{"--secrets-key", key, "--private-networks", "127.0.0.0/8"}}
 	c.start()
 	hook := fmt.Sprintf(`{"name": "x", "url": %q, "events": ["user.created"]}`, receiver.URL)
 	if status, text, err := c.send("admin", "POST", "/admin/v1/webhooks/", hook); err != nil || status != http.StatusCreated {

@@ -140,7 +140,7 @@ func foundCentre(t *testing.T, s *site, issuer *acme.Server) *centreOf {
 	c := &centreOf{s, run("token", "create", "--org", "acme", "--role", "admin")}
 	p, err := s.WAN.Start(t.Context(), []string{program, "serve", "--database", database, "--listen", strings.TrimPrefix(venue.CentreURL, "http://"),
 		"--secrets-key", s.write(t, "secrets", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"),
-		"--acme-ca", s.write(t, "acme.pem", string(issuer.HTTPSPEM)), "--dns-resolvers", issuer.Addr}, nil, nil)
+		"--private-networks", lab.Services, "--acme-ca", s.write(t, "acme.pem", string(issuer.HTTPSPEM)), "--dns-resolvers", issuer.Addr}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -163,7 +163,8 @@ masquerade = true
 // StartCentre starts gatehouse-central and waits until it serves.
 func (v *Venue) StartCentre(ctx context.Context) error {
 	listen := strings.TrimPrefix(CentreURL, "http://")
-	p, err := v.WAN.Start(ctx, []string{v.options.Central, "serve", "--database", v.database(), "--listen", listen, "--public-url", cmp.Or(v.options.PublicURL, CentreURL)},
+	p, err := v.WAN.Start(ctx, []string{v.options.Central, "serve", "--database", v.database(), "--listen", listen, "--public-url", cmp.Or(v.options.PublicURL, CentreURL),
+		"--private-networks", lab.Services},
 		[]string{"SSL_CERT_FILE=" + v.CAFile, "GATEHOUSE_SECRETS_KEY=" + secretsKey}, v.options.Output)
 	if err != nil {
 		return err
