@@ -128,8 +128,10 @@ func TestHostileRequests(t *testing.T) {
 	end := time.Now().Add(lab.Soak(3 * time.Second))
 	for round := 0; time.Now().Before(end); round++ {
 		for _, op := range w.ops {
-			if op.outside() {
-				continue
+			if op.tries() { // what it tries is here, whatever was set before
+				put := contractOp{method: "PUT", path: strings.TrimSuffix(op.path, "test/")}
+				i := slices.IndexFunc(w.ops, func(o contractOp) bool { return o.String() == put.String() })
+				w.do(ask{who: w.who(), method: "PUT", path: w.at(put), body: w.object(w.ops[i].body())})
 			}
 			a := h.ask(op)
 			wantAnswer(t, op, a, w.do(a))
@@ -185,7 +187,11 @@ func TestHostileBodies(t *testing.T) {
 		for _, body := range append(hostileBodies(), `{"username":"`+strings.Repeat("a", 10<<20)+`"}`) {
 			a.body = body
 			got := w.do(a)
-			if wantAnswer(t, op, a, got); got.status != http.StatusBadRequest && got.status != http.StatusRequestEntityTooLarge {
+			wantAnswer(t, op, a, got)
+			if op.lines() && got.status == http.StatusOK && !strings.Contains(got.text, `"merged"`) { // each line is refused by itself
+				continue
+			}
+			if got.status != http.StatusBadRequest && got.status != http.StatusRequestEntityTooLarge {
 				t.Errorf("%s with %.40q: status %d %s", op, body, got.status, got.text)
 			}
 		}

@@ -71,5 +71,6 @@ func (s *Server) edgeRoutes() []route {
 		{"POST", edge.ProofPath, gateway, s.beginProof},
 		{"POST", edge.ProofCheckPath, gateway, s.checkProof},
 		{"POST", edge.CertificatePath, gateway, s.certificate},
+		{"POST", edge.ClaimPath, nil, s.claim}, // where a gateway gets its token
 	}
 }

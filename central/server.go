@@ -18,7 +18,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
-	"gatehouse/api/edge"
 	"gatehouse/central/seal"
 	"gatehouse/central/store"
 	"gatehouse/internal/clock"
@@ -56,8 +55,9 @@ type Config struct {
 	DevicesPerUser int
 	// RegistrationsPerDay is how many devices may be registered with one token in 24 hours. Default 10000.
 	RegistrationsPerDay int
-	// WebhookNetworks are networks that webhooks may lead to although they are not public, and also without TLS.
-	WebhookNetworks []netip.Prefix
+	// PrivateNetworks are networks that what administrators of organisations set up (webhooks, mail, SMS, OpenID, ACME and DNS servers) may
+	// lead to although they are not public; webhooks also without TLS.
+	PrivateNetworks []netip.Prefix
 	// ACMEAuthorities signed the certificates of ACME servers; nil: those of the system.
 	ACMEAuthorities *x509.CertPool
 	// Resolvers are DNS servers, address and port, that are asked about records of certificates. Default: the system's.
@@ -82,6 +82,7 @@ type Server struct {
 	checks    chan struct{} // how many passwords are checked at once: each costs memory and a core
 	limits    *limiter
 	providers *providers // of OIDC settings
+	out       outward
 	used      uses
 
 	metrics *metrics
@@ -102,11 +103,13 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if cfg.Metrics == nil {
 		cfg.Metrics = prometheus.NewRegistry()
 	}
+	out := outward{cfg.PrivateNetworks}
 	s := &Server{
+		out:       out,
 		cfg:       cfg,
 		checks:    make(chan struct{}, runtime.NumCPU()),
 		limits:    newLimiter(),
-		providers: &providers{client: outwardClient(), known: map[string]foundProvider{}},
+		providers: &providers{client: out.client(), known: map[string]foundProvider{}},
 		draining:  make(chan struct{}),
 		heard:     newHeard(),
 	}
@@ -166,7 +169,6 @@ func (s *Server) Handler() http.Handler {
 	s.register(mux, edgeAPI, s.edgeRoutes())
 	s.register(mux, waldurAPI, s.waldurRoutes())
 	s.register(mux, sonatypeAPI, s.sonatypeRoutes())
-	mux.HandleFunc(edge.ClaimPath, s.claim)
 	mux.HandleFunc("GET "+sponsorPath, s.sponsorPage)
 	mux.HandleFunc("POST "+sponsorPath, s.sponsorDecides)
 	mux.HandleFunc("GET "+callbackPath, s.oidcCallback)

@@ -43,7 +43,7 @@ func samples(n int) map[string]any {
 		"event": "Tech Conference", "accept_terms": true,
 	}
 	all["host"], all["callingstationid"] = "127.0.0.1", "02-00-5E-10-00-01"
-	all["domain"], all["server"] = "wifi.example.net", "127.0.0.1:9" // nobody is there
+	all["domain"], all["server"], all["directory"] = "wifi.example.net", "127.0.0.1:9", "https://127.0.0.1:9/" // nobody is there
 	all["seconds"], all["network"] = 60, fmt.Sprintf("192.0.%d.%d", n>>8&255, n&255)
 	for i := range 8 {
 		all[fmt.Sprintf("custom_field_%d", i+1)] = fmt.Sprintf("value %d", i)

@@ -1,6 +1,7 @@
 package central_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -29,11 +30,19 @@ func (o contractOp) body() *openapi3.Schema {
 	if o.RequestBody == nil {
 		return nil
 	}
-	media := o.RequestBody.Value.Content["application/json"]
+	content := o.RequestBody.Value.Content
+	media := cmp.Or(content["application/json"], content[ndjson])
 	if media == nil {
 		return nil
 	}
 	return media.Schema.Value
+}
+
+const ndjson = "application/x-ndjson"
+
+// lines tells whether the operation takes JSON objects line by line, and answers for each.
+func (o contractOp) lines() bool {
+	return o.RequestBody != nil && o.RequestBody.Value.Content[ndjson] != nil
 }
 
 // answer is the schema of the answer with a status, an empty one when there is none.
@@ -144,8 +153,8 @@ func newWorld(c *centre, org, mark string) *world {
 // settings tells whether the operation is about settings, of which an organisation has those of its own.
 func (o contractOp) settings() bool { return strings.HasPrefix(o.path, "/admin/v1/settings/") }
 
-// outside tells whether the operation asks another server by name, which a test must not.
-func (o contractOp) outside() bool { return o.settings() && strings.HasSuffix(o.path, "/test/") }
+// tries tells whether the operation asks another server, which the settings name.
+func (o contractOp) tries() bool { return o.settings() && strings.HasSuffix(o.path, "/test/") }
 
 // readable tells whether the operation shows what a world has. An erasure shows only once it has begun.
 func (o contractOp) readable() bool {
