@@ -34,11 +34,11 @@ func (s *Server) authorize(a api, w http.ResponseWriter, r *http.Request) (store
 		return token, err
 	}
 	noteOf(r.Context()).of(token)
-	live, err := s.cfg.Store.Live(r.Context(), token.Scope.Own())
+	state, err := s.cfg.Store.OrganizationState(r.Context(), token.Scope.Own())
 	if a.base == edgeAPI.base && s.cfg.Spool != nil && errors.Is(err, store.ErrUnavailable) {
-		live, err = true, nil // as it was when the token was last seen
+		state.Live, err = true, nil // as it was when the token was last seen
 	}
-	if err != nil || !live {
+	if err != nil || !state.Live {
 		return token, cmp.Or(err, error(unauthorized("User inactive or deleted.")))
 	}
 	if !token.May(from) {
@@ -51,7 +51,7 @@ func (s *Server) authorize(a api, w http.ResponseWriter, r *http.Request) (store
 			return token, throttled(wait)
 		}
 	}
-	return token, nil
+	return token, s.countCall(r.Context(), a, token, state.MaxAPICalls)
 }
 
 func (s *Server) perAddress(from netip.Addr) allowance {

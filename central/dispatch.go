@@ -42,12 +42,13 @@ type api struct {
 	rated bool // whether requests are counted against what a token, an organisation and an address may
 	// passwords tells whether a user may ask by name and password. The codes of a user token are taken everywhere.
 	passwords  bool
+	counted    bool   // whether requests count against max_api_calls
 	repeatable bool   // whether a POST may have an Idempotency-Key
 	challenge  string // how to ask, for who has not said who it is; Bearer when empty
 }
 
 var (
-	gateAPI = api{base: gate.BasePath, error: gateError, rated: true, repeatable: true}
+	gateAPI = api{base: gate.BasePath, error: gateError, rated: true, counted: true, repeatable: true}
 	edgeAPI = api{error: edgeError}
 )
 

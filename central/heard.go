@@ -110,7 +110,7 @@ func (s *Server) delivered(c *call, gw store.Gateway, changes []edge.Change) err
 	return s.cfg.Store.Delivered(c.Context(), gw, keys)
 }
 
-// Tend writes down what gateways said, until ctx ends.
+// Tend writes down what gateways said and how many API calls there were, until ctx ends.
 func (s *Server) Tend(ctx context.Context) error {
 	tick := time.NewTicker(noteEvery)
 	defer tick.Stop()
@@ -120,9 +120,11 @@ func (s *Server) Tend(ctx context.Context) error {
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteEvery)
 			defer cancel()
 			s.WriteHeard(last, true)
+			s.writeCalls(last)
 			return nil
 		case <-tick.C:
 			s.WriteHeard(ctx, false)
+			s.writeCalls(ctx)
 		}
 	}
 }

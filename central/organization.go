@@ -20,6 +20,10 @@ func (s *Server) myOrganization(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	calls, err := s.apiCalls(c.Context(), own)
+	if err != nil {
+		return 0, nil, err
+	}
 	return http.StatusOK, gate.MyOrg{
 		ID: o.ID, Name: o.Name, Slug: o.ShortName, DisplayName: *cmp.Or(o.DisplayName, &o.Name), Description: o.Description,
 		Website: o.Website, Industry: o.Industry, Size: o.Size,
@@ -28,7 +32,7 @@ func (s *Server) myOrganization(c *call) (int, any, error) {
 		Subscription: gate.OrgSubscription{Plan: o.Plan, Status: o.SubscriptionStatus, ExpiresAt: gateTime(o.SubscriptionEnds), Features: o.Features},
 		UserRole: gate.OrgUserRole{Role: string(c.token.Role), Permissions: permissions(c.token.Role),
 			JoinedAt: gate.Time{Time: c.token.Created}},
-		Limits:   gate.OrgLimits{MaxUsers: o.MaxUsers, CurrentUsers: users, MaxAPICalls: o.MaxAPICalls},
+		Limits:   gate.OrgLimits{MaxUsers: o.MaxUsers, CurrentUsers: users, MaxAPICalls: o.MaxAPICalls, CurrentAPICalls: &calls},
 		Branding: gate.OrgBranding{LogoURL: o.LogoURL, PrimaryColor: o.PrimaryColor, SecondaryColor: o.SecondaryColor},
 	}, nil
 }

@@ -84,6 +84,7 @@ type Server struct {
 	providers *providers // of OIDC settings
 	out       outward
 	used      uses
+	calls     *calls
 
 	metrics *metrics
 	heard   *heard
@@ -112,6 +113,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		providers: &providers{client: out.client(), known: map[string]foundProvider{}},
 		draining:  make(chan struct{}),
 		heard:     newHeard(),
+		calls:     newCalls(),
 	}
 	var err error
 	if s.metrics, err = newMetrics(cfg.Metrics); err != nil {

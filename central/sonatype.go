@@ -15,7 +15,7 @@ import (
 const userTokensPath = "/api/v2/userTokens"
 
 // sonatypeAPI is the user tokens in the form of Sonatype IQ, whose errors are plain text.
-var sonatypeAPI = api{base: userTokensPath, rated: true, passwords: true, challenge: `Basic realm="gatehouse", charset="UTF-8"`,
+var sonatypeAPI = api{base: userTokensPath, rated: true, counted: true, passwords: true, challenge: `Basic realm="gatehouse", charset="UTF-8"`,
 	error: sonatypeError}
 
 func sonatypeError(p *problem) any {

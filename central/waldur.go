@@ -18,7 +18,7 @@ const (
 )
 
 // waldurAPI shows the user tokens in the form of Waldur.
-var waldurAPI = api{base: authTokensPath, error: gateError, rated: true, passwords: true, challenge: "Token"}
+var waldurAPI = api{base: authTokensPath, error: gateError, rated: true, counted: true, passwords: true, challenge: "Token"}
 
 func (s *Server) waldurRoutes() []route {
 	return []route{

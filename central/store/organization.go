@@ -224,14 +224,20 @@ func (s *Store) Subtree(ctx context.Context, organization int64) (Scope, error) 
 	return s.subtree(ctx, organization)
 }
 
-// Live tells whether an organisation may be used: neither it nor one above it was switched off or deleted.
-func (s *Store) Live(ctx context.Context, id int64) (live bool, err error) {
+// OrganizationState is what every request asks of its organisation.
+type OrganizationState struct {
+	Live        bool   // neither it nor one above it was switched off or deleted
+	MaxAPICalls *int64 // in a month; nil: no bound
+}
+
+// OrganizationState reads the state of an organisation.
+func (s *Store) OrganizationState(ctx context.Context, id int64) (o OrganizationState, err error) {
 	const q = `WITH RECURSIVE above (id, parent_id, off) AS (
-			SELECT id, parent_id, deleted OR NOT is_active FROM organizations WHERE id = ?
+			SELECT id, parent_id, deleted OR NOT is_active FROM organizations WHERE id = ?1
 			UNION SELECT o.id, o.parent_id, o.deleted OR NOT o.is_active FROM organizations o JOIN above ON above.parent_id = o.id)
-		SELECT NOT EXISTS (SELECT 1 FROM above WHERE off)`
-	err = s.read().QueryRowContext(ctx, q, id).Scan(&live)
-	return live, s.err("reading organisation", err)
+		SELECT NOT EXISTS (SELECT 1 FROM above WHERE off), (SELECT max_api_calls FROM organizations WHERE id = ?1)`
+	err = s.read().QueryRowContext(ctx, q, id).Scan(&o.Live, &o.MaxAPICalls)
+	return o, s.err("reading organisation", err)
 }
 
 // CountUsers is how many users the scope has.
