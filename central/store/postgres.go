@@ -158,10 +158,10 @@ func (e *postgresEngine) writeOnce(ctx context.Context, fn func(tx *dbTx) error)
 }
 
 // transient tells whether a transaction that failed is worth another try. 40: not serialised, deadlock. 23505: a row that
-// was not there when we looked; the next look finds it and says so properly.
+// was not there when we looked, 23503: one that went, or came to hang on ours, since; the next look finds it and says so properly.
 func transient(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "40") || pg.Code == "23505")
+	return errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "40") || pg.Code == "23505" || pg.Code == "23503")
 }
 
 // meaning: whatever says that the server is not there, has no room or no right to write is ErrUnavailable.
