@@ -15,6 +15,31 @@ import (
 	"gatehouse/internal/sqlite"
 )
 
+// exec runs a statement on the database, past the store.
+func (c *centre) exec(statement string) {
+	c.t.Helper()
+	ctx := c.t.Context()
+	if c.path == "" {
+		conn, err := pgx.Connect(ctx, c.db)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		defer conn.Close(ctx)
+		if _, err := conn.Exec(ctx, statement); err != nil {
+			c.t.Fatal(err)
+		}
+		return
+	}
+	db, err := sqlite.Open(ctx, c.path, sqlite.Options{Schema: []sqlite.Step{{}}})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.Write(ctx, func(tx *sql.Tx) error { _, err := tx.ExecContext(ctx, statement); return err }); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 // lose drops all tables but those by which a token is known: so every handler is reached, and what it asks the database fails.
 func (c *centre) lose(keep ...string) {
 	c.t.Helper()

@@ -113,13 +113,19 @@ func (s *Server) updateDeviceUser(c *call) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	update := store.DeviceUpdate{UserID: u.ID, Token: c.token.ID, Caps: s.deviceCaps()}
 	if u.ID != 0 {
-		if u, err = s.updateUser(c, f, u); err != nil {
+		if err := s.updateUser(c, f, u, &update); err != nil {
 			return 0, nil, err
 		}
 	}
-	if err := s.updateDevice(c, f, d, u); err != nil {
+	if err := s.updateDevice(c, f, d, &update); err != nil {
 		return 0, nil, err
+	}
+	if update.ChangeUser != nil || update.ChangeDevice != nil {
+		if err := updateProblem(s.cfg.Store.UpdateDeviceUser(c.Context(), c.token.Scope, update)); err != nil {
+			return 0, nil, err
+		}
 	}
 	return http.StatusCreated, gate.UserUpdate{
 		Number: value[string](f, "number"), GenericID: value[string](f, "generic_id"), IMEI: value[string](f, "imei"),
@@ -163,30 +169,38 @@ func (s *Server) updatedUser(c *call, f *fields, d store.Device) (u gate.User, e
 	return u, nil
 }
 
-// updateUser changes what the body says of the account.
-func (s *Server) updateUser(c *call, f *fields, u gate.User) (gate.User, error) {
+// updateUser says what the body changes of the account.
+func (s *Server) updateUser(c *call, f *fields, u gate.User, update *store.DeviceUpdate) error {
 	name, external, class := value[string](f, "username"), value[string](f, "user_external_id"), value[string](f, "user_class")
 	switch {
 	case c.token.Role == store.RoleUser && class != nil:
-		return u, unfitField("user_class", "This is the administrator's to change.")
+		return unfitField("user_class", "This is the administrator's to change.")
 	case c.token.Role == store.RoleUser && external != nil:
-		return u, unfitField("user_external_id", "This is the administrator's to change.")
+		return unfitField("user_external_id", "This is the administrator's to change.")
 	}
 	hash, err := s.updatedPassword(c, f)
 	if err != nil || hash == nil && external == nil && class == nil && (name == nil || *name == u.Username) {
-		return u, err
+		return err
 	}
-	saved, err := s.cfg.Store.SaveUser(c.Context(), c.token.Scope, u.ID, func(u *gate.User) {
+	update.Hash, update.ChangeUser = hash, func(u *gate.User) {
 		if name != nil {
 			u.Username = *name
 		}
 		u.ExternalID, u.Klass = cmp.Or(external, u.ExternalID), cmp.Or(class, u.Klass)
-	}, hash)
-	var taken *store.DuplicateError
-	if errors.As(err, &taken) {
-		err = unfitField("username", "A user with that username already exists.")
 	}
-	return saved, err
+	return nil
+}
+
+// updateProblem is what a caller is told of an error of UpdateDeviceUser.
+func updateProblem(err error) error {
+	var taken *store.DuplicateError
+	switch {
+	case errors.As(err, &taken) && taken.Field == "username":
+		return unfitField("username", "A user with that username already exists.")
+	case errors.As(err, &taken):
+		return unfitField(taken.Field, "Another device has this "+taken.Field+".")
+	}
+	return deviceProblem(err)
 }
 
 // updatedPassword is the hash of the new password, nil when there is none. An administrator may send the hash itself, as GATE's
@@ -200,13 +214,13 @@ func (s *Server) updatedPassword(c *call, f *fields) (*string, error) {
 	return &hash, err
 }
 
-// updateDevice changes what the body says of the device, and makes it the account's.
-func (s *Server) updateDevice(c *call, f *fields, d store.Device, u gate.User) error {
+// updateDevice says what the body changes of the device, and makes it the account's.
+func (s *Server) updateDevice(c *call, f *fields, d store.Device, update *store.DeviceUpdate) error {
 	if !slices.ContainsFunc([]string{"number", "generic_id", "imei", "imsi", "iccid"}, func(name string) bool { return value[string](f, name) != nil }) {
 		return nil
 	}
 	if d.ID == 0 {
-		own, err := s.cfg.Store.UserDevices(c.Context(), u.ID)
+		own, err := s.cfg.Store.UserDevices(c.Context(), update.UserID)
 		if err != nil {
 			return err
 		}
@@ -214,16 +228,12 @@ func (s *Server) updateDevice(c *call, f *fields, d store.Device, u gate.User) e
 			d = own[0]
 		}
 	}
-	organization := cmp.Or(d.Organization, c.token.Scope.Own())
-	err := s.cfg.Store.SaveDevice(c.Context(), organization, d.ID, c.token.ID, s.deviceCaps(), func(d *store.Device) {
+	update.DeviceID, update.Organization = d.ID, cmp.Or(d.Organization, c.token.Scope.Own())
+	update.ChangeDevice = func(d *store.Device, owner gate.User) {
 		setDevice(f, d)
-		if u.ID != 0 {
-			d.UserID, d.Username = &u.ID, &u.Username
+		if owner.ID != 0 {
+			d.UserID, d.Username = &owner.ID, &owner.Username
 		}
-	})
-	var taken *store.DuplicateError
-	if errors.As(err, &taken) {
-		return unfitField(taken.Field, "Another device has this "+taken.Field+".")
 	}
-	return deviceProblem(err)
+	return nil
 }

@@ -267,6 +267,22 @@ func TestUpdateDeviceUser(t *testing.T) {
 	}
 }
 
+// TestUpdateIsWhole: an update whose device cannot be leaves the account as it was.
+func TestUpdateIsWhole(t *testing.T) {
+	t.Parallel()
+	c := newCentre(t, func(cfg *central.Config) { cfg.DevicesPerUser = 2 })
+	ann := c.user("acme", "ann", "")
+	for _, imei := range []string{"111111111111111", "222222222222222"} {
+		c.registerDevice("acme", map[string]any{"imei": imei, "username": "ann"})
+	}
+	c.post(http.StatusUnprocessableEntity, "acme admin", "device_app_user_update", map[string]any{"username": "ann", "user_class": "gold", "imei": "333333333333333"}, nil)
+	var u struct{ Klass *string }
+	c.want(http.StatusOK, ask{who: "acme admin", method: "GET", path: fmt.Sprintf("/api/v1/user/%d/", ann)}, &u)
+	if u.Klass != nil {
+		t.Errorf("class %s of an update that was refused", *u.Klass)
+	}
+}
+
 // TestImportedHash: an administrator's bcrypt hash is taken as it is, anybody else's is a password that looks like one.
 func TestImportedHash(t *testing.T) {
 	t.Parallel()

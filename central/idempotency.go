@@ -59,9 +59,12 @@ func (s *Server) once(w http.ResponseWriter, r *http.Request, token store.Token,
 func (s *Server) keep(ctx context.Context, attempt store.Attempt, a *unsent, seal cipher.AEAD) error {
 	if a.status >= http.StatusBadRequest {
 		dropped, err := s.cfg.Store.DropAttempt(ctx, attempt)
-		if err != nil || dropped || a.status >= http.StatusInternalServerError {
+		if err != nil || dropped {
 			return err
 		}
+	}
+	if a.status >= http.StatusInternalServerError { // the change is there, and this is not what was to be told of it
+		return s.cfg.Store.KeepAnswer(ctx, attempt, 0, nil)
 	}
 	return s.cfg.Store.KeepAnswer(ctx, attempt, a.status, a.sealed(seal))
 }

@@ -166,37 +166,72 @@ func (s *Store) UserDevices(ctx context.Context, user int64) ([]Device, error) {
 // IMEI or MAC address, a *CapError at a cap; a device that is new to its account counts as one. change must be quick and must
 // not use the store.
 func (s *Store) SaveDevice(ctx context.Context, organization, id, token int64, caps DeviceCaps, change func(*Device)) error {
-	return s.write(ctx, "saving device", func(tx *dbTx) error {
-		d := Device{Organization: organization}
-		if id != 0 {
-			if err := tx.lock("devices", "id = ?", id); err != nil {
-				return err
-			}
-			var err error
-			q := "SELECT " + deviceColumns + " FROM devices WHERE id = ? AND organization_id = ?"
-			if d, err = scanDevice(tx.QueryRow(q, id, organization)); err != nil {
-				return err
-			}
-		}
-		before := d
-		change(&d)
-		if d.UserID != nil && (before.UserID == nil || *before.UserID != *d.UserID) {
-			if err := checkUserCap(tx, *d.UserID, caps.PerUser); err != nil {
-				return err
-			}
-		}
-		if err := uniqueDevice(tx, d); err != nil {
+	return s.write(ctx, "saving device", func(tx *dbTx) error { return s.saveDevice(tx, organization, id, token, caps, change) })
+}
+
+func (s *Store) saveDevice(tx *dbTx, organization, id, token int64, caps DeviceCaps, change func(*Device)) error {
+	d := Device{Organization: organization}
+	if id != 0 {
+		if err := tx.lock("devices", "id = ?", id); err != nil {
 			return err
 		}
-		if id == 0 {
-			return s.insertDevice(tx, d, token, caps.PerTokenDay)
-		}
-		set := "UPDATE devices SET " + strings.ReplaceAll(deviceFields, ",", " = ?,") + " = ?, updated = ? WHERE id = ?"
-		if _, err := tx.Exec(set, append(d.values(), micros(s.now()), id)...); err != nil {
+		var err error
+		q := "SELECT " + deviceColumns + " FROM devices WHERE id = ? AND organization_id = ?"
+		if d, err = scanDevice(tx.QueryRow(q, id, organization)); err != nil {
 			return err
 		}
-		return tx.audit("device", id, organization, before.audited(), d.audited())
+	}
+	before := d
+	change(&d)
+	if d.UserID != nil && (before.UserID == nil || *before.UserID != *d.UserID) {
+		if err := checkUserCap(tx, *d.UserID, caps.PerUser); err != nil {
+			return err
+		}
+	}
+	if err := uniqueDevice(tx, d); err != nil {
+		return err
+	}
+	if id == 0 {
+		return s.insertDevice(tx, d, token, caps.PerTokenDay)
+	}
+	set := "UPDATE devices SET " + strings.ReplaceAll(deviceFields, ",", " = ?,") + " = ?, updated = ? WHERE id = ?"
+	if _, err := tx.Exec(set, append(d.values(), micros(s.now()), id)...); err != nil {
+		return err
+	}
+	return tx.audit("device", id, organization, before.audited(), d.audited())
+}
+
+// DeviceUpdate is what an app says at once of a device and of the account that it is of.
+type DeviceUpdate struct {
+	UserID     int64            // 0: no account
+	ChangeUser func(*gate.User) // nil: the account stays as it is
+	Hash       *string          // of a new password
+
+	DeviceID, Organization int64                            // 0: a new device
+	ChangeDevice           func(d *Device, owner gate.User) // nil: devices stay as they are
+	Token                  int64
+	Caps                   DeviceCaps
+}
+
+// UpdateDeviceUser does what SaveUser and SaveDevice do, or one of them, in one transaction. A *DuplicateError for the field username is
+// about the account.
+func (s *Store) UpdateDeviceUser(ctx context.Context, scope Scope, u DeviceUpdate) error {
+	err := s.write(ctx, "updating device and user", func(tx *dbTx) (err error) {
+		var owner gate.User
+		switch {
+		case u.ChangeUser != nil:
+			owner, err = s.saveUser(tx, scope, u.UserID, u.ChangeUser, u.Hash)
+		case u.UserID != 0:
+			q := "SELECT " + userColumns(s.d) + " FROM users u WHERE u.id = ? AND " + scope.in("u.organization_id")
+			owner, err = scanUser(tx.QueryRow(q, u.UserID))
+		}
+		if err != nil || u.ChangeDevice == nil {
+			return err
+		}
+		return s.saveDevice(tx, u.Organization, u.DeviceID, u.Token, u.Caps, func(d *Device) { u.ChangeDevice(d, owner) })
 	})
+	s.wake(err)
+	return err
 }
 
 // audited is what the audit log may have of a device: nothing that names it or a person.

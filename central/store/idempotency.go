@@ -12,6 +12,10 @@ import (
 // A request is taken to have died with its process when it is not answered after this time; whoever repeats it then runs instead.
 const keyLease = time.Minute
 
+// errTwoTransactions says that a handler has a fault: of two transactions the first alone may be there after a crash, and a repetition would
+// be told that all was carried out.
+var errTwoTransactions = errors.New("a request with an Idempotency-Key writes in more than one transaction")
+
 // ErrSuperseded says that a request with an Idempotency-Key took so long that its repetition has taken its place.
 var ErrSuperseded = errors.New("this request has been repeated meanwhile")
 
@@ -39,17 +43,27 @@ func WithAttempt(ctx context.Context, a Attempt) context.Context {
 	return context.WithValue(ctx, attemptKey{}, a)
 }
 
+// withoutAttempt is for what a request writes besides its change, and what does no harm when it is done again.
+func withoutAttempt(ctx context.Context) context.Context {
+	return context.WithValue(ctx, attemptKey{}, nil)
+}
+
 // claimAttempt notes that the change of a request with an Idempotency-Key commits with this transaction.
 func (t *dbTx) claimAttempt(ctx context.Context) error {
 	a, ok := ctx.Value(attemptKey{}).(Attempt)
 	if !ok {
 		return nil
 	}
-	n, err := t.affected("UPDATE idempotency_keys SET committed = ? WHERE caller = ? AND key = ? AND attempt = ?", true, a.Caller, a.Key, a.number)
-	if err == nil && n == 0 {
-		err = ErrSuperseded
+	const claim = "UPDATE idempotency_keys SET committed = ? WHERE caller = ? AND key = ? AND attempt = ? AND NOT committed"
+	n, err := t.affected(claim, true, a.Caller, a.Key, a.number)
+	if err != nil || n > 0 {
+		return err
 	}
-	return err
+	const mine = "SELECT 1 FROM idempotency_keys WHERE caller = ? AND key = ? AND attempt = ?"
+	if err := t.QueryRow(mine, a.Caller, a.Key, a.number).Scan(new(int)); err != sql.ErrNoRows {
+		return orElse(err, errTwoTransactions)
+	}
+	return ErrSuperseded
 }
 
 // Begin is called before a request with an Idempotency-Key is run. Either kept is nil and the attempt may run, or kept says what is
@@ -100,7 +114,7 @@ func (s *Store) DropAttempt(ctx context.Context, a Attempt) (dropped bool, err e
 	return dropped, err
 }
 
-// KeepAnswer remembers the answer of an attempt.
+// KeepAnswer remembers the answer of an attempt; status 0: there is none that could be given again.
 func (s *Store) KeepAnswer(ctx context.Context, a Attempt, status int, answer []byte) error {
 	return s.write(ctx, "keeping an answer", func(tx *dbTx) error {
 		const keep = "UPDATE idempotency_keys SET committed = ?, status = ?, answer = ? WHERE caller = ? AND key = ? AND attempt = ?"

@@ -92,3 +92,38 @@ func TestAttemptFallsWithItsChange(t *testing.T) {
 		t.Errorf("dropped %v, %v", dropped, err)
 	}
 }
+
+// A request with a key has one transaction: a second one fails, with all that it would have changed, so that no crash between two can
+// make a repetition tell of something that was not done.
+func TestAttemptHasOneTransaction(t *testing.T) {
+	t.Parallel()
+	s, scope := newStore(t)
+	a, _, err := s.Begin(t.Context(), "token 7", "k", []byte("print"), day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := WithAttempt(t.Context(), a)
+	save := func(name string) (int64, error) {
+		u, err := s.SaveUser(ctx, scope, 0, func(u *gate.User) { u.Username, u.Organization = name, new(scope.Own()) }, new("old"))
+		return u.ID, err
+	}
+	ann, err := save("ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := save("bob"); !errors.Is(err, errTwoTransactions) {
+		t.Errorf("the second: %v", err)
+	}
+	if err := s.Rehash(ctx, ann, "old", "better"); err != nil { // no change of the request's
+		t.Error(err)
+	}
+	if n, err := s.CountUsers(t.Context(), scope); n != 1 || err != nil {
+		t.Errorf("%d users, err %v", n, err)
+	}
+	if err := s.KeepAnswer(t.Context(), a, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, kept, err := s.Begin(t.Context(), "token 7", "k", []byte("print"), day); err != nil || kept == nil || kept.Running || !kept.Committed || kept.Status != 0 {
+		t.Errorf("without an answer: %+v, %v", kept, err)
+	}
+}

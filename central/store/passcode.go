@@ -277,7 +277,7 @@ func guard(tx *dbTx, user int64) error {
 // Rehash puts another hash of the same password in the place of one; nothing happens when it has changed meanwhile. The
 // credential's version stays, because the password does.
 func (s *Store) Rehash(ctx context.Context, user int64, old, hash string) error {
-	return s.write(ctx, "keeping a password in a better form", func(tx *dbTx) error {
+	return s.write(withoutAttempt(ctx), "keeping a password in a better form", func(tx *dbTx) error {
 		_, err := tx.Exec("UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?", hash, user, old)
 		return err
 	})
