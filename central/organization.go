@@ -47,8 +47,10 @@ func gateTime(t *time.Time) *gate.Time {
 // permissions are what a role may, in GATE's words where it has them.
 func permissions(r store.Role) []string {
 	switch r {
-	case store.RoleAdmin, store.RoleStaff:
+	case store.RoleAdmin:
 		return []string{"manage_users", "manage_profiles", "view_analytics", "device_access"}
+	case store.RoleStaff:
+		return []string{"manage_users", "view_analytics", "device_access"}
 	case store.RoleReadonly:
 		return []string{"view_analytics"}
 	}

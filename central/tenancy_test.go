@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
@@ -13,8 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gatehouse/api/edge"
-	"gatehouse/central"
-	"gatehouse/central/store"
 )
 
 // secret stands in everything that acme has, so that it may stand in no answer to globex.
@@ -145,31 +142,6 @@ func TestCredentialsAndRecordsOfOthers(t *testing.T) {
 	reply := c.want(http.StatusOK, ask{who: "globex admin", method: "GET", path: "/api/v1/aaa_accounting/"}, nil)
 	if !strings.Contains(reply.text, `"user_id":null`) || strings.Count(reply.text, "radacctid") != 1 {
 		t.Errorf("globex's record: %s", reply.text)
-	}
-}
-
-// TestRoles: every role at every endpoint, as the tables of routes say.
-func TestRoles(t *testing.T) {
-	s := newStage(t)
-	basic := s.basic() // a user without a role
-	holes := regexp.MustCompile(`{[a-zA-Z_]+}`)
-	for _, r := range central.Routes() {
-		for _, role := range append(store.Roles(), store.RoleUser) {
-			a := ask{who: "acme " + string(role), method: r.Method, path: holes.ReplaceAllString(r.Path, "999999")}
-			if role == store.RoleUser {
-				if !strings.Contains(r.Path, "okens") { // nowhere else may a user ask by name and password
-					continue
-				}
-				a.who, a.header = "", basic
-			}
-			may := r.Roles == nil || slices.Contains(r.Roles, role)
-			if strings.HasSuffix(r.Path, "/currentUser") {
-				may = role == store.RoleUser // an organisation's token is nobody's
-			}
-			if got := s.do(a); (got.status == http.StatusForbidden) == may || got.status == http.StatusUnauthorized {
-				t.Errorf("%s %s as %s: status %d %s", r.Method, r.Path, role, got.status, got.text)
-			}
-		}
 	}
 }
 

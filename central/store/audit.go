@@ -299,8 +299,8 @@ func (a Actor) text(t *dbTx) (string, error) {
 		return ActorUser + " " + pseudonym(key), err
 	case ActorCommand:
 		return ActorCommand + " " + a.Name, nil
-	case ActorSponsor:
-		return ActorSponsor + " " + a.Name, nil
+	case ActorSponsor, ActorGateway:
+		return a.Kind + " " + a.Name, nil
 	}
 	return a.Kind, nil
 }

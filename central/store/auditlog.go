@@ -15,7 +15,7 @@ type AuditEntry struct {
 	Organization int64
 	Seq          int64 // in the organisation's chain, from 1 without gaps
 	At           time.Time
-	Actor        string // "token 7", "user p_…", "command root", "centre"
+	Actor        string // "token 7", "user p_…", "gateway lobby", "command root", "centre"
 	Role         string
 	Address      string
 	Request      string

@@ -70,7 +70,7 @@ func insertPortalLogin(tx *dbTx, organization int64, v PortalVerdict, point *pla
 		return 0, err
 	}
 	return page, tx.audit("portal_login", page, organization, nil, map[string]any{"session_timeout": v.SessionTimeout,
-		"idle_timeout": v.IdleTimeout, "access_point": number(point.id)})
+		"idle_timeout": v.IdleTimeout, "access_point": number(point.id), "refused": text(v.Refused)})
 }
 
 // portalTransaction is the verdict's line in the transaction log. The login itself is told by the gateway that lets the station in.

@@ -194,8 +194,10 @@ func (s *Store) TestWebhook(ctx context.Context, scope Scope, webhookID int64) (
 		if err != nil {
 			return err
 		}
-		d, err = delivery(tx, id)
-		return err
+		if d, err = delivery(tx, id); err != nil {
+			return err
+		}
+		return tx.audit("webhook", webhookID, w.Organization, map[string]any{"tested": nil}, map[string]any{"tested": d.EventID})
 	})
 	return d, err
 }
