@@ -38,7 +38,7 @@ func (c *centre) feed(status int, who, nas string) reply {
 
 func TestClaimByCode(t *testing.T) {
 	c := newCentre(t)
-	offer := c.claim(http.StatusCreated, edge.ClaimRequest{NASIdentifier: "lobby", Version: "1.2\x00"})
+	offer := c.claim(http.StatusCreated, edge.ClaimRequest{NASIdentifier: "lobby", Version: "1.2"})
 	if offer.State != edge.ClaimPending || len(offer.Code) != 9 || offer.ExpiresIn != 900 || offer.Interval != 5 || offer.Token != "" {
 		t.Fatalf("offer %+v", offer)
 	}
@@ -139,7 +139,7 @@ func TestCodesCannotBeGuessed(t *testing.T) {
 	if got := guess(offer.Code); got != http.StatusBadRequest {
 		t.Errorf("an old code: %d", got)
 	}
-	for name, body := range map[string]any{"rubbish": "{", "nobody": edge.ClaimRequest{}, "a line": edge.ClaimRequest{NASIdentifier: "a\nb"}} {
+	for name, body := range map[string]any{"rubbish": "{", "a null": edge.ClaimRequest{NASIdentifier: "lobby", Version: "1.2\x00"}, "nobody": edge.ClaimRequest{}, "a line": edge.ClaimRequest{NASIdentifier: "a\nb"}} {
 		if got := c.do(ask{method: "POST", path: edge.ClaimPath, body: body}); got.status != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", name, got.status, got.text)
 		}
