@@ -58,9 +58,8 @@ func (s *Store) since() int64 { return micros(s.now().Add(-lookBack)) }
 
 // Accounts lists users as the front desk sees them, the newest first. more tells whether there is something beyond the page.
 func (s *Store) Accounts(ctx context.Context, scope Scope, f AccountFilter, p Page) (list []admin.Account, more bool, err error) {
-	q := keyset{d: s.d, table: "users", index: "users_joined", time: "date_joined", id: "id", columns: accountColumns(s.d, s.since())}
-	q.and(scope.in("t.organization_id"))
-	q.equal("t.organization_id", f.Organization)
+	q := keyset{d: s.d, table: "users", time: "date_joined", id: "id", columns: accountColumns(s.d, s.since())}
+	q.within(scope.only(f.Organization), "users_joined", "users_joined")
 	q.equal("t.plan_id", f.Plan)
 	if f.Username != "" {
 		q.and(`t.username_folded LIKE ? ESCAPE '\'`, like(strings.ToLower(f.Username)))

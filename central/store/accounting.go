@@ -37,8 +37,8 @@ func (s *Store) Accounting(ctx context.Context, scope Scope, f AcctFilter, p Pag
 }
 
 func (f *AcctFilter) query(d dialect, scope Scope) keyset {
-	q := keyset{d: d, table: "aaa_accounting", index: f.index(scope), time: "acctstarttime", id: "radacctid", columns: acctColumns}
-	q.and(scope.in("t.organization_id"))
+	q := keyset{d: d, table: "aaa_accounting", time: "acctstarttime", id: "radacctid", columns: acctColumns}
+	q.within(scope, f.ownIndex(), f.index())
 	q.between("t.acctstarttime", f.From, f.To)
 	q.equal("t.user_id", f.User)
 	q.equal("t.location_id", f.Location)
@@ -53,7 +53,8 @@ func (f *AcctFilter) query(d dialect, scope Scope) keyset {
 	return q
 }
 
-func (f *AcctFilter) index(scope Scope) string {
+// index is the one by which the rows come out in order.
+func (f *AcctFilter) index() string {
 	switch {
 	case f.User != 0:
 		return "aaa_accounting_user"
@@ -63,12 +64,19 @@ func (f *AcctFilter) index(scope Scope) string {
 		return "aaa_accounting_access_point"
 	case f.Location != 0:
 		return "aaa_accounting_location"
-	case f.Status == Active && len(scope) > 1:
+	case f.Status == Active:
 		return "aaa_accounting_open_time"
+	}
+	return "aaa_accounting_time"
+}
+
+// ownIndex is the one of one organisation's rows; empty where index is as good.
+func (f *AcctFilter) ownIndex() string {
+	switch {
+	case f.User != 0 || f.Client != 0 || f.AccessPoint != 0 || f.Location != 0:
+		return ""
 	case f.Status == Active:
 		return "aaa_accounting_open"
-	case len(scope) > 1:
-		return "aaa_accounting_time"
 	}
 	return "aaa_accounting_organization"
 }

@@ -49,7 +49,7 @@ type AuditFilter struct {
 // Audit reads the audit log, the newest entries first; a scope of nil is all of it. more tells whether there is something beyond the
 // page.
 func (s *Store) Audit(ctx context.Context, scope Scope, f AuditFilter, p Page) (list []AuditEntry, more bool, err error) {
-	q := keyset{d: s.d, table: "audit_log", index: "audit_log_time", time: "at", id: "id", columns: auditColumns}
+	q := keyset{d: s.d, table: "audit_log", time: "at", id: "id", columns: auditColumns}
 	if f.User != 0 {
 		var key []byte
 		err := s.err("looking for a person's key", s.read().QueryRowContext(ctx, "SELECT key FROM audit_persons WHERE user_id = ?", f.User).Scan(&key))
@@ -61,17 +61,19 @@ func (s *Store) Audit(ctx context.Context, scope Scope, f AuditFilter, p Page) (
 	if f.MatchesNothing {
 		return []AuditEntry{}, false, nil
 	}
-	q.and("1 = 1")
-	if scope != nil {
-		q.and(scope.in("t.organization_id"))
+	switch {
+	case scope == nil:
+		q.index = "audit_log_time"
+		q.and("1 = 1")
+	case f.ObjectID != "":
+		q.within(scope, "", "audit_log_object")
+	default:
+		q.within(scope, "audit_log_organization", "audit_log_time")
 	}
 	for _, c := range []struct{ column, value string }{{"object", f.Object}, {"object_id", f.ObjectID}, {"actor", f.Actor}} {
 		if c.value != "" {
 			q.and("t."+c.column+" = ?", c.value)
 		}
-	}
-	if f.ObjectID != "" {
-		q.index = "audit_log_object"
 	}
 	q.between("t.at", f.From, f.To)
 	text, args := q.sql(p)

@@ -132,7 +132,7 @@ func (s *Store) read() bound { return bound{s.db.reader(), s.db} }
 // lists is for pages of lists in the order of an index. They may come from a replica that is a little behind.
 func (s *Store) lists() bound { return bound{s.db.lister(), s.db} }
 
-// figures is for sums over very many rows, from where lists come.
+// figures is for sums over very many rows and for lists that say how many rows there are, from where lists come.
 func (s *Store) figures() bound { return bound{s.db.counter(), s.db} }
 
 // snapshot runs fn on one state of the database.

@@ -243,11 +243,12 @@ func (d *Device) audited() map[string]any {
 // Devices lists the registered devices of the scope, the latest first; user narrows them to one account's, 0 does not. more tells
 // whether there is something beyond the page.
 func (s *Store) Devices(ctx context.Context, scope Scope, user int64, p Page) (list []Device, more bool, err error) {
-	q := keyset{d: s.d, table: "devices", index: "devices_registered", time: "created", id: "id", columns: deviceColumns}
+	q := keyset{d: s.d, table: "devices", time: "created", id: "id", columns: deviceColumns}
 	if user != 0 {
-		q.index = "devices_user"
+		q.within(scope, "", "devices_user")
+	} else {
+		q.within(scope, "devices_organization", "devices_registered")
 	}
-	q.and(scope.in("organization_id"))
 	q.and("implied IS NULL")
 	q.equal("user_id", user)
 	text, args := q.sql(p)

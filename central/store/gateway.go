@@ -190,9 +190,8 @@ func (s *Store) Gateways(ctx context.Context, scope Scope, f GatewayFilter, p Pa
 	if f.MatchesNothing {
 		return []admin.Gateway{}, false, nil
 	}
-	q := keyset{d: s.d, table: "gateways", index: "gateways_created", time: "created", id: "id", columns: gatewayColumns, join: gatewayJoin}
-	q.and(scope.in("t.organization_id"))
-	q.equal("t.organization_id", f.Organization)
+	q := keyset{d: s.d, table: "gateways", time: "created", id: "id", columns: gatewayColumns, join: gatewayJoin}
+	q.within(scope.only(f.Organization), "gateways_organization", "gateways_created")
 	q.equal("t.location_id", f.Location)
 	if f.NASIdentifier != "" {
 		q.and("t.nas_identifier = ?", f.NASIdentifier)

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -33,6 +34,9 @@ func cutPage[T any](p Page, list []T) (page []T, more bool) {
 	return list, more
 }
 
+// mostBranches is how many parts a list is merged from at most.
+const mostBranches = 16
+
 // keyset builds a query of a table t by (time, id), newest first. The index is named, because only the caller knows that
 // rows come out of it in order and need no sorting.
 type keyset struct {
@@ -42,6 +46,37 @@ type keyset struct {
 	time, id              string
 	where                 []string
 	args                  []any
+	branches              []branch // of which each row has to fulfil one; they exclude one another
+}
+
+type branch struct {
+	where string
+	args  []any
+}
+
+// within narrows the list to a scope. own is the index of one organisation's rows, all one of any's; own may be empty. Of some
+// organisations each is read by its own index, and the rows are merged: what others have is not even looked at. Of many it is not
+// worth it.
+func (q *keyset) within(scope Scope, own, all string) {
+	if q.index = all; own != "" && 0 < len(scope) && len(scope) <= mostBranches {
+		q.index = own
+		for _, organization := range scope {
+			q.branches = append(q.branches, branch{where: "t.organization_id = " + strconv.FormatInt(organization, 10)})
+		}
+		return
+	}
+	q.and(scope.in("t.organization_id"))
+}
+
+// each narrows the list to rows with one of these values in a column that the index has behind the organisation.
+func (q *keyset) each(column string, values []string) {
+	var all []branch
+	for _, b := range q.branches {
+		for _, v := range values {
+			all = append(all, branch{b.where + " AND " + column + " = ?", append(slices.Clone(b.args), v)})
+		}
+	}
+	q.branches = all
 }
 
 func (q *keyset) and(condition string, args ...any) {
@@ -91,7 +126,16 @@ func (q *keyset) sql(p Page) (text string, args []any) {
 	if q.index != "" {
 		hint = q.d.index(q.index)
 	}
-	text = fmt.Sprintf("SELECT %s FROM %s t%s%s WHERE %s ORDER BY t.%s %[8]s, t.%[7]s %[8]s LIMIT ? OFFSET ?",
-		q.columns, q.table, hint, q.join, strings.Join(q.where, " AND "), q.time, q.id, order)
-	return text, append(q.args, p.Limit+1, p.Offset)
+	parts := make([]string, max(1, len(q.branches)))
+	for i := range parts {
+		where := q.where
+		if args = append(args, q.args...); i < len(q.branches) {
+			where, args = append(slices.Clone(where), q.branches[i].where), append(args, q.branches[i].args...)
+		}
+		parts[i] = fmt.Sprintf("SELECT %s FROM %s t%s%s WHERE %s", q.columns, q.table, hint, q.join, strings.Join(where, " AND "))
+	}
+	if text = parts[0]; len(parts) > 1 {
+		text = "SELECT * FROM (" + strings.Join(parts, " UNION ALL ") + ") t"
+	}
+	return fmt.Sprintf("%s ORDER BY t.%s %[4]s, t.%[3]s %[4]s LIMIT ? OFFSET ?", text, q.time, q.id, order), append(args, p.Limit+1, p.Offset)
 }

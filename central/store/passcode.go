@@ -116,7 +116,7 @@ func (s *Store) UserTokens(ctx context.Context, scope Scope, f UserTokenFilter) 
 		and("u.id IS NOT NULL")
 	}
 	const from = " FROM pass_codes p LEFT JOIN users u ON u.id = p.user_id"
-	if err := s.lists().QueryRowContext(ctx, "SELECT count(*)"+from+where, args...).Scan(&count); err != nil {
+	if err := s.figures().QueryRowContext(ctx, "SELECT count(*)"+from+where, args...).Scan(&count); err != nil {
 		return nil, 0, s.err("counting user tokens", err)
 	}
 	q := `SELECT p.user_code, p.created, coalesce(u.id, 0), coalesce(u.username, ''), u.first_name, u.last_name,
@@ -125,7 +125,7 @@ func (s *Store) UserTokens(ctx context.Context, scope Scope, f UserTokenFilter) 
 	if f.Limit > 0 {
 		q, args = q+" LIMIT ? OFFSET ?", append(args, f.Limit, f.Offset)
 	}
-	rows, err := s.lists().QueryContext(ctx, q, args...)
+	rows, err := s.figures().QueryContext(ctx, q, args...)
 	list, err = collect(rows, err, func(row scanner) (t UserToken, err error) {
 		var created int64
 		err = row.Scan(&t.UserCode, &created, &t.User.ID, &t.User.Username, &t.User.FirstName, &t.User.LastName, &t.User.IsActive)

@@ -89,10 +89,10 @@ func scanPlace(row scanner) (Place, error) {
 func (s *Store) Places(ctx context.Context, scope Scope, f PlaceFilter, limit, offset int64) (list []Place, count int64, err error) {
 	conditions, args := f.where(scope)
 	where := "FROM places t WHERE " + strings.Join(conditions, " AND ")
-	if err := s.lists().QueryRowContext(ctx, "SELECT count(*) "+where, args...).Scan(&count); err != nil {
+	if err := s.figures().QueryRowContext(ctx, "SELECT count(*) "+where, args...).Scan(&count); err != nil {
 		return nil, 0, s.err("counting places", err)
 	}
-	rows, err := s.lists().QueryContext(ctx, "SELECT "+placeColumns+" "+where+" ORDER BY t.id LIMIT ? OFFSET ?",
+	rows, err := s.figures().QueryContext(ctx, "SELECT "+placeColumns+" "+where+" ORDER BY t.id LIMIT ? OFFSET ?",
 		append(args, limit, offset)...)
 	list, err = collect(rows, err, scanPlace)
 	return list, count, s.err("listing places", err)
@@ -100,7 +100,8 @@ func (s *Store) Places(ctx context.Context, scope Scope, f PlaceFilter, limit, o
 
 // PlacePage lists places, newest first. more tells whether there is something beyond the page.
 func (s *Store) PlacePage(ctx context.Context, scope Scope, f PlaceFilter, p Page) (list []Place, more bool, err error) {
-	q := keyset{d: s.d, table: "places", index: "places_kind", time: "created", id: "id", columns: placeColumns}
+	q := keyset{d: s.d, table: "places", time: "created", id: "id", columns: placeColumns}
+	q.within(scope, "places_organization", "places_kind")
 	conditions, args := f.where(scope)
 	q.and(strings.Join(conditions, " AND "), args...)
 	text, args := q.sql(p)

@@ -53,8 +53,6 @@ func (s *Store) Sessions(ctx context.Context, scope Scope, f SessionFilter, p Pa
 	}
 	q := keyset{d: s.d, table: "aaa_accounting", time: "acctstarttime", id: "radacctid", columns: sessionColumns, join: sessionGateway}
 	q.and("t.acctstoptime IS NULL")
-	q.and(scope.in("t.organization_id"))
-	q.equal("t.organization_id", f.Organization)
 	q.equal("t.location_id", f.Location)
 	q.equal("t.access_point_id", f.AccessPoint)
 	q.equal("t.user_id", f.User)
@@ -64,8 +62,7 @@ func (s *Store) Sessions(ctx context.Context, scope Scope, f SessionFilter, p Pa
 	if f.MAC != "" {
 		q.and("t.callingstationid = ?", f.MAC)
 	}
-	acct := AcctFilter{User: f.User, Location: f.Location, AccessPoint: f.AccessPoint, Status: Active}
-	q.index = acct.index(scope)
+	scope = scope.only(f.Organization)
 	if f.Gateway != 0 {
 		var organization int64
 		var nas string
@@ -77,9 +74,11 @@ func (s *Store) Sessions(ctx context.Context, scope Scope, f SessionFilter, p Pa
 		if err != nil {
 			return nil, false, s.err("looking for gateway", err)
 		}
-		q.equal("t.organization_id", organization)
 		q.and("t.nasidentifier = ?", nas)
-		q.index = "aaa_accounting_open_gateway"
+		q.within(scope.only(organization), "aaa_accounting_open_gateway", "")
+	} else {
+		acct := AcctFilter{User: f.User, Location: f.Location, AccessPoint: f.AccessPoint, Status: Active}
+		q.within(scope, acct.ownIndex(), acct.index())
 	}
 	text, args := q.sql(p)
 	rows, err := s.lists().QueryContext(ctx, text, args...)

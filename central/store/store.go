@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -152,6 +153,17 @@ type Scope []int64
 
 // Own is the organisation at the top of the scope.
 func (c Scope) Own() int64 { return c[0] }
+
+// only is the part of the scope that is one organisation: that, or none; 0 is the whole scope.
+func (c Scope) only(organization int64) Scope {
+	switch {
+	case organization == 0:
+		return c
+	case slices.Contains(c, organization):
+		return Scope{organization}
+	}
+	return Scope{0}
+}
 
 // in is the condition that column is one of the scope. The ids are numbers, so they may stand in the text.
 func (c Scope) in(column string) string {

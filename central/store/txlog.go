@@ -39,15 +39,7 @@ func (s *Store) Transactions(ctx context.Context, scope Scope, f TxFilter, p Pag
 	if f.MatchesNothing {
 		return []gate.TxLog{}, false, nil
 	}
-	q := keyset{d: s.d, table: "txlog_portal", index: f.index(scope), time: "datetime", id: "id", columns: txColumns}
-	q.and(scope.in("t.organization_id"))
-	q.between("t.datetime", f.From, f.To)
-	q.equal("t.user_id", f.User)
-	q.equal("t.location_id", f.Location)
-	q.equal("t.access_point_id", f.AccessPoint)
-	q.equal("t.page_id", f.Page)
-	q.oneOf("t.type", f.Types)
-	q.oneOf("t.status", f.Statuses)
+	q := f.query(s.d, scope)
 	text, args := q.sql(p)
 	rows, err := s.lists().QueryContext(ctx, text, args...)
 	list, err = collect(rows, err, func(row scanner) (gate.TxLog, error) { return scanTxLog(row, f.Expand) })
@@ -55,7 +47,29 @@ func (s *Store) Transactions(ctx context.Context, scope Scope, f TxFilter, p Pag
 	return list, more, s.err("listing transactions", err)
 }
 
-func (f *TxFilter) index(scope Scope) string {
+func (f *TxFilter) query(d dialect, scope Scope) keyset {
+	q := keyset{d: d, table: "txlog_portal", time: "datetime", id: "id", columns: txColumns}
+	q.between("t.datetime", f.From, f.To)
+	q.equal("t.user_id", f.User)
+	q.equal("t.location_id", f.Location)
+	q.equal("t.access_point_id", f.AccessPoint)
+	q.equal("t.page_id", f.Page)
+	q.oneOf("t.status", f.Statuses)
+	switch types := distinct(f.Types); {
+	case f.index() != "txlog_portal_time":
+		q.within(scope, "", f.index())
+		q.oneOf("t.type", types)
+	case len(types) > 0 && len(scope)*len(types) <= mostBranches:
+		q.within(scope, "txlog_portal_type", "")
+		q.each("t.type", types)
+	default:
+		q.within(scope, "txlog_portal_organization", f.index())
+		q.oneOf("t.type", types)
+	}
+	return q
+}
+
+func (f *TxFilter) index() string {
 	switch {
 	case f.Page != 0:
 		return "txlog_portal_page"
@@ -65,12 +79,8 @@ func (f *TxFilter) index(scope Scope) string {
 		return "txlog_portal_access_point"
 	case f.Location != 0:
 		return "txlog_portal_location"
-	case len(scope) > 1:
-		return "txlog_portal_time"
-	case len(f.Types) == 1:
-		return "txlog_portal_type"
 	}
-	return "txlog_portal_organization"
+	return "txlog_portal_time"
 }
 
 const txColumns = `t.id, t.datetime, t.type, t.organization_id, t.status, t.message, t.user_id, t.username, t.email,

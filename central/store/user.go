@@ -67,13 +67,18 @@ func (s *Store) Users(ctx context.Context, scope Scope, f UserFilter) (list []ga
 	if f.MatchesNothing {
 		return []gate.User{}, 0, nil
 	}
-	if err := s.lists().QueryRowContext(ctx, "SELECT count(*) FROM users u "+where, args...).Scan(&count); err != nil {
+	if err := s.figures().QueryRowContext(ctx, "SELECT count(*) FROM users u "+where, args...).Scan(&count); err != nil {
 		return nil, 0, s.err("counting users", err)
 	}
-	q := "SELECT " + userColumns(s.d) + " FROM users u " + where + " ORDER BY u.id LIMIT ? OFFSET ?"
-	rows, err := s.lists().QueryContext(ctx, q, append(args, f.Limit, f.Offset)...)
+	q := "SELECT " + userColumns(s.d) + " FROM " + userPage(where) + " ORDER BY u.id"
+	rows, err := s.figures().QueryContext(ctx, q, append(args, f.Limit, f.Offset)...)
 	list, err = collect(rows, err, scanUser)
 	return list, count, s.err("listing users", err)
+}
+
+// userPage are the users of a page. It is found before their columns are, because what is skipped needs none.
+func userPage(where string) string {
+	return "(SELECT u.id FROM users u " + where + " ORDER BY u.id LIMIT ? OFFSET ?) page JOIN users u ON u.id = page.id"
 }
 
 // User returns one user of the scope by id.

@@ -54,11 +54,11 @@ func (s *Store) UserExtras(ctx context.Context, scope Scope, f ExtraFilter) (lis
 	if f.Event != "" {
 		from, args = from+" AND e.event = ?", append(args, f.Event)
 	}
-	if err := s.lists().QueryRowContext(ctx, "SELECT count(*) "+from, args...).Scan(&count); err != nil {
+	if err := s.figures().QueryRowContext(ctx, "SELECT count(*) "+from, args...).Scan(&count); err != nil {
 		return nil, 0, s.err("counting user extras", err)
 	}
 	q := "SELECT e.id, e.parent, " + extraColumns("e.") + " " + from + " ORDER BY e.id LIMIT ? OFFSET ?"
-	rows, err := s.lists().QueryContext(ctx, q, append(args, f.Limit, f.Offset)...)
+	rows, err := s.figures().QueryContext(ctx, q, append(args, f.Limit, f.Offset)...)
 	list, err = collect(rows, err, scanExtra)
 	return list, count, s.err("listing user extras", err)
 }

@@ -75,11 +75,11 @@ func (s *Store) TokenUsers(ctx context.Context, scope Scope, f UserFilter, usage
 	if f.Username != "" {
 		where, args = where+" AND u.username = ?", append(args, f.Username)
 	}
-	if err := s.lists().QueryRowContext(ctx, "SELECT count(*) FROM users u "+where, args...).Scan(&count); err != nil {
+	if err := s.figures().QueryRowContext(ctx, "SELECT count(*) FROM users u "+where, args...).Scan(&count); err != nil {
 		return nil, 0, s.err("counting users", err)
 	}
-	q := "SELECT " + tokenUserColumns(s.d) + " FROM users u " + where + " ORDER BY u.id LIMIT ? OFFSET ?"
-	rows, err := s.lists().QueryContext(ctx, q, append(args, f.Limit, f.Offset)...)
+	q := "SELECT " + tokenUserColumns(s.d) + " FROM " + userPage(where) + " ORDER BY u.id"
+	rows, err := s.figures().QueryContext(ctx, q, append(args, f.Limit, f.Offset)...)
 	list, err = collect(rows, err, scanTokenUser)
 	if err == nil && usage {
 		err = addUsage(ctx, s.lists(), list)

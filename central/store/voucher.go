@@ -100,9 +100,15 @@ type VoucherFilter struct {
 
 // Vouchers lists vouchers, the newest first. more tells whether there is something beyond the page.
 func (s *Store) Vouchers(ctx context.Context, scope Scope, f VoucherFilter, p Page) (list []Voucher, more bool, err error) {
-	q := keyset{d: s.d, table: "vouchers", index: f.index(scope), time: "created", id: "id", columns: voucherColumns}
-	q.and(scope.in("t.organization_id"))
-	q.equal("t.organization_id", f.Organization)
+	q := keyset{d: s.d, table: "vouchers", time: "created", id: "id", columns: voucherColumns}
+	switch scope = scope.only(f.Organization); {
+	case f.Batch != 0:
+		q.within(scope, "", "vouchers_batch")
+	case f.Plan != 0:
+		q.within(scope, "", "vouchers_plan")
+	default:
+		q.within(scope, "vouchers_organization", "vouchers_time")
+	}
 	q.equal("t.batch_id", f.Batch)
 	q.equal("t.plan_id", f.Plan)
 	if f.Hash != nil {
@@ -126,18 +132,6 @@ func (s *Store) Vouchers(ctx context.Context, scope Scope, f VoucherFilter, p Pa
 		err = s.joinPlans(ctx, s.lists(), list)
 	}
 	return list, more, s.err("listing vouchers", err)
-}
-
-func (f *VoucherFilter) index(scope Scope) string {
-	switch {
-	case f.Batch != 0:
-		return "vouchers_batch"
-	case f.Plan != 0:
-		return "vouchers_plan"
-	case f.Organization == 0 && len(scope) > 1:
-		return "vouchers_time"
-	}
-	return "vouchers_organization"
 }
 
 // The rules of sessions.Voucher in SQL, for lists. A test holds the two together.
