@@ -6,7 +6,7 @@ tool="go tool -modfile=tools/go.mod"
 status=0
 fail() { echo "lint: $*" >&2; status=1; }
 
-unformatted=$(gofmt -l .)
+unformatted=$(git ls-files -coz --exclude-standard '*.go' | xargs -0 gofmt -l)
 [ -z "$unformatted" ] || fail "gofmt -w is needed for:" "$unformatted"
 
 go vet ./... || fail "go vet"
