@@ -154,6 +154,11 @@ func (s *site) running(t *testing.T) map[string]admin.Session {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return byMAC(t, out)
+}
+
+func byMAC(t *testing.T, out string) map[string]admin.Session {
+	t.Helper()
 	var all []admin.Session
 	if err := json.Unmarshal([]byte(out), &all); err != nil {
 		t.Fatal(err)

@@ -226,6 +226,7 @@ func TestOwnPassword(t *testing.T) {
 
 // TestBrowserAfter walks through what comes after the login by clicks.
 func TestBrowserAfter(t *testing.T) {
+	t.Parallel()
 	lab.RequireKernel(t)
 	browser.Require(t)
 	v := newVenue(t, venue.Options{Zone: fmt.Sprintf(afterZone, "270s")})

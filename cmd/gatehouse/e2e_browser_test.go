@@ -20,6 +20,7 @@ const probe = "http://" + lab.WebAddr4 + "/generate_204"
 
 // TestBrowser walks through the portal by clicks: caught, a wrong password, the right one, the internet, and out again.
 func TestBrowser(t *testing.T) {
+	t.Parallel()
 	lab.RequireKernel(t)
 	browser.Require(t)
 	v := newVenue(t, venue.Options{})
@@ -78,6 +79,7 @@ func newGuest(t *testing.T, v *venue.Venue) *venue.Guest {
 // TestLanguageAndTheme has a guest choose a language by hand, without JavaScript and cookies, in a house with a look of its own: both
 // stay with him through the terms and the login.
 func TestLanguageAndTheme(t *testing.T) {
+	t.Parallel()
 	lab.RequireKernel(t)
 	browser.Require(t)
 	v := newVenue(t, venue.Options{Zone: `
@@ -130,6 +132,7 @@ func write(t *testing.T, name, text string) string {
 
 // TestTrialByClicks: free for a while, in parts, in two languages.
 func TestTrialByClicks(t *testing.T) {
+	t.Parallel()
 	lab.RequireKernel(t)
 	browser.Require(t)
 	v := newVenue(t, venue.Options{Zone: "methods = [\"trial\"]\nterms = \"Be kind.\"\n[zone.trial]\ntime = \"5m\"\n"})

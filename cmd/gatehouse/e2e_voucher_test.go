@@ -19,6 +19,7 @@ import (
 // TestVouchers: a gateway without a centre makes vouchers, lets guests in by them, once per device of the plan and also by a
 // link, tells how they stand, and cuts off whose voucher is revoked.
 func TestVouchers(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.write(t, "gatehouse.toml", strings.Replace(s.settings(""), `["click"]`, `["voucher"]`, 1))
 	p := s.start(t)
