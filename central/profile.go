@@ -36,7 +36,20 @@ func (s *Server) createProfile(c *call) (int, any, error) {
 		return 0, nil, duplicate(http.StatusConflict, taken.Field, "A profile with that short_name already exists.")
 	}
 	s.shape(&p.OrganizationID)
+	warnOf(c, p)
 	return http.StatusCreated, p, err
+}
+
+// warnOf tells who writes or reads a profile, in a header because GATE has no field for it, what of it means nothing to gateways.
+func warnOf(c *call, p gate.AaaProfile) {
+	profile := sessionsProfile(p)
+	said := profile.Unheeded()
+	for _, fault := range profile.Faults() {
+		said = append(said, fault.Error())
+	}
+	for _, text := range said {
+		c.header.Add("Profile-Warning", text)
+	}
 }
 
 // gateID is the number that the path names something by; the contract lets nothing else through.
@@ -48,6 +61,7 @@ func (c *call) gateID() int64 {
 func (s *Server) getProfile(c *call) (int, any, error) {
 	p, err := s.cfg.Store.Profile(c.Context(), c.token.Scope, c.gateID())
 	s.shape(&p.OrganizationID)
+	warnOf(c, p)
 	return http.StatusOK, p, err
 }
 
@@ -76,6 +90,7 @@ func (s *Server) updateProfile(c *call, whole bool) (int, any, error) {
 		return 0, nil, duplicate(http.StatusBadRequest, taken.Field, "A profile with that short_name already exists.")
 	}
 	s.shape(&p.OrganizationID)
+	warnOf(c, p)
 	return http.StatusOK, p, err
 }
 

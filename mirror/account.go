@@ -29,11 +29,11 @@ func (m *Mirror) Account(ctx context.Context, username string) (sessions.Account
 func (m *Mirror) account(ctx context.Context, username string) (sessions.Account, error) {
 	a := sessions.Account{Source: sessions.SourceCentre, Username: username}
 	var expiration sql.NullString
-	var limits, lease, planBody []byte
+	var limits, lease, elsewhere, planBody []byte
 	err := m.db.Read().QueryRowContext(ctx,
-		`SELECT a.user_id, a.credential_version, a.active, a.expiration, a.class, a.limits, a.lease, a.plan_id, p.body
+		`SELECT a.user_id, a.credential_version, a.active, a.expiration, a.class, a.limits, a.lease, a.elsewhere, a.plan_id, p.body
 			FROM accounts a LEFT JOIN plans p ON p.id = a.plan_id WHERE a.username = ?`, username).
-		Scan(&a.UserID, &a.CredentialVersion, &a.Active, &expiration, &a.Class, &limits, &lease, &a.PlanID, &planBody)
+		Scan(&a.UserID, &a.CredentialVersion, &a.Active, &expiration, &a.Class, &limits, &lease, &elsewhere, &a.PlanID, &planBody)
 	if err != nil {
 		return a, err
 	}
@@ -44,6 +44,11 @@ func (m *Mirror) account(ctx context.Context, username string) (sessions.Account
 	}
 	if lease != nil {
 		if err := json.Unmarshal(lease, &a.Lease); err != nil {
+			return a, err
+		}
+	}
+	if elsewhere != nil {
+		if err := json.Unmarshal(elsewhere, &a.Elsewhere); err != nil {
 			return a, err
 		}
 	}
@@ -86,13 +91,20 @@ func (m *Mirror) PutAccount(ctx context.Context, a sessions.Account, profiles []
 	if err != nil {
 		return fmt.Errorf("mirroring account: %w", err)
 	}
-	var expiration, lease sql.NullString
+	var expiration, lease, elsewhere sql.NullString
 	if a.Lease != nil {
 		body, err := json.Marshal(a.Lease)
 		if err != nil {
 			return fmt.Errorf("mirroring account: %w", err)
 		}
 		lease = sql.NullString{String: string(body), Valid: true}
+	}
+	if a.Elsewhere != (sessions.Marks{}) {
+		body, err := json.Marshal(a.Elsewhere)
+		if err != nil {
+			return fmt.Errorf("mirroring account: %w", err)
+		}
+		elsewhere = sql.NullString{String: string(body), Valid: true}
 	}
 	if !a.Expiration.IsZero() {
 		expiration = sql.NullString{String: a.Expiration.UTC().Format(time.RFC3339Nano), Valid: true}
@@ -101,13 +113,13 @@ func (m *Mirror) PutAccount(ctx context.Context, a sessions.Account, profiles []
 		if _, err := tx.Exec("DELETE FROM accounts WHERE username = ? AND user_id <> ?", a.Username, a.UserID); err != nil {
 			return err
 		}
-		_, err := tx.Exec(`INSERT INTO accounts (user_id, username, credential_version, active, expiration, class, limits, lease, plan_id)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		_, err := tx.Exec(`INSERT INTO accounts (user_id, username, credential_version, active, expiration, class, limits, lease, elsewhere, plan_id)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (user_id) DO UPDATE SET username = excluded.username, credential_version = excluded.credential_version,
 				active = excluded.active, expiration = excluded.expiration, class = excluded.class, limits = excluded.limits, lease = excluded.lease,
-				plan_id = excluded.plan_id,
+				elsewhere = excluded.elsewhere, plan_id = excluded.plan_id,
 				stale = 0`,
-			a.UserID, a.Username, a.CredentialVersion, a.Active, expiration, a.Class, string(limits), lease, a.PlanID)
+			a.UserID, a.Username, a.CredentialVersion, a.Active, expiration, a.Class, string(limits), lease, elsewhere, a.PlanID)
 		if err != nil {
 			return err
 		}

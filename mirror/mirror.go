@@ -24,6 +24,9 @@ var schema0003 string
 //go:embed schema/0004.sql
 var schema0004 string
 
+//go:embed schema/0005.sql
+var schema0005 string
+
 // Mirror is an open mirror. Safe for concurrent use.
 type Mirror struct {
 	db *sqlite.DB
@@ -35,7 +38,7 @@ var _ sessions.Accounts = (*Mirror)(nil)
 // only where the disk itself fails.
 func Open(ctx context.Context, path string, logger *slog.Logger) (*Mirror, error) {
 	o := sqlite.Options{
-		Schema:      []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}, {SQL: schema0003}, {SQL: schema0004}},
+		Schema:      []sqlite.Step{{SQL: schema0001}, {SQL: schema0002}, {SQL: schema0003}, {SQL: schema0004}, {SQL: schema0005}},
 		Synchronous: sqlite.Normal,
 		Check:       true,
 	}

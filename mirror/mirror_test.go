@@ -205,7 +205,7 @@ func TestUselessFileIsMadeAgain(t *testing.T) {
 		"damaged": func(t *testing.T, path string) { must(t, os.WriteFile(path, bytes.Repeat([]byte("x"), 9000), 0o600)) },
 		"empty":   func(t *testing.T, path string) { must(t, os.Truncate(path, 0)) },
 		"too new": func(t *testing.T, path string) {
-			db, err := sqlite.Open(t.Context(), path, sqlite.Options{Schema: []sqlite.Step{{}, {}, {}, {}, {SQL: "SELECT 1", Reader: 5}}})
+			db, err := sqlite.Open(t.Context(), path, sqlite.Options{Schema: []sqlite.Step{{}, {}, {}, {}, {}, {SQL: "SELECT 1", Reader: 6}}})
 			must(t, err)
 			must(t, db.Close())
 		},

@@ -35,6 +35,7 @@ type Account struct {
 	Limits            Limits    `json:"limits"`              // the account's own
 	Profiles          []Profile `json:"profiles,omitempty"`  // in their order
 	Lease             *Lease    `json:"lease,omitempty"`     // of its time balance; nil: no balance bounds it
+	Elsewhere         Marks     `json:"elsewhere,omitzero"`  // what its sessions at other gateways have lasted, as the centre last heard
 
 	VoucherID int64          `json:"-"` // of SourceVoucher
 	FirstUse  bool           `json:"-"` // nobody is known to have used the voucher before

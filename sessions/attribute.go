@@ -10,9 +10,9 @@ import (
 // limitsOf reads the limits out of attributes; of several of one name the first counts. From the reply: Session-Timeout,
 // Idle-Timeout and Acct-Interim-Interval (seconds), WISPr-Bandwidth-Max-Up and -Down (bit/s), the data caps of a session (see
 // capWords), and Gatehouse-Bandwidth-Slow-Up and -Down (bit/s) for when a cap is used up: nobody else has attributes for
-// that. From the control attributes: Simultaneous-Use, and the data caps of an account as FreeRADIUS names its counters,
-// Max-Daily-Octets, -Weekly-, -Monthly-, and with Input- or Output- before Octets for one direction. Other attributes are
-// somebody else's and ignored. What cannot be read is left out and yields one error each, which names the attribute.
+// that. From the control attributes: Simultaneous-Use, Login-Time, and what an account may use, as FreeRADIUS names its counters:
+// Max-Daily-Session (seconds) and Max-Daily-Octets, -Weekly-, -Monthly-, -All-, and with Input- or Output- before Octets for one
+// direction. Other attributes are somebody else's and ignored. What cannot be read is left out and yields one error each, which names the attribute.
 func limitsOf(reply, control []Attribute) (Limits, []error) {
 	var l Limits
 	var errs []error
@@ -49,8 +49,15 @@ func limitsOf(reply, control []Attribute) (Limits, []error) {
 		if strings.EqualFold(a.Name, "Simultaneous-Use") {
 			note(assign(&l.SimultaneousUse, a, word32, func(n uint64) int { return int(min(n, 1<<31-1)) }))
 		}
-		if counter := counterOf(&l, a.Name); counter != nil {
-			note(assign(counter, a, uint64(MaxBytes), func(n uint64) Bytes { return Bytes(n) }))
+		if strings.EqualFold(a.Name, "Login-Time") && l.LoginTime == nil {
+			_, err := LoginTimes(a.Value)
+			note(err)
+			l.LoginTime = new(a.Value)
+		}
+		if data, online := counterOf(&l, a.Name); data != nil {
+			note(assign(data, a, uint64(MaxBytes), func(n uint64) Bytes { return Bytes(n) }))
+		} else if online != nil {
+			note(assign(online, a, word32, inSeconds))
 		}
 	}
 	return l, errs
@@ -104,16 +111,20 @@ func (w words) octets() *Bytes {
 	return &b
 }
 
-// counterOf is where the cap goes that a check attribute names.
-func counterOf(l *Limits, attribute string) **Bytes {
-	for name, v := range map[string]*VolumeLimit{"Daily": &l.Caps.Day, "Weekly": &l.Caps.Week, "Monthly": &l.Caps.Month} {
+// counterOf is where the cap goes that a check attribute names, of data or of time.
+func counterOf(l *Limits, attribute string) (data **Bytes, online **time.Duration) {
+	for p, name := range [periods]string{"Daily", "Weekly", "Monthly", "All"} {
+		if strings.EqualFold(attribute, "Max-"+name+"-Session") {
+			return nil, l.Online.ofAccount()[p]
+		}
+		v := l.Caps.ofAccount()[p]
 		for direction, to := range map[string]**Bytes{"Input-": &v.Up, "Output-": &v.Down, "": &v.Total} {
 			if strings.EqualFold(attribute, "Max-"+name+"-"+direction+"Octets") {
-				return to
+				return to, nil
 			}
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // assign sets *to, if it is not set, from the attribute, a number up to most.

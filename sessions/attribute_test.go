@@ -31,10 +31,10 @@ func TestLimitsOf(t *testing.T) {
 			attr("chillispot-max-output-octets", "=", "5000000000"), attr("Mikrotik-Xmit-Limit", "=", "7"), attr("Mikrotik-Total-Limit-Gigawords", "=", "1"),
 			attr("Gatehouse-Bandwidth-Slow-Up", ":=", "128000"), attr("Gatehouse-Bandwidth-Slow-Down", ":=", "0")},
 			check: []Attribute{attr("Max-Daily-Octets", ":=", "1000000000"), attr("max-weekly-input-octets", "==", "6"), attr("Max-Monthly-Output-Octets", "=", "0"),
-				attr("Max-Daily-Session", ":=", "3600")},
-			want: Limits{SlowUp: rate(128e3), SlowDown: rate(0), Caps: CapsOf[VolumeLimit]{
+				attr("Max-Daily-Session", ":=", "3600"), attr("max-all-session", "==", "7200"), attr("Max-All-Octets", ":=", "8"), attr("Login-Time", ":=", "Wk0800-1700")},
+			want: Limits{LoginTime: new("Wk0800-1700"), Online: CapsOf[*time.Duration]{Day: dur(time.Hour), Life: dur(2 * time.Hour)}, SlowUp: rate(128e3), SlowDown: rate(0), Caps: CapsOf[VolumeLimit]{
 				Session: VolumeLimit{Up: amount(2<<32 + 5), Down: amount(5e9), Total: amount(1 << 32)},
-				Day:     VolumeLimit{Total: amount(1e9)}, Week: VolumeLimit{Up: amount(6)}, Month: VolumeLimit{Down: amount(0)}}}},
+				Day:     VolumeLimit{Total: amount(1e9)}, Week: VolumeLimit{Up: amount(6)}, Month: VolumeLimit{Down: amount(0)}, Life: VolumeLimit{Total: amount(8)}}}},
 		{name: "the first counts",
 			reply: []Attribute{attr("Session-Timeout", "=", "100"), attr("Session-Timeout", "=", "200"),
 				attr("Idle-Timeout", "=", "100"), attr("Idle-Timeout", ":=", "300")},
@@ -44,12 +44,16 @@ func TestLimitsOf(t *testing.T) {
 		{name: "lists are not mixed up", reply: []Attribute{attr("Simultaneous-Use", ":=", "1")},
 			check: []Attribute{attr("Session-Timeout", ":=", "1")}},
 		{name: "malformed", reply: []Attribute{attr("Session-Timeout", ":=", "an hour"), attr("Idle-Timeout", "", "5"),
-			attr("Acct-Interim-Interval", ":=", "4294967296"), attr("Mikrotik-Recv-Limit", ":=", "1000000000000001")}, check: []Attribute{attr("Simultaneous-Use", ":=", "-1")},
+			attr("Acct-Interim-Interval", ":=", "4294967296"), attr("Mikrotik-Recv-Limit", ":=", "1000000000000001")}, check: []Attribute{attr("Simultaneous-Use", ":=", "-1"),
+				attr("Login-Time", ":=", "Wk0800-1700,9 to 5"), attr("Max-Weekly-Session", ":=", "1h")},
+			want: Limits{LoginTime: new("Wk0800-1700,9 to 5")},
 			errs: []string{`Idle-Timeout: operator "" does nothing in a reply`,
 				`Session-Timeout: "an hour" is not a whole number from 0 to 4294967295`,
 				`Acct-Interim-Interval: "4294967296" is not a whole number from 0 to 4294967295`,
 				`Mikrotik-Recv-Limit: "1000000000000001" is not a whole number from 0 to 1000000000000000`,
-				`Simultaneous-Use: "-1" is not a whole number from 0 to 4294967295`}},
+				`Simultaneous-Use: "-1" is not a whole number from 0 to 4294967295`,
+				`Login-Time: "9 to 5" is not days and times, as in Wk0800-1700,Sa`,
+				`Max-Weekly-Session: "1h" is not a whole number from 0 to 4294967295`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p := Profile{Check: tt.check, Reply: tt.reply}

@@ -82,7 +82,7 @@ func (m *Manager) periodsNow() [periods]string {
 	m.periodAt = quarter
 	now = now.In(m.cfg.TimeZone)
 	for p := range periods {
-		if start := p.start(now); start > out[p] || p.start(now.Add(grace)) < out[p] {
+		if start := p.Start(now); start > out[p] || p.Start(now.Add(grace)) < out[p] {
 			out[p] = start
 		}
 	}
@@ -163,7 +163,7 @@ func (s *Session) roll(now [periods]string) []Spent {
 				out = append(out, d)
 			}
 			used := s.Usage.octets()
-			m.Up, m.Down = used.up, used.down
+			m.Up, m.Down, m.Used = used.up, used.down, s.Used
 		}
 		m.Start = now[p]
 	}

@@ -262,14 +262,3 @@ func (m *Manager) admitAgain(ctx context.Context, stations ...Station) error {
 	}
 	return nil
 }
-
-// mayUseData says with a *Refusal that a new session would have no data left and would be ended at once.
-func (m *Manager) mayUseData(s *Session, b *book) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	r := &live{Session: *s, book: b}
-	if st := m.standing(r, nil); st.usedUp && !st.Slow {
-		return &Refusal{Reason: RefusedCap}
-	}
-	return nil
-}

@@ -242,6 +242,9 @@ func (m *Manager) applyLimits(ctx context.Context, s Session, a Account) error {
 		return nil
 	}
 	changed := m.now(r)
+	if r.book != nil {
+		r.book.elsewhere = a.Elsewhere
+	}
 	m.mu.Unlock()
 	a.Limits = changed.Given.Or(a.Limits)
 	v := Evaluate(a.Profiles, changed.asked())

@@ -178,13 +178,20 @@ func (m *Manager) change(ctx context.Context, r *live, s Session, why ...Outcome
 		return err
 	}
 	defer closed()
+	if s.Limits.LoginTime != r.Limits.LoginTime || s.Limits.Online != r.Limits.Online {
+		m.mu.Lock()
+		s.Closing = m.closing(&s, b, b.among(), nil)
+		m.mu.Unlock()
+	}
 	batch := Batch{Sessions: []Session{s}, Outcomes: why}
 	if (b == nil) != (r.book == nil) { // the account's data begins to be counted, or is not counted any more
-		batch.Spent = settled(&r.Session)
+		before := r.Session
+		before.Used = s.Used
+		batch.Spent = settled(&before)
 		s.Marks = m.newMarks(&s)
 		for p := range s.Marks {
 			used := s.Usage.octets()
-			s.Marks[p].Up, s.Marks[p].Down = used.up, used.down
+			s.Marks[p].Up, s.Marks[p].Down, s.Marks[p].Used = used.up, used.down, s.Used
 		}
 		batch.Sessions[0] = s
 	}

@@ -78,26 +78,52 @@ func (m *Manager) Opening(zone string) (open bool, until time.Time) {
 	return z.Hours.At(now.In(m.cfg.TimeZone))
 }
 
-// bound is what ends a session by time: its own limit, or that the zone closes. Zero: nothing.
+// bound is what ends a session by time: its own limit, or the calendar. Zero: nothing.
 func (s *Session) bound() time.Duration { return clamp(s.Limits.SessionTimeout, s.Closing) }
 
-// closing is when the session of a way in ends because the zone closes, in time used, now being used; zero: it does not.
-func (m *Manager) closing(zone *Zone, how Method, used time.Duration) time.Duration {
-	if len(zone.Hours.Spans) == 0 || how == MethodTrusted || how == MethodAdmin {
-		return 0
-	}
+// closing is when a session ends by the calendar, in time used: its zone closes, its account's hours end, or the account has, as
+// one of so many sessions, no more time for now. Zero: it does not. The caller holds mu, and may give what is known of hours.
+func (m *Manager) closing(s *Session, b *book, among int, known map[string]time.Duration) time.Duration {
 	now := m.cfg.Clock.Now()
-	if !m.believable(now) {
-		return used + undatedGrant
+	left := func(name string, at func(time.Time) (bool, time.Time)) (left time.Duration) {
+		left, ok := known[name]
+		if ok {
+			return left
+		}
+		if left = undatedGrant; m.believable(now) {
+			switch open, until := at(now.In(m.cfg.TimeZone)); {
+			case !open:
+				left = 1
+			case until.IsZero():
+				left = 0
+			default:
+				left = until.Sub(now)
+			}
+		}
+		if known != nil {
+			known[name] = left
+		}
+		return left
 	}
-	switch open, until := m.Opening(zone.Name); {
-	case !open:
-		return max(used, 1)
-	case until.IsZero():
+	ends, _ := m.allowance(s, b, among)
+	if zone := m.zones[s.Station.Zone]; len(zone.Hours.Spans) > 0 && s.Method != MethodTrusted && s.Method != MethodAdmin {
+		ends = clamp(ends, left("zone "+zone.Name, zone.Hours.At))
+	}
+	if text := s.Limits.LoginTime; text != "" {
+		ends = clamp(ends, left(text, func(at time.Time) (bool, time.Time) { return loginHours(text, at) }))
+	}
+	if ends == 0 {
 		return 0
-	default:
-		return used + until.Sub(now)
 	}
+	return s.Used + ends
+}
+
+// openAt tells whether zone and account still have their hours as a session ends.
+func (m *Manager) openAt(s *Session) bool {
+	at, zone := s.StoppedAt.Wall.In(m.cfg.TimeZone), m.zones[s.Station.Zone]
+	account, _ := loginHours(s.Limits.LoginTime, at)
+	venue, _ := zone.Hours.At(at)
+	return venue && account
 }
 
 // mayEnter says with a *Refusal that the zone is closed for who comes by this way.
@@ -111,29 +137,20 @@ func (m *Manager) mayEnter(zone *Zone, how Method) error {
 // clockSlack is how far a clock may be put right before sessions are told.
 const clockSlack = 2 * time.Second
 
-// keepHours moves the ends of sessions to where their zones close now: the clock was put right.
+// keepHours moves the ends of sessions to where the calendar has them now: the clock was put right, a period has begun, or another
+// session spends the same time. While the clock cannot be believed it moves none away.
 func (m *Manager) keepHours(ctx context.Context) {
-	if !m.believable(m.cfg.Clock.Now()) {
-		return
-	}
-	closes := map[string]time.Duration{} // from now
-	for name, zone := range m.zones {
-		if len(zone.Hours.Spans) > 0 {
-			closes[name] = m.closing(zone, MethodResume, 0)
-		}
-	}
+	sure := m.believable(m.cfg.Clock.Now())
+	known := map[string]time.Duration{}
 	due := map[Station]time.Duration{}
 	m.mu.Lock()
 	for st, r := range m.running {
-		from, ok := closes[st.Zone]
-		if !ok || r.cutAt != nil || m.timedOut(r) || r.Method == MethodTrusted || r.Method == MethodAdmin {
+		if r.cutAt != nil || m.timedOut(r) {
 			continue
 		}
-		if from > 0 {
-			from += m.used(r)
-		}
-		if (from - r.Closing).Abs() > clockSlack {
-			due[st] = from
+		s := m.now(r)
+		if ends := m.closing(&s, r.book, r.book.among(), known); (ends-r.Closing).Abs() > clockSlack && (sure || ends < r.Closing) {
+			due[st] = ends
 		}
 	}
 	m.mu.Unlock()

@@ -18,8 +18,8 @@ const (
 	periods
 )
 
-// start is the date on which the period began that at is in.
-func (p Period) start(at time.Time) string {
+// Start is the date on which the period began that at is in, by at's own time zone.
+func (p Period) Start(at time.Time) string {
 	y, m, d := at.Date()
 	switch p {
 	case Life:
@@ -45,16 +45,17 @@ type Spent struct {
 	Up      int64  // octets, from the station
 	Down    int64
 	Extra   int64  // octets, added to every bound
-	Seconds int64  // spent online by a voucher's sessions that have ended
+	Seconds int64  // spent online
 	First   *Stamp // when a voucher was first used here; the first one counts
 	Full    uint32 // names the bounds that were found used up; zero: none. Not a difference: the last one counts
 }
 
-// Mark says to which period of its account a session's usage belongs, from Up and Down on.
+// Mark says to which period of its account a session's usage belongs, from Up and Down on, and its time from Used on.
 type Mark struct {
-	Start string `json:"start,omitempty"` // as in Spent
-	Up    Bytes  `json:"up,omitempty"`
-	Down  Bytes  `json:"down,omitempty"`
+	Start string        `json:"start,omitempty"` // as in Spent
+	Up    Bytes         `json:"up,omitempty"`
+	Down  Bytes         `json:"down,omitempty"`
+	Used  time.Duration `json:"used,omitempty"`
 }
 
 // Marks are those of the day, the week and the month.
@@ -65,6 +66,7 @@ type book struct {
 	account    string
 	lines      []Spent
 	sessions   map[Station]*live
+	elsewhere  Marks         // what sessions at other gateways have lasted
 	opened     int           // by logins on their way
 	admittedAt time.Duration // Mono of the last Admit of one of the sessions
 }
@@ -140,13 +142,13 @@ func (b *book) late(now [periods]string) []Spent {
 	var out []Spent
 	for _, l := range b.lines {
 		cur := now[l.Period]
-		empty := l.Up == 0 && l.Down == 0 && l.Extra == 0
+		empty := l.Up == 0 && l.Down == 0 && l.Extra == 0 && l.Seconds == 0
 		if cur == "" || empty || l.Start != "" && l.Start <= cur {
 			continue
 		}
 		l.Full = 0
 		back := l
-		back.Up, back.Down, back.Extra = -l.Up, -l.Down, -l.Extra
+		back.Up, back.Down, back.Extra, back.Seconds = -l.Up, -l.Down, -l.Extra, -l.Seconds
 		l.Start = cur
 		out = append(out, l, back)
 	}
@@ -176,11 +178,13 @@ func settled(s *Session) []Spent {
 func settledIn(s *Session, p Period, m Mark) (Spent, bool) {
 	used := s.Usage.octets().minus(octets{m.Up, m.Down})
 	d := Spent{Account: s.account(), Period: p, Start: m.Start, Up: int64(used.up), Down: int64(used.down)}
-	if p == Life {
-		d.Seconds = int64(s.Used.Round(time.Second) / time.Second)
-		return d, s.VoucherID != 0 || s.Limits.Caps.Life != Volume{}
+	if timed := s.Limits.Online != (CapsOf[time.Duration]{}); timed || p == Life {
+		d.Seconds = int64((s.Used - m.Used).Round(time.Second) / time.Second)
 	}
-	return d, used != octets{} && s.counted()
+	if p == Life {
+		return d, s.VoucherID != 0 || s.Limits.Caps.Life != Volume{} || s.Limits.Online.Life != 0
+	}
+	return d, (used != octets{} || d.Seconds != 0) && s.counted()
 }
 
 // account is whose ledger a session counts into: that of its account, or of its station where it is nobody's.
@@ -193,5 +197,5 @@ func (s *Session) account() string {
 
 // counted tells whether the session counts into a ledger: whether its account has a cap, or is a voucher.
 func (s *Session) counted() bool {
-	return s.VoucherID != 0 || s.Limits.Caps.Life != Volume{} || s.Limits.Caps.Day != Volume{} || s.Limits.Caps.Week != Volume{} || s.Limits.Caps.Month != Volume{}
+	return s.VoucherID != 0 || s.Limits.Online != CapsOf[time.Duration]{} || s.Limits.Caps.Life != Volume{} || s.Limits.Caps.Day != Volume{} || s.Limits.Caps.Week != Volume{} || s.Limits.Caps.Month != Volume{}
 }

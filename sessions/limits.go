@@ -21,6 +21,9 @@ type Limits struct {
 	// where one is, that direction keeps what it has.
 	SlowUp   *BitRate `json:"slow_up,omitempty"`
 	SlowDown *BitRate `json:"slow_down,omitempty"`
+
+	LoginTime *string                `json:"login_time,omitempty"` // when an account may be online, see LoginTimes; empty: always
+	Online    CapsOf[*time.Duration] `json:"online,omitzero"`      // how long in a day and so on; a session's is SessionTimeout
 }
 
 // Or fills what is absent in l from m.
@@ -35,6 +38,11 @@ func (l Limits) Or(m Limits) Limits {
 		Caps:            l.Caps,
 		SlowUp:          cmp.Or(l.SlowUp, m.SlowUp),
 		SlowDown:        cmp.Or(l.SlowDown, m.SlowDown),
+		LoginTime:       cmp.Or(l.LoginTime, m.LoginTime),
+		Online:          l.Online,
+	}
+	for i, v := range l.Online.all() {
+		*v = cmp.Or(*v, *m.Online.all()[i])
 	}
 	other := m.Caps.all()
 	for i, v := range l.Caps.all() {
@@ -63,6 +71,9 @@ type Effective struct {
 	Caps            CapsOf[Volume] `json:"caps,omitzero"`
 	SlowUp          BitRate        `json:"slow_up,omitempty"` // see Limits
 	SlowDown        BitRate        `json:"slow_down,omitempty"`
+
+	LoginTime string                `json:"login_time,omitempty"`
+	Online    CapsOf[time.Duration] `json:"online,omitzero"`
 }
 
 // Resolve takes each limit from the first source that has it (DESIGN D11: account, then profile or RADIUS reply, then
@@ -81,6 +92,10 @@ func Resolve(b Bounds, sources ...Limits) Effective {
 		BandwidthDown:   clamp(valueOf(l.BandwidthDown), b.MaxBandwidthDown),
 		SlowUp:          valueOf(l.SlowUp),
 		SlowDown:        valueOf(l.SlowDown),
+		LoginTime:       valueOf(l.LoginTime),
+	}
+	for i, v := range e.Online.all() {
+		*v = valueOf(*l.Online.all()[i])
 	}
 	wanted, most := l.Caps.all(), b.MaxCaps.all()
 	for i, v := range e.Caps.all() {

@@ -108,7 +108,7 @@ func (m *Manager) tryLogin(ctx context.Context, zone *Zone, req LoginRequest) (S
 		return Session{}, m.offerSlot(req, account, m.refused(ctx, zone, req, err))
 	}
 	defer done()
-	return m.begin(ctx, zone, req, s)
+	return m.begin(ctx, zone, req, account, s)
 }
 
 // present returns the running session of a station. One that is over but not yet written off is brought to its end first.
@@ -262,7 +262,15 @@ func (s *Session) asked() Asked {
 }
 
 // begin makes the Start durable, then admits: journal first, kernel second (DESIGN D16).
-func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, s Session) (Session, error) {
+func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, a Account, s Session) (Session, error) {
+	book, closed, err := m.openBook(ctx, &s)
+	if err != nil {
+		return Session{}, err
+	}
+	defer closed()
+	if err := m.mayUse(&s, &a, book); err != nil {
+		return Session{}, m.refused(ctx, zone, req, err)
+	}
 	b := Batch{
 		Sessions:     []Session{s},
 		Records:      []AccountingRecord{{Kind: Start, Session: s, At: s.StartedAt}},
@@ -285,14 +293,6 @@ func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, s Ses
 	if err := m.remember(ctx, zone, &req, &s, &b); err != nil {
 		return Session{}, err
 	}
-	book, closed, err := m.openBook(ctx, &s)
-	if err != nil {
-		return Session{}, err
-	}
-	defer closed()
-	if err := m.mayUseData(&s, book); err != nil {
-		return Session{}, m.refused(ctx, zone, req, err)
-	}
 	b.Spent = m.firstUse(&s, book)
 	m.mu.Lock()
 	old, resumable := m.resumable[req.Station]
@@ -312,8 +312,7 @@ func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, s Ses
 	m.addSpent(b.Spent)
 	m.takeTrials(b.Trials)
 	m.mu.Unlock()
-	s, err = m.admit(ctx, s, book)
-	if err != nil {
+	if s, err = m.admit(ctx, s, book); err != nil {
 		return Session{}, err
 	}
 	m.cfg.Step("login.admitted")
@@ -401,7 +400,6 @@ func (m *Manager) newSession(ctx context.Context, zone *Zone, req LoginRequest, 
 		s.TermsVersion = zone.TermsVersion
 	}
 	s.AcctMultiSessionID = s.AcctSessionID
-	s.Closing = m.closing(zone, req.Method, 0)
 	s.UsageAt = s.StartedAt
 	s.Marks = m.newMarks(&s)
 	return s, nil

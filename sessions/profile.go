@@ -88,6 +88,36 @@ func (p *Profile) Faults() []error {
 	return append(errs, unread...)
 }
 
+// Unheeded says of attributes that they mean nothing here, and what comes of that.
+func (p *Profile) Unheeded() (said []string) {
+	for _, a := range p.Check {
+		name := strings.ToLower(a.Name)
+		switch {
+		case name == "auth-type" && !strings.EqualFold(a.Value, "Reject"):
+			said = append(said, a.Name+": only Reject means something")
+		case a.control():
+			if data, online := counterOf(new(Limits), name); (data != nil || online != nil) && strings.TrimSpace(a.Value) == "0" {
+				said = append(said, a.Name+": 0 is no bound")
+			}
+		case a.Op == ":=" || a.Op == "+=":
+			said = append(said, a.Name+": sets nothing")
+		case a.Op != "!*" && !strings.Contains(asksFor, " "+name+" "):
+			said = append(said, a.Name+": no login has it, so that the profile never counts")
+		}
+	}
+	for _, a := range p.Reply {
+		// What can be read cannot be read from this.
+		if _, wrong := limitsOf([]Attribute{{a.Name, "=", "?"}}, nil); wrong == nil && !strings.EqualFold(a.Name, "Fall-Through") {
+			said = append(said, a.Name+": does nothing in a reply")
+		}
+	}
+	return said
+}
+
+// asksFor are the attributes that a login may have; see Session.asked.
+const asksFor = " user-name user-password calling-station-id called-station-id called-station-ssid nas-identifier nas-ip-address" +
+	" nas-port-id nas-port-type service-type wispr-location-name framed-ip-address "
+
 func last(reply []Attribute) bool {
 	return slices.ContainsFunc(reply, func(a Attribute) bool {
 		return strings.EqualFold(a.Name, "Fall-Through") && (strings.EqualFold(a.Value, "No") || a.Value == "0")
@@ -99,7 +129,8 @@ func last(reply []Attribute) bool {
 // check table, and who writes Simultaneous-Use means a limit.
 func (a Attribute) control() bool {
 	name := strings.ToLower(a.Name)
-	return slices.Contains([]string{"simultaneous-use", "auth-type", "fall-through"}, name) || counterOf(new(Limits), name) != nil
+	data, online := counterOf(new(Limits), name)
+	return slices.Contains([]string{"simultaneous-use", "auth-type", "fall-through", "login-time"}, name) || data != nil || online != nil
 }
 
 // holds tells whether a check is fulfilled.

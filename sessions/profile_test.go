@@ -2,11 +2,16 @@ package sessions
 
 import (
 	"encoding/json"
+	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"gatehouse/internal/clock"
 )
 
 // TestAsFreeRADIUS holds Evaluate to what FreeRADIUS 3.2.1 answered to the same logins: testdata/freeradius.py asked it.
@@ -80,4 +85,63 @@ func TestOwnMeanings(t *testing.T) {
 			t.Errorf("%s: what was asked is not in the reply: %+v", name, v.Reply)
 		}
 	}
+}
+
+// TestTimesAsFreeRADIUS holds Login-Time and the counters of time to what FreeRADIUS 3.2.1 answered: testdata/freeradius_times.py
+// asked it. It counts the minute that has begun as whole, so that here the same is asked at its beginning.
+func TestTimesAsFreeRADIUS(t *testing.T) {
+	text, err := os.ReadFile("testdata/freeradius_times.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		LoginTime   string `json:"login_time"`
+		Counter     string
+		Limit, Used int64
+		Now         string
+		Answer      any
+	}
+	if err := json.Unmarshal(text, &cases); err != nil || len(cases) < 500 {
+		t.Fatal(len(cases), err)
+	}
+	for _, c := range cases {
+		now, err := time.Parse(time.DateTime, c.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		left, ok := time.Duration(0), true
+		if c.Counter == "" {
+			var until time.Time
+			if ok, until = loginHours(c.LoginTime, now); !until.IsZero() {
+				left = until.Sub(now)
+			}
+		} else {
+			left, ok = allowed(t, now, c.Counter, c.Limit, c.Used)
+		}
+		got := any("rejected")
+		if ok {
+			got = left.Seconds()
+		}
+		if got != c.Answer {
+			t.Errorf("%s: %+v: here %v, FreeRADIUS %v", now.Format("Mon 15:04:05"), c, got, c.Answer)
+		}
+	}
+}
+
+// allowed is how long an account may be online with a counter in which so much is used.
+func allowed(t *testing.T, now time.Time, counter string, limit, used int64) (time.Duration, bool) {
+	t.Helper()
+	m := New(Config{Clock: clock.NewFake(now, "boot"), TimeZone: time.UTC, Logger: slog.New(slog.DiscardHandler)})
+	m.period = m.periodsNow()
+	l, errs := limitsOf(nil, []Attribute{{"Max-" + counter + "-Session", ":=", strconv.FormatInt(limit, 10)}})
+	if errs != nil {
+		t.Fatal(errs)
+	}
+	s := Session{Limits: Resolve(Bounds{}, l)}
+	b := &book{}
+	for p := range periods {
+		b.lines = append(b.lines, Spent{Period: p, Start: m.period[p], Seconds: used})
+	}
+	left, over := m.allowance(&s, b, 1)
+	return left, over == nil
 }

@@ -30,6 +30,8 @@ const (
 	RefusedDevice        Reason = "device_taken"        // the device is online, or not a guest's to add
 	RefusedNotKnown      Reason = "not_remembered"      // the browser's secret is nobody's any more
 	RefusedClosed        Reason = "closed"              // outside of the opening hours, until Until
+	RefusedHours         Reason = "outside_hours"       // the account's own, until Until
+	RefusedTimeUp        Reason = "time_used_up"        // the account's of this day, week or month, until Until
 	RefusedTrialUsed     Reason = "trial_used"          // the device has had its trial, until Until
 	RefusedTrialFull     Reason = "trial_full"          // the zone has given as many trials as it gives at once, or until Until
 	RefusedContact       Reason = "bad_contact"         // no mail address or number that a message can go to

@@ -82,7 +82,7 @@ func (m *Manager) continueSession(ctx context.Context, old Session, a Account, v
 	s.StartedAt = m.stamp()
 	s.Used, s.Usage, s.Base, s.UsageAt = 0, Usage{}, Usage{}, s.StartedAt
 	s.StoppedAt, s.TerminateCause, s.TerminateNote, s.Resumable, s.Paused = nil, "", "", false, false
-	s.Marks, s.Lease, s.Closing = m.newMarks(&s), LeaseMark{}, 0 // the zone's closing is reckoned anew
+	s.Marks, s.Lease, s.Closing = m.newMarks(&s), LeaseMark{}, 0 // the calendar's bound is reckoned anew
 	s.Earlier, s.EarlierUsage = s.Earlier+old.Used, s.EarlierUsage.Add(old.Usage)
 	rest := old.Limits.Caps.Session.rest(old.Usage.octets())
 	if left, limited := s.Left(old.Used); a.Source != SourceGuest {
@@ -97,7 +97,6 @@ func (m *Manager) continueSession(ctx context.Context, old Session, a Account, v
 	if err := m.borrow(ctx, a.Lease, &s); err != nil {
 		return s, err
 	}
-	s.Closing = m.closing(m.zones[s.Station.Zone], s.Method, 0)
 	if s.CapFull = 0; old.usedUp() && s.Limits.Caps.Session == rest {
 		if !old.Limits.slows() {
 			if err := m.giveUp(ctx, old); err != nil {
@@ -112,7 +111,7 @@ func (m *Manager) continueSession(ctx context.Context, old Session, a Account, v
 		return s, err
 	}
 	defer closed()
-	if err := m.mayUseData(&s, book); err != nil {
+	if err := m.mayUse(&s, &a, book); err != nil {
 		return s, err
 	}
 	b := Batch{

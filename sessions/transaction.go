@@ -1,6 +1,10 @@
 package sessions
 
-import "github.com/google/uuid"
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
 
 // The mapping between terminate causes and GATE's transaction log (DESIGN D15): one line per cause.
 //
@@ -25,6 +29,7 @@ const (
 	noteCapped = "Data cap used up"
 	notePaused = "Paused by the guest"
 	noteClosed = "Closing time"
+	noteTimeUp = "Time of the account used up"
 )
 
 var refusalMessages = map[Reason]string{
@@ -35,6 +40,8 @@ var refusalMessages = map[Reason]string{
 	RefusedMethod:      "Way in not offered",
 	RefusedCleartext:   "Password over clear HTTP refused",
 	RefusedCap:         noteCapped,
+	RefusedTimeUp:      noteTimeUp,
+	RefusedHours:       "Outside of the account's hours",
 	RefusedCentreAway:  "Centre unreachable, account not known here",
 	RefusedBlocked:     "Station is blocked",
 	RefusedCode:        "Wrong voucher code",
@@ -97,7 +104,9 @@ func (m *Manager) stopTransaction(s Session) Transaction {
 	kind := stopTransactions[s.TerminateCause]
 	t.Type, t.Message = kind.kind, kind.message
 	if s.TerminateCause == SessionTimeout && s.Closing > 0 && s.bound() == s.Closing {
-		t.Message = noteClosed
+		if t.Message = noteClosed; s.Limits.Online != (CapsOf[time.Duration]{}) && m.openAt(&s) {
+			t.Message = noteTimeUp
+		}
 	}
 	if s.TerminateNote != "" {
 		t.Message = s.TerminateNote

@@ -15,7 +15,7 @@ type VolumeLimit struct {
 }
 
 // CapsOf are the data caps that there may be, all at once: of a session by itself, and of an account in a calendar day, week
-// and month and in all, shared by its stations. Where a session is nobody's (click-through), its station stands for the account.
+// and month and in all, shared by its stations; of what it is online alike. Where a session is nobody's (click-through), its station stands for the account.
 type CapsOf[T any] struct {
 	Session T `json:"session,omitzero"`
 	Day     T `json:"day,omitzero"`

@@ -163,6 +163,11 @@ func account(a *edge.Account, now time.Time) sessions.Account {
 			acct.Lease.Balance, acct.Lease.Behind, acct.Lease.Told = inSeconds(*t.Balance), inSeconds(t.Behind), now.UTC()
 		}
 	}
+	for _, e := range a.Elsewhere {
+		if e.Period >= 0 && e.Period < len(acct.Elsewhere) {
+			acct.Elsewhere[e.Period] = sessions.Mark{Start: e.Start, Used: inSeconds(e.Seconds)}
+		}
+	}
 	return acct
 }
 

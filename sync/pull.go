@@ -229,11 +229,15 @@ func (p *Puller) obey(ctx context.Context, e *edge.Event) error {
 
 func (p *Puller) putProfile(ctx context.Context, pr *edge.Profile) error {
 	profile := sessions.Profile{ShortName: pr.ShortName, Check: attributes(pr.CheckAttribute), Reply: attributes(pr.ReplyAttribute)}
+	ignored := profile.Unheeded()
 	for _, f := range profile.Faults() {
-		key := pr.ShortName + "\x00" + f.Error()
+		ignored = append(ignored, f.Error())
+	}
+	for _, why := range ignored {
+		key := pr.ShortName + "\x00" + why
 		if _, known := p.reported[key]; !known {
 			p.reported[key] = struct{}{}
-			p.log.Warn("an attribute of a profile is ignored", "profile", pr.ShortName, "error", f)
+			p.log.Warn("an attribute of a profile is ignored", "profile", pr.ShortName, "why", why)
 		}
 	}
 	if err := p.mirror.PutProfile(ctx, pr.ID, profileKey(pr.ID), profile); err != nil {

@@ -73,7 +73,7 @@ var problemsInOrder = []sessions.Reason{
 	sessions.RefusedTooOften, sessions.RefusedUnknownZone, sessions.RefusedNotLoggedIn, sessions.RefusedNothingLeft, sessions.RefusedCap,
 	sessions.RefusedTooManyOnline, sessions.RefusedBlocked, sessions.RefusedCode, sessions.RefusedMistyped, sessions.RefusedElsewhere, sessions.RefusedNoAccount,
 	sessions.RefusedTicket, sessions.RefusedPairing, sessions.RefusedDevice, sessions.RefusedNotKnown,
-	sessions.RefusedClosed, sessions.RefusedTrialUsed, sessions.RefusedTrialFull,
+	sessions.RefusedClosed, sessions.RefusedHours, sessions.RefusedTimeUp, sessions.RefusedTrialUsed, sessions.RefusedTrialFull,
 	sessions.RefusedContact, sessions.RefusedField, sessions.RefusedNotSent, sessions.RefusedAnswer, sessions.RefusedProofOver, sessions.RefusedDenied,
 	sessions.RefusedWeak, sessions.RefusedProlong, sessions.RefusedPause, sessions.RefusedElapsed, sessions.RefusedNotPaused, Internal, FormExpired,
 }

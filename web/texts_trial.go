@@ -24,6 +24,8 @@ var trialWords = area[trialTexts]{
 		Closed: "We are closed",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedClosed:    "The guest Wi-Fi opens again: {until}.",
+			sessions.RefusedHours:     "This account may go online at certain times only. Next time: {until}.",
+			sessions.RefusedTimeUp:    "The time of this account is used up for now. It has more again: {until}.",
 			sessions.RefusedTrialUsed: "This device has used up its free time for today. Next free use: {until}.",
 			sessions.RefusedTrialFull: "All free places are taken at the moment. Next free use: {until}.",
 		},
@@ -36,6 +38,8 @@ var trialWords = area[trialTexts]{
 		Closed: "Zurzeit geschlossen",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedClosed:    "Das Gäste-WLAN öffnet wieder: {until}.",
+			sessions.RefusedHours:     "Dieses Konto darf nur zu bestimmten Zeiten online gehen. Das nächste Mal: {until}.",
+			sessions.RefusedTimeUp:    "Die Zeit dieses Kontos ist vorerst aufgebraucht. Neue gibt es: {until}.",
 			sessions.RefusedTrialUsed: "Dieses Gerät hat seine kostenlose Zeit für heute verbraucht. Nächste kostenlose Nutzung: {until}.",
 			sessions.RefusedTrialFull: "Zurzeit sind alle kostenlosen Plätze vergeben. Nächste kostenlose Nutzung: {until}.",
 		},
@@ -48,6 +52,8 @@ var trialWords = area[trialTexts]{
 		Closed: "Cerrado en este momento",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedClosed:    "El wifi para huéspedes vuelve a abrir: {until}.",
+			sessions.RefusedHours:     "Esta cuenta solo puede conectarse a determinadas horas. Próxima vez: {until}.",
+			sessions.RefusedTimeUp:    "El tiempo de esta cuenta se ha agotado por ahora. Tendrá más: {until}.",
 			sessions.RefusedTrialUsed: "Este dispositivo ya ha usado su tiempo gratuito de hoy. Próximo uso gratuito: {until}.",
 			sessions.RefusedTrialFull: "En este momento no quedan plazas gratuitas. Próximo uso gratuito: {until}.",
 		},
@@ -60,6 +66,8 @@ var trialWords = area[trialTexts]{
 		Closed: "Fermé pour le moment",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedClosed:    "Le Wi-Fi des invités rouvre : {until}.",
+			sessions.RefusedHours:     "Ce compte ne peut se connecter qu’à certaines heures. Prochaine fois : {until}.",
+			sessions.RefusedTimeUp:    "Le temps de ce compte est épuisé pour le moment. Il en aura de nouveau : {until}.",
 			sessions.RefusedTrialUsed: "Cet appareil a utilisé son temps gratuit pour aujourd’hui. Prochaine utilisation gratuite : {until}.",
 			sessions.RefusedTrialFull: "Toutes les places gratuites sont prises pour le moment. Prochaine utilisation gratuite : {until}.",
 		},
@@ -72,6 +80,8 @@ var trialWords = area[trialTexts]{
 		Closed: "Fechado de momento",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedClosed:    "O Wi-Fi para hóspedes reabre: {until}.",
+			sessions.RefusedHours:     "Esta conta só pode ligar-se a certas horas. Próxima vez: {until}.",
+			sessions.RefusedTimeUp:    "O tempo desta conta esgotou-se por agora. Terá mais: {until}.",
 			sessions.RefusedTrialUsed: "Este dispositivo já usou o tempo gratuito de hoje. Próxima utilização gratuita: {until}.",
 			sessions.RefusedTrialFull: "De momento não há lugares gratuitos. Próxima utilização gratuita: {until}.",
 		},
@@ -84,6 +94,8 @@ var trialWords = area[trialTexts]{
 		Closed: "Chiuso al momento",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedClosed:    "Il Wi-Fi per gli ospiti riapre: {until}.",
+			sessions.RefusedHours:     "Questo account può collegarsi solo in certi orari. La prossima volta: {until}.",
+			sessions.RefusedTimeUp:    "Per ora il tempo di questo account è esaurito. Ne avrà altro: {until}.",
 			sessions.RefusedTrialUsed: "Questo dispositivo ha usato il tempo gratuito di oggi. Prossimo uso gratuito: {until}.",
 			sessions.RefusedTrialFull: "Al momento tutti i posti gratuiti sono occupati. Prossimo uso gratuito: {until}.",
 		},
@@ -96,6 +108,8 @@ var trialWords = area[trialTexts]{
 		Closed: "مغلق حالياً",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedClosed:    "تعود شبكة الضيوف للعمل: {until}.",
+			sessions.RefusedHours:     "لا يمكن لهذا الحساب الاتصال إلا في أوقات محددة. الموعد التالي: {until}.",
+			sessions.RefusedTimeUp:    "نفد وقت هذا الحساب حالياً. يتجدد: {until}.",
 			sessions.RefusedTrialUsed: "استخدم هذا الجهاز وقته المجاني لهذا اليوم. الاستخدام المجاني القادم: {until}.",
 			sessions.RefusedTrialFull: "جميع الأماكن المجانية مشغولة حالياً. الاستخدام المجاني القادم: {until}.",
 		},
@@ -108,6 +122,8 @@ var trialWords = area[trialTexts]{
 		Closed: "目前已关闭",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedClosed:    "访客 Wi-Fi 下次开放：{until}。",
+			sessions.RefusedHours:     "此账号只能在规定的时间上网。下次可用：{until}。",
+			sessions.RefusedTimeUp:    "此账号的上网时间暂时已用完。恢复时间：{until}。",
 			sessions.RefusedTrialUsed: "此设备今天的免费时间已用完。下次免费使用：{until}。",
 			sessions.RefusedTrialFull: "目前免费名额已满。下次免费使用：{until}。",
 		},
@@ -120,6 +136,8 @@ var trialWords = area[trialTexts]{
 		Closed: "ただいま時間外です",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedClosed:    "ゲスト Wi-Fi の次の利用開始：{until}。",
+			sessions.RefusedHours:     "このアカウントは決められた時間帯にのみ利用できます。次の利用開始：{until}。",
+			sessions.RefusedTimeUp:    "このアカウントの利用時間は上限に達しました。次の利用開始：{until}。",
 			sessions.RefusedTrialUsed: "この端末の本日の無料時間は終了しました。次の無料利用：{until}。",
 			sessions.RefusedTrialFull: "ただいま無料枠は満員です。次の無料利用：{until}。",
 		},
@@ -132,6 +150,8 @@ var trialWords = area[trialTexts]{
 		Closed: "अभी बंद है",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedClosed:    "गेस्ट वाई-फ़ाई फिर खुलेगा: {until}।",
+			sessions.RefusedHours:     "यह खाता केवल तय समय पर ऑनलाइन जा सकता है। अगली बार: {until}।",
+			sessions.RefusedTimeUp:    "इस खाते का समय फ़िलहाल समाप्त हो गया है। फिर मिलेगा: {until}।",
 			sessions.RefusedTrialUsed: "इस उपकरण का आज का मुफ़्त समय समाप्त हो गया है। अगला मुफ़्त उपयोग: {until}।",
 			sessions.RefusedTrialFull: "इस समय सभी मुफ़्त स्थान भरे हैं। अगला मुफ़्त उपयोग: {until}।",
 		},

@@ -160,6 +160,16 @@ type Account struct {
 	PlanID     int64   `json:"plan_id,omitempty"` // 0: none
 	// TimeBalance is there when the user pays with time; without it no balance bounds the sessions.
 	TimeBalance *TimeBalance `json:"time_balance,omitempty"`
+	// Elsewhere is there when a profile of the user counts how long he is online: what his sessions at other gateways have lasted, as
+	// far as accounting has told. Periods in which there was none are left out.
+	Elsewhere []Elsewhere `json:"elsewhere,omitempty"`
+}
+
+// Elsewhere is time of one period.
+type Elsewhere struct {
+	Period  int    `json:"period"` // 0: a day, 1: a week from Monday on, 2: a month, 3: ever
+	Start   string `json:"start"`  // its first day, as in 2026-11-30, in the time zone of the gateway's organisation; "life": ever
+	Seconds int64  `json:"seconds"`
 }
 
 // TimeBalance is the slice of a user's time balance that is lent to this gateway. The sessions of the user there spend it

@@ -116,7 +116,7 @@ func (s *Store) Changes(ctx context.Context, g Gateway, since int64) (f Feed, er
 			if e.kind == gatewayKind { // see below
 				continue
 			}
-			if f.Changes[i], err = e.change(ctx, q, g); err != nil {
+			if f.Changes[i], err = e.change(ctx, s, q, g); err != nil {
 				return err
 			}
 		}
@@ -168,7 +168,7 @@ func (s *Store) wantedOf(ctx context.Context, q querier, g Gateway, since int64)
 }
 
 // change is the object as it is now; one that is gone, or has left the gateway's organisations, is a tombstone.
-func (e entry) change(ctx context.Context, q querier, g Gateway) (edge.Change, error) {
+func (e entry) change(ctx context.Context, s *Store, q querier, g Gateway) (edge.Change, error) {
 	switch e.kind {
 	case voucherKind: // see edgeVouchers
 		return edge.Change{}, nil
@@ -185,7 +185,7 @@ func (e entry) change(ctx context.Context, q querier, g Gateway) (edge.Change, e
 		}
 		return edge.Change{Profile: edgeProfile(p)}, err
 	}
-	a, err := account(ctx, q, g, e.id)
+	a, err := s.account(ctx, q, g, e.id)
 	if err == sql.ErrNoRows {
 		return edge.Change{DeletedUserID: e.id}, nil
 	}
@@ -206,7 +206,7 @@ func edgeAttributes(attrs []gate.Attr) []edge.Attribute {
 }
 
 // account is a user as a gateway needs it.
-func account(ctx context.Context, q querier, g Gateway, id int64) (edge.Account, error) {
+func (s *Store) account(ctx context.Context, q querier, g Gateway, id int64) (edge.Account, error) {
 	find := "SELECT " + userColumns(q.speaks()) + " FROM users u WHERE u.id = ? AND " + g.Scope.in("u.organization_id")
 	u, err := scanUser(q.QueryRowContext(ctx, find, id))
 	if err != nil {
@@ -228,7 +228,10 @@ func account(ctx context.Context, q querier, g Gateway, id int64) (edge.Account,
 	if err := json.Unmarshal([]byte(profileIDs), &a.ProfileIDs); err != nil {
 		return a, err
 	}
-	a.TimeBalance, err = timeBalance(ctx, q, g, id)
+	if a.TimeBalance, err = timeBalance(ctx, q, g, id); err != nil {
+		return a, err
+	}
+	a.Elsewhere, err = s.elsewhere(ctx, q, g, id)
 	return a, err
 }
 
@@ -241,7 +244,7 @@ func (s *Store) SeeAccount(ctx context.Context, g Gateway, c Credential) (a edge
 		return a, s.err("looking for account", err)
 	}
 	if seen && !pays { // no write: what changes after this reading is in the feed
-		a, err = account(ctx, s.read(), g, c.UserID)
+		a, err = s.account(ctx, s.read(), g, c.UserID)
 		err = s.err("reading account", err)
 	} else {
 		var told bool
@@ -249,7 +252,7 @@ func (s *Store) SeeAccount(ctx context.Context, g Gateway, c Credential) (a edge
 			if told, err = s.lend(tx, g, c.UserID); err != nil {
 				return err
 			}
-			if a, err = account(tx.ctx, tx, g, c.UserID); err != nil {
+			if a, err = s.account(tx.ctx, tx, g, c.UserID); err != nil {
 				return err
 			}
 			_, err = tx.Exec("INSERT INTO gateway_users (gateway_id, user_id) VALUES (?, ?) ON CONFLICT DO NOTHING", g.ID, c.UserID)

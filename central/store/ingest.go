@@ -96,7 +96,11 @@ func (s *Store) mergeSessions(tx *dbTx, scope Scope, b *batch) (told bool, err e
 	if err != nil {
 		return false, err
 	}
-	return vouchers || balances, markDirty(tx, b)
+	counted, err := tellElsewhere(tx, b)
+	if err != nil {
+		return false, err
+	}
+	return vouchers || balances || counted, markDirty(tx, b)
 }
 
 // batch is what one request brings, made ready for the tables.

@@ -286,7 +286,7 @@ func (s *Store) admit(tx *dbTx, g Gateway, who Person) (a edge.Account, err erro
 	if _, err := tx.Exec("INSERT INTO gateway_users (gateway_id, user_id) VALUES (?, ?) ON CONFLICT DO NOTHING", g.ID, id); err != nil {
 		return a, err
 	}
-	return account(tx.ctx, tx, g, id)
+	return s.account(tx.ctx, tx, g, id)
 }
 
 // addExtra adds to what is known of a person.

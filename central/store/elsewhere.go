@@ -1,0 +1,114 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"gatehouse/api/edge"
+	"gatehouse/sessions"
+)
+
+// countsTime is the condition that profile p may count how long its users are online; who reads its attributes knows.
+const countsTime = `lower(p.check_attribute) LIKE '%"max-%-session"%'`
+
+// elsewhere is what a user's sessions at other gateways and NASes have lasted in the periods that run in the time zone of the gateway's
+// organisation; nothing where no profile of his counts that.
+func (s *Store) elsewhere(ctx context.Context, q querier, g Gateway, user int64) ([]edge.Elsewhere, error) {
+	var counts, ever bool
+	var zone string
+	const find = `SELECT o.timezone,
+			EXISTS (SELECT 1 FROM user_profiles u JOIN profiles p ON p.id = u.profile_id WHERE u.user_id = ? AND ` + countsTime + `),
+			EXISTS (SELECT 1 FROM user_profiles u JOIN profiles p ON p.id = u.profile_id WHERE u.user_id = ? AND lower(p.check_attribute) LIKE '%"max-all-session"%')
+		FROM organizations o WHERE o.id = ?`
+	if err := q.QueryRowContext(ctx, find, user, user, g.Scope.Own()).Scan(&zone, &counts, &ever); err != nil || !counts {
+		return nil, err
+	}
+	place, err := time.LoadLocation(zone)
+	if err != nil { // one that this machine does not know
+		place = time.UTC
+	}
+	now := s.now().In(place)
+	starts := make([]time.Time, sessions.Life+1) // Life began with everything
+	for p := range sessions.Life {
+		if starts[p], err = time.ParseInLocation(time.DateOnly, p.Start(now), place); err != nil {
+			return nil, err
+		}
+	}
+	since := micros(starts[sessions.Month].Add(-longest))
+	if ever {
+		since = 0
+	}
+	type lasted struct{ from, to time.Time }
+	rows, err := q.QueryContext(ctx, `SELECT acctstarttime, acctsessiontime FROM aaa_accounting
+		WHERE user_id = ? AND acctstarttime >= ? AND NOT (organization_id = ? AND coalesce(nasidentifier, '') = ?)`,
+		user, since, g.Scope.Own(), g.NASIdentifier)
+	all, err := collect(rows, err, func(row scanner) (l lasted, err error) {
+		var start, seconds int64
+		err = row.Scan(&start, &seconds)
+		l.from = time.UnixMicro(start)
+		l.to = l.from.Add(time.Duration(seconds) * time.Second)
+		return l, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var list []edge.Elsewhere
+	for p, start := range starts {
+		var sum time.Duration
+		for _, l := range all {
+			if l.from.Before(start) {
+				l.from = start
+			}
+			sum += max(0, l.to.Sub(l.from))
+		}
+		if sum > 0 {
+			list = append(list, edge.Elsewhere{Period: p, Start: sessions.Period(p).Start(now), Seconds: int64(sum / time.Second)})
+		}
+	}
+	return list, nil
+}
+
+// tellElsewhere has gateways hear of users whose profiles count how long they are online and who were online at another one.
+func tellElsewhere(tx *dbTx, b *batch) (told bool, err error) {
+	type seen struct {
+		user, organization int64
+		gateway            string
+	}
+	at := map[int64]string{} // where each was
+	for _, m := range b.sessions {
+		if m.acct.UserID != 0 && m.acct.AcctSessionTime > 0 {
+			at[m.acct.UserID] = m.acct.NASIdentifier
+		}
+	}
+	if len(at) == 0 {
+		return false, nil
+	}
+	users := make([]int64, 0, len(at))
+	for u := range at {
+		users = append(users, u)
+	}
+	slices.Sort(users)
+	condition, args := among(tx.d, "u.user_id", users)
+	rows, err := tx.Query(`SELECT u.user_id, x.organization_id, g.nas_identifier FROM user_profiles u JOIN profiles p ON p.id = u.profile_id
+		JOIN users x ON x.id = u.user_id JOIN gateway_users s ON s.user_id = u.user_id JOIN gateways g ON g.id = s.gateway_id
+		WHERE `+condition+" AND "+countsTime+" ORDER BY u.user_id", args...)
+	list, err := collect(rows, err, func(row scanner) (v seen, err error) {
+		err = row.Scan(&v.user, &v.organization, &v.gateway)
+		return v, err
+	})
+	if err != nil {
+		return false, err
+	}
+	for _, v := range list {
+		if v.gateway == at[v.user] || at[v.user] == "" {
+			continue
+		}
+		at[v.user] = "" // once is enough
+		if err := changed(tx, userKind, v.user, v.organization); err != nil {
+			return false, err
+		}
+		told = true
+	}
+	return told, nil
+}
