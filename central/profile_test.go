@@ -61,6 +61,29 @@ func TestProfileIsChangedAndTold(t *testing.T) {
 	}
 }
 
+func TestProfileWarns(t *testing.T) {
+	t.Parallel()
+	c := newCentre(t)
+	var p gate.AaaProfile
+	got := c.want(201, ask{who: "acme admin", method: "POST", path: profiles, body: map[string]any{"name": "n", "short_name": "n",
+		"check_attribute": []gate.Attr{{Attribute: "Login-Time", Op: ":=", Value: "Wk0800-1700"}, {Attribute: "Max-Daily-Session", Op: "==", Value: "0"},
+			{Attribute: "Huntgroup-Name", Op: "==", Value: "x"}, {Attribute: "Expiration", Op: ":=", Value: "1 Jan 2030"}, {Attribute: "NAS-Port", Op: "!*"}},
+		"reply_attribute": []gate.Attr{{Attribute: "Tunnel-Type", Op: ":=", Value: "VLAN"}, {Attribute: "Session-Timeout", Op: "=", Value: "1h"},
+			{Attribute: "Mikrotik-Total-Limit", Op: "=", Value: "5"}, {Attribute: "Fall-Through", Op: "=", Value: "No"}}}}, &p)
+	want := []string{"Max-Daily-Session: 0 is no bound", "Huntgroup-Name: no login has it, so that the profile never counts", "Expiration: sets nothing",
+		"Tunnel-Type: does nothing in a reply", `Session-Timeout: "1h" is not a whole number from 0 to 4294967295`}
+	if diff := cmp.Diff(want, got.header["Profile-Warning"]); diff != "" {
+		t.Errorf("what is told of what means nothing (-want +got):\n%s", diff)
+	}
+	for value, status := range map[string]int{"9 to 5": 400, "": 400, "Sa,Su2305-1655": 200} {
+		body := map[string]any{"check_attribute": []gate.Attr{{Attribute: "Login-Time", Op: ":=", Value: value}}}
+		got := c.want(status, ask{who: "acme admin", method: "PATCH", path: profiles + fmt.Sprint(p.ID) + "/", body: body}, nil)
+		if status == 400 {
+			wantNamed(t, got, "check_attribute")
+		}
+	}
+}
+
 func TestProfileRefuses(t *testing.T) {
 	t.Parallel()
 	c := newCentre(t)

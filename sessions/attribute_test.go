@@ -45,7 +45,7 @@ func TestLimitsOf(t *testing.T) {
 			check: []Attribute{attr("Session-Timeout", ":=", "1")}},
 		{name: "malformed", reply: []Attribute{attr("Session-Timeout", ":=", "an hour"), attr("Idle-Timeout", "", "5"),
 			attr("Acct-Interim-Interval", ":=", "4294967296"), attr("Mikrotik-Recv-Limit", ":=", "1000000000000001")}, check: []Attribute{attr("Simultaneous-Use", ":=", "-1"),
-				attr("Login-Time", ":=", "Wk0800-1700,9 to 5"), attr("Max-Weekly-Session", ":=", "1h")},
+			attr("Login-Time", ":=", "Wk0800-1700,9 to 5"), attr("Max-Weekly-Session", ":=", "1h")},
 			want: Limits{LoginTime: new("Wk0800-1700,9 to 5")},
 			errs: []string{`Idle-Timeout: operator "" does nothing in a reply`,
 				`Session-Timeout: "an hour" is not a whole number from 0 to 4294967295`,
