@@ -21,6 +21,7 @@ const breakFor = 2 * time.Second
 type Authority struct {
 	client  *client
 	mirror  Mirror
+	asked   *asked
 	refresh func(context.Context) error
 	clock   clock.Clock
 	log     *slog.Logger
@@ -40,6 +41,8 @@ func (a *Authority) Authenticate(ctx context.Context, c sessions.Credentials, at
 	}
 	limited, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
+	since, end := a.asked.ask()
+	defer end()
 	answer, err := a.client.authenticate(limited, edge.AuthenticateRequest{
 		Username:         c.Username,
 		Password:         string(c.Password),
@@ -54,17 +57,22 @@ func (a *Authority) Authenticate(ctx context.Context, c sessions.Credentials, at
 	case answer.Account == nil || answer.Account.Username == "":
 		return sessions.Account{}, fmt.Errorf("%w: it answered yes, but not who", sessions.ErrUnreachable)
 	}
-	return a.keep(limited, answer.Account)
+	return a.keep(limited, answer.Account, since)
 }
 
-// keep puts an account into the mirror, and returns it as the mirror has it, profile limits joined.
-func (a *Authority) keep(ctx context.Context, said *edge.Account) (sessions.Account, error) {
+// keep puts an account into the mirror, where the feed has not told of it since it was asked for, and returns it as the mirror has it, profile
+// limits joined.
+func (a *Authority) keep(ctx context.Context, said *edge.Account, since int) (sessions.Account, error) {
 	profiles := profileKeys(said)
-	if err := a.mirror.PutAccount(ctx, account(said, a.clock.Now()), profiles); err != nil {
+	err := a.asked.keep(said.UserID, since, func() error { return a.mirror.PutAccount(ctx, account(said, a.clock.Now()), profiles) })
+	if err != nil {
 		return sessions.Account{}, fmt.Errorf("keeping the centre's account: %w", err)
 	}
 	a.fetchProfiles(ctx, profiles)
 	acct, err := a.mirror.Account(ctx, said.Username)
+	if errors.Is(err, sessions.ErrNoAccount) { // deleted meanwhile
+		return acct, sessions.ErrWrongPassword
+	}
 	if err != nil {
 		return sessions.Account{}, fmt.Errorf("reading the centre's account: %w", err)
 	}

@@ -17,6 +17,8 @@ func (a *Authority) ChangePassword(ctx context.Context, c sessions.Credentials, 
 	}
 	limited, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
+	since, end := a.asked.ask()
+	defer end()
 	answer, err := a.client.password(limited, edge.PasswordRequest{
 		Username: c.Username, Password: string(c.Password), NewPassword: string(changed), CallingStationID: at.MAC.CallingStationID(), Zone: at.Zone,
 	})
@@ -33,5 +35,5 @@ func (a *Authority) ChangePassword(ctx context.Context, c sessions.Credentials, 
 	case answer.Account == nil || answer.Account.Username == "":
 		return sessions.Account{}, fmt.Errorf("%w: it answered yes, but not who", sessions.ErrUnreachable)
 	}
-	return a.keep(limited, answer.Account)
+	return a.keep(limited, answer.Account, since)
 }

@@ -41,6 +41,8 @@ func (a *Authority) CheckProof(ctx context.Context, ticket, answer sessions.Pass
 	}
 	limited, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
+	since, end := a.asked.ask()
+	defer end()
 	r, err := a.client.checkProof(limited, edge.ProofCheck{Ticket: string(ticket), Answer: string(answer),
 		CallingStationID: at.MAC.CallingStationID(), Zone: at.Zone})
 	switch {
@@ -57,7 +59,7 @@ func (a *Authority) CheckProof(ctx context.Context, ticket, answer sessions.Pass
 	case r.Account == nil || r.Account.Username == "":
 		return sessions.Account{}, fmt.Errorf("%w: it answered yes, but not who", sessions.ErrUnreachable)
 	}
-	return a.keep(limited, r.Account)
+	return a.keep(limited, r.Account, since)
 }
 
 // ProofReady asks whether a proof was given, and leaves it as it is.

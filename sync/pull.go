@@ -17,6 +17,7 @@ import (
 type Puller struct {
 	client   *client
 	mirror   Mirror
+	asked    *asked
 	changed  func(ctx context.Context, username string) error
 	governor Governor
 	clock    clock.Clock
@@ -186,7 +187,9 @@ func (p *Puller) applyChange(ctx context.Context, c edge.Change) error {
 	switch {
 	case c.Account != nil:
 		p.owe(c.Account.Username)
-		return p.mirror.PutAccount(ctx, account(c.Account, p.clock.Now()), profileKeys(c.Account))
+		return p.asked.tell(c.Account.UserID, func() error {
+			return p.mirror.PutAccount(ctx, account(c.Account, p.clock.Now()), profileKeys(c.Account))
+		})
 	case c.Profile != nil:
 		return p.putProfile(ctx, c.Profile)
 	case c.Plan != nil:
@@ -197,9 +200,7 @@ func (p *Puller) applyChange(ctx context.Context, c edge.Change) error {
 	case c.DeletedPlan != 0:
 		return p.mirror.DeletePlan(ctx, c.DeletedPlan)
 	case c.DeletedUserID != 0:
-		username, err := p.mirror.DeleteAccount(ctx, c.DeletedUserID)
-		p.owe(username)
-		return err
+		return p.deleteAccount(ctx, c.DeletedUserID)
 	case c.DeletedProfile != 0:
 		users, err := p.mirror.UsersOfProfile(ctx, profileKey(c.DeletedProfile))
 		p.owe(users...)
@@ -218,13 +219,19 @@ func (p *Puller) obey(ctx context.Context, e *edge.Event) error {
 		return err
 	}
 	if e.Erase != nil {
-		username, err := p.mirror.DeleteAccount(ctx, e.Erase.UserID)
-		p.owe(username)
-		if err != nil {
+		if err := p.deleteAccount(ctx, e.Erase.UserID); err != nil {
 			return err
 		}
 	}
 	return p.governor.Obey(ctx, order(e))
+}
+
+func (p *Puller) deleteAccount(ctx context.Context, user int64) error {
+	return p.asked.tell(user, func() error {
+		username, err := p.mirror.DeleteAccount(ctx, user)
+		p.owe(username)
+		return err
+	})
 }
 
 func (p *Puller) putProfile(ctx context.Context, pr *edge.Profile) error {

@@ -71,8 +71,9 @@ func New(cfg Config) (*Sync, error) {
 
 	l := &link{clock: cfg.Clock, log: cfg.Logger}
 	c := newClient(cfg, base, l)
+	answers := &asked{told: map[int64]int{}}
 	puller := &Puller{
-		client: c, mirror: cfg.Mirror, changed: cfg.Changed, governor: cfg.Governor, clock: cfg.Clock, log: cfg.Logger, wait: cfg.PollWait,
+		client: c, mirror: cfg.Mirror, asked: answers, changed: cfg.Changed, governor: cfg.Governor, clock: cfg.Clock, log: cfg.Logger, wait: cfg.PollWait,
 		owed: map[string]struct{}{}, reported: map[string]struct{}{}, sweep: true, interrupt: func() {},
 	}
 	return &Sync{
@@ -82,7 +83,7 @@ func New(cfg Config) (*Sync, error) {
 		},
 		Puller: puller,
 		Authority: &Authority{
-			client: c, mirror: cfg.Mirror, refresh: puller.Refresh, clock: cfg.Clock, log: cfg.Logger,
+			client: c, mirror: cfg.Mirror, asked: answers, refresh: puller.Refresh, clock: cfg.Clock, log: cfg.Logger,
 			timeout: cfg.AuthTimeout, heard: map[string]struct{}{},
 		},
 		cfg:  cfg,
