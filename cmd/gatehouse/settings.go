@@ -100,10 +100,13 @@ func (s *settings) take(file string, version int64, next json.RawMessage) (fresh
 	return fresh, nil
 }
 
-// looked is the version that was looked at last, and why it is not in use.
+// looked is the version that was looked at last, and why it is not in use; 0 while it is not known yet whether it serves.
 func (s *settings) looked() (version int64, refused string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.Trial {
+		return 0, ""
+	}
 	return s.Version, s.Refused
 }
 

@@ -35,6 +35,9 @@ func TestSettings(t *testing.T) {
 	s := load()
 	take(s, 1, first, true)
 	take(s, 1, first, false) // told again
+	if version, refused := s.looked(); version != 0 || refused != "" {
+		t.Errorf("before it serves it is told as %d %q", version, refused)
+	}
 	if err := s.serves(); err != nil {
 		t.Fatal(err)
 	}
