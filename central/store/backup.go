@@ -72,6 +72,9 @@ func restoreSQLite(ctx context.Context, path, from string) error {
 	}
 	err := renewSQLite(ctx, next)
 	if err == nil {
+		err = handOver(next)
+	}
+	if err == nil {
 		err = os.Rename(next, path)
 	}
 	if err != nil {

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -58,10 +60,34 @@ func openSQLite(ctx context.Context, path string, create bool) (*sqliteEngine, e
 		} // what cannot be read Open tells in better words
 	}
 	db, err := sqlite.Open(ctx, path, o)
+	if err == nil && info == nil {
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			err = errors.Join(err, handOver(path+suffix))
+		}
+		if err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &sqliteEngine{db: db}, nil
+}
+
+// handOver gives a file that root has made to the owner of its folder: the service has an account of its own.
+func handOver(path string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	folder, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	owner := folder.Sys().(*syscall.Stat_t)
+	if err := os.Chown(path, int(owner.Uid), int(owner.Gid)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // lock keeps two processes from making or migrating one database at the same time.
@@ -73,7 +99,11 @@ func lock(path string) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("locking database: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+	err = handOver(f.Name())
+	if err == nil {
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("locking %s: %w", f.Name(), err), f.Close())
 	}
 	return func() { _ = f.Close() }, nil // closing is unlocking

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"os/user"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -49,10 +50,10 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	case err == nil:
 		return exitDone
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(out, usage)
+		fmt.Fprint(out, usageOf(args[:len(args)-len(rest)]))
 		return exitDone
 	case errors.Is(err, errUsage):
-		fmt.Fprintf(errOut, "gatehouse-central: %v\n%s", err, usage)
+		fmt.Fprintf(errOut, "gatehouse-central: %v\n%s", err, usageOf(args[:len(args)-len(rest)]))
 		return exitUsage
 	}
 	fmt.Fprintf(errOut, "gatehouse-central: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
@@ -63,6 +64,28 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// usageOf is the part of usage that is about one verb.
+func usageOf(words []string) string {
+	const program = "  gatehouse-central "
+	part := "usage:\n"
+	meant := false
+	for line := range strings.Lines(usage) {
+		if named, ok := strings.CutPrefix(line, program); ok {
+			names := strings.Fields(named)
+			meant = true
+			for i, word := range words {
+				meant = meant && slices.Contains(strings.Split(names[i], "|"), word)
+			}
+		} else if !strings.HasPrefix(line, "   ") {
+			meant = strings.HasPrefix(line, "URL ")
+		}
+		if meant {
+			part += line
+		}
+	}
+	return part
 }
 
 // caller is who runs the command, for the audit log: the user that sudo was called by, where it was.

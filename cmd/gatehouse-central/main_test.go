@@ -118,6 +118,7 @@ func TestExitCodes(t *testing.T) {
 		"no such org":               {"token create --org y --role admin --database " + db, 1, "there is no organisation y"},
 		"no such role":              {"token create --org acme --role king --database " + db, 2, "--role king is none of"},
 		"no role at all":            {"token create --org acme --database " + db, 2, "--role is missing"},
+		"users of a time":           {"export users --org acme --from 2026-01-01 --database " + db, 2, "without --from and --until"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -193,5 +194,47 @@ func TestReadyAndStopping(t *testing.T) {
 	}
 	if err := notify("X=1"); err != nil {
 		t.Error(fmt.Errorf("without systemd: %w", err))
+	}
+}
+
+// TestUsageOfAVerb has who uses a verb wrongly see what is wrong, and that verb alone.
+func TestUsageOfAVerb(t *testing.T) {
+	for _, verb := range []string{"token create", "serve", "person erase", "export transactions", "radius-client add"} {
+		_, _, errOut := call(t, append(strings.Fields(verb), "--nonsense")...)
+		lines := strings.Split(errOut, "\n")
+		if n := strings.Count(errOut, "\n  gatehouse-central "); n != 1 || len(lines) < 4 || lines[1] != "usage:" || !strings.Contains(lines[2], "--database URL") {
+			t.Errorf("%s: told\n%s", verb, errOut)
+		}
+	}
+}
+
+// TestRootMakesFilesForTheService has what root makes in the service's folder belong to the service, which could not open it otherwise.
+func TestRootMakesFilesForTheService(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	folder := t.TempDir()
+	const service = 1000
+	if err := os.Chown(folder, service, service); err != nil {
+		t.Fatal(err)
+	}
+	db := "sqlite://" + filepath.Join(folder, "central.db")
+	done(t, "migrate", "--database", db)
+	done(t, "org", "create", "--database", db, "--short-name", "acme", "--name", "Acme")
+	copied := filepath.Join(t.TempDir(), "copy")
+	done(t, "backup", "--database", db, "--to", copied)
+	done(t, "restore", "--database", "sqlite://"+filepath.Join(folder, "restored.db"), "--from", copied)
+	files, err := os.ReadDir(folder)
+	if err != nil || len(files) < 3 {
+		t.Fatal(files, err)
+	}
+	for _, f := range files {
+		info, err := f.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := info.Sys().(*syscall.Stat_t); owner.Uid != service || owner.Gid != service {
+			t.Errorf("%s belongs to %d:%d", f.Name(), owner.Uid, owner.Gid)
+		}
 	}
 }

@@ -105,6 +105,9 @@ func exportRows(kind string) verb {
 		if err := f.parse(args, "org"); err != nil {
 			return err
 		}
+		if kind == "users" && (!from.IsZero() || !until.IsZero()) {
+			return fmt.Errorf("%w: users are exported whole, without --from and --until", errUsage)
+		}
 		db, err := f.open(ctx)
 		if err != nil {
 			return err

@@ -38,7 +38,8 @@ const usage = `usage:
   gatehouse-central import users --database URL --org NAME [--continue] [--existing error|skip|update] [--dry-run]
                                  [--map COLUMN=FIELD]... [--report FILE] FILE
   gatehouse-central import vouchers --database URL --org NAME --plan NAME [--note TEXT] [--secrets-key FILE] [as import users] FILE
-  gatehouse-central export users|accounting|transactions --database URL --org NAME [--from DAY] [--until DAY]
+  gatehouse-central export users --database URL --org NAME [--format csv|ndjson] [--to FILE]
+  gatehouse-central export accounting|transactions --database URL --org NAME [--from DAY] [--until DAY]
                                  [--format csv|ndjson] [--to FILE]
   gatehouse-central person export|erase --database URL --org NAME --user NAME|NUMBER
   gatehouse-central backup       --database URL --to FILE
