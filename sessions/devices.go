@@ -315,7 +315,7 @@ func (m *Manager) AddDevice(ctx context.Context, st Station, which, name string)
 // deviceMeant is the station that a guest names, and an address of it if it was seen. Nobody adds what is online or what
 // somebody has decided about.
 func (m *Manager) deviceMeant(st Station, which string) (device Station, addr netip.Addr, err error) {
-	keys := pairingGuessKeys(st)
+	keys := m.pairingGuess(st)
 	if wait := m.guess.wait(m.cfg.Clock.Mono(), keys); wait > 0 {
 		return device, addr, &Refusal{Reason: RefusedTooOften, RetryAfter: wait}
 	}

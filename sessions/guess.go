@@ -37,25 +37,49 @@ type guessKey struct {
 	rate guessRate
 }
 
-func guessKeys(st Station, username string) []guessKey {
-	return []guessKey{
-		{"station " + st.String(), guessPerStation},
-		{"account " + username, guessPerAccount},
-		{"zone " + st.Zone, guessPerZone},
+// guessMark remembers for how long a station counts among those that have guessed wrong.
+var guessMark = guessRate{burst: 1 << 20, interval: 30 * time.Minute}
+
+// keys are those of a station's own guesses, and of what it shares with others. Each of these has two halves: one for stations that
+// have guessed wrong of late, and one for those that have not. So whoever guesses on from a few devices keeps no other guest out.
+func (g *guessLimit) keys(now time.Duration, st Station, what string, own guessRate, shared ...guessKey) []guessKey {
+	mark := guessKey{"late " + what + st.String(), guessMark}
+	half := "first "
+	if g.spent(now, mark) {
+		half = "more "
 	}
+	keys := []guessKey{{what + st.String(), own}, mark}
+	for _, k := range shared {
+		keys = append(keys, guessKey{half + k.name, guessRate{k.rate.burst / 2, 2 * k.rate.interval}})
+	}
+	return keys
 }
 
-func codeGuessKeys(st Station) []guessKey {
-	return []guessKey{{"station " + st.String(), guessPerStation}, {"codes " + st.Zone, guessCodesPerZone}}
+func (m *Manager) passwordGuess(st Station, username string) []guessKey {
+	return m.guess.keys(m.cfg.Clock.Mono(), st, "station ", guessPerStation, guessKey{"account " + username, guessPerAccount}, guessKey{"zone " + st.Zone, guessPerZone})
 }
 
-func roomGuessKeys(st Station, room string) []guessKey {
-	return []guessKey{{"names " + st.String(), guessNamesPerStation}, {"room " + st.Zone + " " + room, guessNamesPerRoom}, {"rooms " + st.Zone, guessNamesPerZone}}
+func (m *Manager) answerGuess(st Station) []guessKey {
+	return m.guess.keys(m.cfg.Clock.Mono(), st, "station ", guessPerStation, guessKey{"zone " + st.Zone, guessPerZone})
 }
 
-// pairingGuessKeys bound guesses at the codes of waiting devices: 5,760 a day and station, of 148 million.
-func pairingGuessKeys(st Station) []guessKey {
-	return []guessKey{{"device of " + st.String(), guessPerStation}, {"devices " + st.Zone, guessCodesPerZone}}
+func (m *Manager) codeGuess(st Station) []guessKey {
+	return m.guess.keys(m.cfg.Clock.Mono(), st, "station ", guessPerStation, guessKey{"codes " + st.Zone, guessCodesPerZone})
+}
+
+func (m *Manager) roomGuess(st Station, room string) []guessKey {
+	return m.guess.keys(m.cfg.Clock.Mono(), st, "names ", guessNamesPerStation,
+		guessKey{"room " + st.Zone + " " + room, guessNamesPerRoom}, guessKey{"rooms " + st.Zone, guessNamesPerZone})
+}
+
+// pairingGuess bounds guesses at the codes of waiting devices: 5,760 a day and station, of 148 million.
+func (m *Manager) pairingGuess(st Station) []guessKey {
+	return m.guess.keys(m.cfg.Clock.Mono(), st, "device of ", guessPerStation, guessKey{"devices " + st.Zone, guessCodesPerZone})
+}
+
+// proofsBegun bounds what the centre is asked to begin.
+func (m *Manager) proofsBegun(st Station) []guessKey {
+	return m.guess.keys(m.cfg.Clock.Mono(), st, "proofs ", proofsPerStation, guessKey{"proofs " + st.Zone, proofsPerZone})
 }
 
 // guessLimit remembers per key the theoretical arrival time of GCRA, in Mono.
@@ -76,6 +100,13 @@ func (g *guessLimit) wait(now time.Duration, keys []guessKey) time.Duration {
 		longest = max(longest, ahead-time.Duration(k.rate.burst-1)*k.rate.interval)
 	}
 	return longest
+}
+
+// spent tells whether a key was used up to now and has not come back yet.
+func (g *guessLimit) spent(now time.Duration, k guessKey) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.tat[k.name] > now
 }
 
 // spend counts one guess on all keys.

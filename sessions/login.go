@@ -167,7 +167,7 @@ func (m *Manager) authorize(ctx context.Context, zone *Zone, req LoginRequest) (
 
 // proven checks user name and password, or what stands in their place, within the guess limits, then the account itself.
 func (m *Manager) proven(ctx context.Context, req LoginRequest, prove func(context.Context, Credentials, Station) (Account, error)) (Account, error) {
-	keys := guessKeys(req.Station, req.Credentials.Username)
+	keys := m.passwordGuess(req.Station, req.Credentials.Username)
 	if wait := m.guess.wait(m.cfg.Clock.Mono(), keys); wait > 0 {
 		return Account{}, &Refusal{Reason: RefusedTooOften, RetryAfter: wait}
 	}

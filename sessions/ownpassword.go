@@ -43,7 +43,7 @@ func (m *Manager) ChangePassword(ctx context.Context, st Station, secure bool, p
 	if WeakPassword(s.Username, changed) {
 		return &Refusal{Reason: RefusedWeak}
 	}
-	keys := guessKeys(st, s.Username)
+	keys := m.passwordGuess(st, s.Username)
 	if wait := m.guess.wait(m.cfg.Clock.Mono(), keys); wait > 0 {
 		return &Refusal{Reason: RefusedTooOften, RetryAfter: wait}
 	}

@@ -72,7 +72,7 @@ func (m *Manager) BeginProof(ctx context.Context, req ProofRequest) (Proof, erro
 		return Proof{}, err
 	}
 	now := m.cfg.Clock.Mono()
-	keys := []guessKey{{"proofs " + req.Station.String(), proofsPerStation}, {"proofs " + req.Station.Zone, proofsPerZone}}
+	keys := m.proofsBegun(req.Station)
 	if wait := m.guess.wait(now, keys); wait > 0 {
 		return Proof{}, &Refusal{Reason: RefusedTooOften, RetryAfter: wait}
 	}
@@ -116,8 +116,7 @@ func (m *Manager) byProof(ctx context.Context, req LoginRequest) (Account, error
 	if m.cfg.Provers == nil {
 		return Account{}, &Refusal{Reason: RefusedMethod}
 	}
-	keys := guessKeys(req.Station, "proofs")
-	keys = []guessKey{keys[0], keys[2]}
+	keys := m.answerGuess(req.Station)
 	if wait := m.guess.wait(m.cfg.Clock.Mono(), keys); wait > 0 {
 		return Account{}, &Refusal{Reason: RefusedTooOften, RetryAfter: wait}
 	}

@@ -50,7 +50,7 @@ func (m *Manager) redeem(ctx context.Context, req LoginRequest) (Account, error)
 	if err != nil { // no guess: it can be no voucher's
 		return Account{}, &Refusal{Reason: RefusedMistyped}
 	}
-	keys := codeGuessKeys(req.Station)
+	keys := m.codeGuess(req.Station)
 	if wait := m.guess.wait(m.cfg.Clock.Mono(), keys); wait > 0 {
 		return Account{}, &Refusal{Reason: RefusedTooOften, RetryAfter: wait}
 	}

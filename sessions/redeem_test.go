@@ -295,33 +295,30 @@ func TestGuessedCodes(t *testing.T) {
 		if len(r.disk.txs) != 0 {
 			t.Errorf("mistyped codes wrote %d lines into the log", len(r.disk.txs))
 		}
-		tries := 0
-		for mac := byte(0); ; mac++ { // a new MAC address after every few
-			st := sessions.Station{Zone: "guests", MAC: sessions.MAC{2, 1, 1, 1, 1, mac}}
-			var reason sessions.Reason
-			for range 5 {
-				if _, reason = r.redeem(t, st, string(sessions.NewVoucherCode())); reason != sessions.RefusedCode {
-					break
-				}
+		tries, devices := 0, 0
+		guess := func(device int) bool {
+			_, reason := r.redeem(t, sessions.Station{Zone: "guests", MAC: sessions.MAC{2, 1, 1, 1, byte(device >> 8), byte(device)}}, string(sessions.NewVoucherCode()))
+			if reason == sessions.RefusedCode {
 				tries++
 			}
-			if reason == sessions.RefusedTooOften {
-				break
+			return reason == sessions.RefusedCode
+		}
+		guessAll := func() { // by as many devices as it takes: new ones, and then the last ones again
+			for guess(devices) {
+				devices++
+			}
+			for d := max(0, devices-30); d < devices; d++ {
+				for guess(d) {
+				}
 			}
 		}
-		if tries != 100 {
+		if guessAll(); tries != 100 {
 			t.Errorf("%d codes could be guessed at once, want 100", tries)
 		}
 		before := tries
 		for range 24 * 60 { // a day of one per minute and zone: the limit is six
 			time.Sleep(time.Minute)
-			for {
-				st := sessions.Station{Zone: "guests", MAC: sessions.MAC{2, 2, 2, 2, byte(tries >> 8), byte(tries)}}
-				if _, reason := r.redeem(t, st, string(sessions.NewVoucherCode())); reason != sessions.RefusedCode {
-					break
-				}
-				tries++
-			}
+			guessAll()
 		}
 		if got := tries - before; got > 8640 || got < 8600 {
 			t.Errorf("%d codes in a day, decision 0021 reckons with 8640 after the first 100", got)
@@ -336,6 +333,36 @@ func TestGuessedCodes(t *testing.T) {
 		}
 	})
 }
+
+// Who guesses on and on from a few devices keeps no guest out who has not guessed wrong.
+func TestGuessersKeepNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newVoucherRig(t, sessions.Plan{ID: 3})
+		defer r.stop()
+		r.local["ann"] = sessions.Account{Source: sessions.SourceLocal, Username: "ann", Active: true, PasswordHash: cheapHash}
+		tooOften := 0
+		for range 60 {
+			time.Sleep(10 * time.Second)
+			for device := range byte(20) {
+				st := sessions.Station{Zone: "guests", MAC: sessions.MAC{2, 1, 1, 1, 1, device}}
+				_, code := r.redeem(t, st, string(sessions.NewVoucherCode()))
+				if _, password := r.password(t, st, "ann", "guess"); code == sessions.RefusedTooOften && password == code {
+					tooOften++
+				}
+			}
+		}
+		if tooOften < 1000 {
+			t.Errorf("only %d of 1200 tries came too often", tooOften)
+		}
+		r.in(t, stationA)
+		if _, reason := r.password(t, stationB, "ann", "secret"); reason != "" {
+			t.Errorf("ann is refused: %q", reason)
+		}
+	})
+}
+
+// cheapHash is of the password secret, by one pass over little memory.
+const cheapHash = "$argon2id$v=19$m=64,t=1,p=1$Z2F0ZWhvdXNlLXRlc3RzIQ$8RJEID2ZCBdLRz9L4BltbkzWG9zcopFQxwnDb/p6nIU"
 
 // TestCodeAsUserAndPassword: a page that asks for both takes a code in both, and no log tells it.
 func TestCodeAsUserAndPassword(t *testing.T) {

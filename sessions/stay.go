@@ -55,7 +55,7 @@ func (m *Manager) byRoom(ctx context.Context, req LoginRequest) (Account, error)
 	if m.cfg.Stays == nil {
 		return Account{}, &Refusal{Reason: RefusedMethod}
 	}
-	keys := roomGuessKeys(req.Station, foldRoom(req.Room))
+	keys := m.roomGuess(req.Station, foldRoom(req.Room))
 	if wait := m.guess.wait(m.cfg.Clock.Mono(), keys); wait > 0 {
 		return Account{}, &Refusal{Reason: RefusedTooOften, RetryAfter: wait}
 	}
