@@ -80,7 +80,11 @@ func preparePackets(network string, fd int) error {
 }
 
 func roomy(fd int) error {
-	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, packetBuffer)
+	err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, packetBuffer)
+	if errors.Is(err, unix.EPERM) { // root of a container only: what the kernel lets everybody have must do
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, packetBuffer)
+	}
+	return err
 }
 
 // close is for a start that failed; Run closes by itself.
