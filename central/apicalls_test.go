@@ -108,3 +108,20 @@ func TestAPICallsAreBounded(t *testing.T) {
 	c.clock.Skew(31 * 24 * time.Hour)
 	c.want(http.StatusOK, ask{who: "acme admin", method: "GET", path: usersPath}, nil)
 }
+
+// TestAPICallsSurviveTheDatabase: what cannot be written down is kept, and written once it can be.
+func TestAPICallsSurviveTheDatabase(t *testing.T) {
+	t.Parallel()
+	c := newCentre(t)
+	for range 3 {
+		c.want(http.StatusOK, ask{who: "acme admin", method: "GET", path: usersPath}, nil)
+	}
+	c.exec("ALTER TABLE api_calls RENAME TO gone")
+	c.writeDown(c.server)
+	c.want(http.StatusOK, ask{who: "acme admin", method: "GET", path: usersPath}, nil)
+	c.exec("ALTER TABLE gone RENAME TO api_calls")
+	c.writeDown(c.server)
+	if got := c.currentCalls(c.another(t).url, "acme admin"); got != 5 {
+		t.Errorf("%d calls, want 5", got)
+	}
+}

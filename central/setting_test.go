@@ -258,6 +258,7 @@ func TestSettingsWithoutKey(t *testing.T) {
 // TestSettingsStayOutside: without leave of the operator nothing that an administrator may name is reached where it is not public, whatever
 // its name: neither this machine nor its neighbours, nor what tells a cloud's machines their secrets.
 func TestSettingsStayOutside(t *testing.T) {
+	t.Parallel()
 	c := newCentre(t, withSecrets(t))
 	inside, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

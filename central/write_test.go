@@ -69,6 +69,7 @@ func (c *centre) audited(last *int64) (news []store.AuditEntry) {
 // an entry for each object with who, when, from where and in which request, without secrets and without persons; repeated with its
 // Idempotency-Key it has the same answer, and nothing is done again. The chains are whole.
 func TestEveryWriteIsAudited(t *testing.T) {
+	t.Parallel()
 	w := newWorld(newCentre(t, withSecrets(t)), "acme", "xyzzy")
 	d, last := newDeeds(w), int64(0)
 	d.audited(&last)
@@ -254,6 +255,7 @@ func (d *deeds) may(op contractOp, role string) bool {
 // TestRoles goes through every operation of every document with every role: who may, by docs/roles.md, does it, and who may not is told so,
 // also of what is there. The table has every operation, and no other.
 func TestRoles(t *testing.T) {
+	t.Parallel()
 	w := newWorld(newCentre(t, withSecrets(t)), "acme", "xyzzy")
 	d := newDeeds(w)
 	left := mays(t)
