@@ -37,6 +37,7 @@ func (p *Portal) afterPages() []page {
 		{"GET /password", p.password},
 		{"POST /password", p.changePassword},
 		{"POST /resume", p.changing("resuming", p.resume)},
+		{"POST /voucher", p.redeem},
 	}
 }
 
@@ -66,6 +67,32 @@ func (p *Portal) changing(doing string, change func(context.Context, *visit) (se
 		}
 		p.showLogin(v, code, problem)
 	}
+}
+
+// redeem takes the voucher of somebody online: its session begins in the place of his.
+func (p *Portal) redeem(v *visit) {
+	code, problem := p.readForm(v)
+	if problem.Reason == "" {
+		req := v.request(sessions.MethodVoucher)
+		req.Instead = true
+		if problem.Reason = voucherRequest(v, &req); problem.Reason == "" {
+			ctx, cancel := context.WithTimeout(v.Context(), decideTimeout)
+			defer cancel()
+			_, err := p.cfg.Manager.Login(ctx, req)
+			if err == nil {
+				p.forget(v)
+				p.answerDone(v, "/status")
+				return
+			}
+			code, problem = p.problem(v, err, "taking a voucher")
+		}
+	}
+	problem.Method = sessions.MethodVoucher
+	if view := p.cfg.Manager.View(v.station); online(view) {
+		p.showStatus(v, code, view, problem)
+		return
+	}
+	p.showLogin(v, code, problem)
 }
 
 func (p *Portal) extend(ctx context.Context, v *visit) (sessions.Session, error) {
@@ -170,6 +197,12 @@ func (p *Portal) showStatus(v *visit, code int, view sessions.StationView, probl
 	page.Warn = page.Limited && page.Left < p.cfg.After[v.station.Zone].Warn
 	if view.CanPause {
 		page.Pause = v.zone.MaxPause
+	}
+	if v.zone.Offers(sessions.MethodVoucher) && (page.Limited || page.Data.Limited) {
+		page.Voucher = &web.Voucher{Instead: true, Code: clip(v.PostForm.Get("code"), maxCode)}
+	}
+	if v.zone.TermsForAll {
+		page.TermsVersion = v.zone.TermsVersion
 	}
 	page.Password = mayChangePassword(v, s)
 	page.Devices = v.zone.Remember > 0 || s.Source != sessions.SourceGuest

@@ -260,3 +260,63 @@ func TestBalanceIsTold(t *testing.T) {
 		}
 	}
 }
+
+// Somebody online types a voucher: the form is that of a login, and what is refused is told on the page that he was on.
+func TestVoucherOnline(t *testing.T) {
+	b, got, say := voucherBench(t)
+	token, code := b.token(), sessions.NewVoucherCode()
+	b.inFor(0, 0)
+	if page := b.get("/status").body; strings.Contains(page, "/voucher") {
+		t.Error("who may stay without end is offered less")
+	}
+	b.inFor(time.Hour, 0)
+	b.manager.zone.TermsForAll = true
+	page := b.get("/status").body
+	for _, part := range []string{`<details><summary>`, `action="/voucher"`, `name="accept" value="2026-11"`, "kept for later", `name="code"`} {
+		if !strings.Contains(page, part) {
+			t.Errorf("the status page lacks %q", part)
+		}
+	}
+	post := func(typed string) answered {
+		return b.post("/voucher", "", values("method", "voucher", "token", token, "code", typed, "accept", "2026-11"))
+	}
+	for typed, want := range map[string]struct {
+		reason sessions.Reason
+		words  string
+	}{
+		"nonsense": {"", "A character of this code is missing"}, string(code): {sessions.RefusedNothingLeft, "This voucher is used up"},
+		code.Text(): {sessions.RefusedTooMany, "This voucher is already in use"}, strings.ToLower(code.Text()): {sessions.RefusedTooOften, "Too many attempts"},
+	} {
+		say(&sessions.Refusal{Reason: want.reason, RetryAfter: time.Minute})
+		a := post(typed)
+		if a.status != http.StatusOK || !strings.Contains(a.body, want.words) || !strings.Contains(a.body, "You are online") || !strings.Contains(a.body, `<details open>`) || !strings.Contains(a.body, `value="`+typed+`"`) {
+			t.Errorf("%s: %d\n%s", want.words, a.status, a.body)
+		}
+	}
+	if len(*got) != 3 {
+		t.Errorf("%d codes were tried", len(*got))
+	}
+	*got = nil
+	say(nil)
+	if a := b.post("/voucher", "Origin: http://evil.example\r\n", values("method", "voucher", "token", token, "code", string(code))); a.status != http.StatusForbidden || len(*got) != 0 {
+		t.Errorf("another site spends a voucher: %d", a.status)
+	}
+	if a := b.post("/voucher", "", values("method", "voucher", "code", string(code))); a.status != http.StatusOK || len(*got) != 0 {
+		t.Errorf("without a form of ours: %d", a.status)
+	}
+	if a := post(code.Text()); a.status != http.StatusSeeOther || a.header.Get("Location") != "/status" || len(*got) != 1 || !(*got)[0].Instead || (*got)[0].AcceptedTerms != "2026-11" || (*got)[0].Code != sessions.Password(code) {
+		t.Errorf("a good one: %d, %+v", a.status, *got)
+	}
+	b.manager.zone.Methods = []sessions.Method{sessions.MethodClick}
+	if page := b.get("/status").body; strings.Contains(page, "/voucher") {
+		t.Error("a zone without vouchers offers them")
+	}
+	b.manager.set(nil) // the session ended meanwhile
+	if a := post("nonsense"); a.status != http.StatusOK || !strings.Contains(a.body, `action="/login"`) {
+		t.Errorf("after the end: %d", a.status)
+	}
+	b.stop()
+	if strings.Contains(b.log.String(), string(code)) {
+		t.Error("the log has a code")
+	}
+}

@@ -34,6 +34,9 @@ type LoginRequest struct {
 	NewSecret Password // for the browser to keep from now on; empty: it shall keep none
 	Device    string   // what it seems to be, as in iPhone
 
+	// Instead has the session begin in the place of one that runs, of another account, which ends in the same moment: no packet is lost.
+	Instead bool
+
 	proven *Account // it was shown who this is
 	// Of MethodPortal.
 	userID int64
@@ -79,15 +82,17 @@ func (m *Manager) tryLogin(ctx context.Context, zone *Zone, req LoginRequest) (S
 	if m.rule(req.Station).Kind == AccessBlocked {
 		return Session{}, m.refused(context.WithoutCancel(ctx), zone, req, &Refusal{Reason: RefusedBlocked})
 	}
-	if s, ok, err := m.present(ctx, req.Station); ok || err != nil {
-		return s, err
+	old, online, err := m.present(ctx, req.Station)
+	if err != nil || online && !req.Instead {
+		return old, err
 	}
+	req.Instead = online
 	if req.Method == MethodMAC && req.Secret != "" {
 		return m.comeBack(context.WithoutCancel(ctx), zone, req)
 	}
 	m.cfg.Step("login.begun")
 	var account Account
-	err := m.mayEnter(zone, req.Method)
+	err = m.mayEnter(zone, req.Method)
 	if err == nil {
 		account, err = m.authorize(ctx, zone, req)
 	}
@@ -99,13 +104,20 @@ func (m *Manager) tryLogin(ctx context.Context, zone *Zone, req LoginRequest) (S
 	if err != nil {
 		return Session{}, m.refused(ctx, zone, req, err)
 	}
+	if online && account.Source == old.Source && account.Username == old.Username { // a double tap
+		return old, nil
+	}
 	s, err := m.newSession(ctx, zone, req, account)
 	if err != nil {
 		return Session{}, m.refused(ctx, zone, req, err)
 	}
 	done, err := m.reserve(zone, account, &s)
 	if err != nil {
-		return Session{}, m.offerSlot(req, account, m.refused(ctx, zone, req, err))
+		err = m.refused(ctx, zone, req, err)
+		if online { // the page that he is on has no list of devices
+			return Session{}, err
+		}
+		return Session{}, m.offerSlot(req, account, err)
 	}
 	defer done()
 	return m.begin(ctx, zone, req, account, s)
@@ -271,6 +283,12 @@ func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, a Acc
 	if err := m.mayUse(&s, &a, book); err != nil {
 		return Session{}, m.refused(ctx, zone, req, err)
 	}
+	var stops Batch
+	if req.Instead {
+		if stops, err = m.takeOver(ctx, &s); err != nil {
+			return Session{}, err
+		}
+	}
 	b := Batch{
 		Sessions:     []Session{s},
 		Records:      []AccountingRecord{{Kind: Start, Session: s, At: s.StartedAt}},
@@ -302,17 +320,21 @@ func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, a Acc
 		old.Resumable = false
 		b.Sessions = append(b.Sessions, old)
 	}
+	both := stops.and(b)
 	m.cfg.Step("login.decided")
-	if err := m.cfg.Store.Commit(ctx, b); err != nil {
+	if err := m.cfg.Store.Commit(ctx, both); err != nil {
 		return Session{}, fmt.Errorf("writing the Start: %w", err)
 	}
 	m.cfg.Step("login.journaled")
 	m.mu.Lock()
-	m.access.take(b)
+	m.access.take(both)
 	m.addSpent(b.Spent)
-	m.takeTrials(b.Trials)
+	m.takeTrials(both.Trials)
 	m.mu.Unlock()
-	if s, err = m.admit(ctx, s, book); err != nil {
+	for _, ended := range stops.Sessions {
+		m.hasEnded(ended)
+	}
+	if s, err = m.admit(ctx, s, book, stops); err != nil {
 		return Session{}, err
 	}
 	m.cfg.Step("login.admitted")
@@ -321,13 +343,17 @@ func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, a Acc
 }
 
 // admit lets the station of a journaled session through and counts it as running. If the kernel refuses, the session is
-// stopped in the journal too.
-func (m *Manager) admit(ctx context.Context, s Session, b *book) (Session, error) {
+// stopped in the journal too. stops is what was written of the session whose place it takes.
+func (m *Manager) admit(ctx context.Context, s Session, b *book, stops Batch) (Session, error) {
 	r := &live{Session: s, idleLeft: -1, interimDue: firstInterim(s), book: b}
 	m.mu.Lock()
 	g, digest := m.grant(r, nil)
 	m.mu.Unlock()
-	if err := m.cfg.Enforcer.Admit(ctx, g); err != nil {
+	err := m.cfg.Enforcer.Admit(ctx, g)
+	if s.Held != "" && err != nil { // the station is let through as it was, and the poll finds where that is not right
+		m.cfg.Logger.Error("telling the kernel of a session in the place of another", "station", s.Station, "err", err)
+		digest = 0
+	} else if err != nil {
 		at := m.stamp()
 		s.StoppedAt, s.TerminateCause = &at, NASError
 		stop := Batch{Sessions: []Session{s}, Records: []AccountingRecord{{Kind: Stop, Session: s, At: at}},
@@ -344,7 +370,13 @@ func (m *Manager) admit(ctx context.Context, s Session, b *book) (Session, error
 	r.admitted(digest, m.cfg.Clock.Mono())
 	m.cfg.Visits.Note(s.Station, EventAdmitted, string(s.Method), "")
 	m.shareAnew(&r.Session)
+	m.leave(s.Station)
+	m.addSpent(stops.Spent)
 	m.enter(r)
+	m.leaseEnded(stops.Sessions)
+	for i := range stops.Sessions {
+		m.shareAnew(&stops.Sessions[i])
+	}
 	m.leaseShared(&s)
 	if m.objection(&r.Session) != "" { // a rule came meanwhile
 		m.access.unsettled = true
@@ -429,7 +461,7 @@ func (m *Manager) place(zone *Zone, st Station) Place {
 // grant is what the kernel must know of a session from now on, and the digest of its caps. The caller holds mu.
 func (m *Manager) grant(r *live, tallies map[*book]tally) (g Grant, digest uint32) {
 	s := m.standing(r, tallies)
-	g = Grant{Station: r.Station, AcctSessionID: r.AcctSessionID, IdleTimeout: r.Limits.IdleTimeout, Caps: s.caps}
+	g = Grant{Station: r.Station, AcctSessionID: r.held(), IdleTimeout: r.Limits.IdleTimeout, Caps: s.caps}
 	g.RateUp, g.RateDown = r.Limits.Bandwidth(s.Slow)
 	if r.Source != SourceGuest {
 		g.Account = r.Username

@@ -161,23 +161,21 @@ func (m *Manager) endOf(r *live, cause TerminateCause) (Stamp, TerminateCause) {
 // takeReading takes one reading of the kernel into the session. The kernel's counters begin anew when its tables were
 // deleted; what was counted before is kept in Base, and should nobody have noticed, less than before tells.
 func (m *Manager) takeReading(r *live, reading Reading) {
-	if reading.AcctSessionID != r.AcctSessionID {
+	if reading.AcctSessionID != r.held() {
 		return
 	}
-	u := reading.Usage
-	if behind(u, r.Usage, r.Base) {
+	if behind(reading.Usage.Add(r.Base), r.Usage.Add(r.Since)) {
 		r.rebase()
 	}
-	r.Usage = r.Base.Add(u)
+	r.Usage = r.Base.Add(reading.Usage.minus(r.Since))
 }
 
 // rebase begins counting anew on top of what was counted.
-func (r *live) rebase() { r.Base, r.unsaved = r.Usage, true }
+func (r *live) rebase() { r.Base, r.Since, r.unsaved = r.Usage, Usage{}, true }
 
 // behind tells whether the kernel's reading is less than what was already taken from it.
-func behind(kernel, total, base Usage) bool {
-	return base.InputOctets+kernel.InputOctets < total.InputOctets ||
-		base.OutputOctets+kernel.OutputOctets < total.OutputOctets
+func behind(read, taken Usage) bool {
+	return read.InputOctets < taken.InputOctets || read.OutputOctets < taken.OutputOctets
 }
 
 // stopBatch is what is written of sessions that ended. The caller holds mu.

@@ -80,7 +80,7 @@ func (m *Manager) continueSession(ctx context.Context, old Session, a Account, v
 	s.AcctSessionID = m.newSessionID()
 	s.Addr, s.Method, s.FirstUse = addr, MethodResume, false
 	s.StartedAt = m.stamp()
-	s.Used, s.Usage, s.Base, s.UsageAt = 0, Usage{}, Usage{}, s.StartedAt
+	s.Used, s.Usage, s.Base, s.UsageAt, s.Held, s.Since = 0, Usage{}, Usage{}, s.StartedAt, "", Usage{}
 	s.StoppedAt, s.TerminateCause, s.TerminateNote, s.Resumable, s.Paused = nil, "", "", false, false
 	s.Marks, s.Lease, s.Closing = m.newMarks(&s), LeaseMark{}, 0 // the calendar's bound is reckoned anew
 	s.Earlier, s.EarlierUsage = s.Earlier+old.Used, s.EarlierUsage.Add(old.Usage)
@@ -126,7 +126,7 @@ func (m *Manager) continueSession(ctx context.Context, old Session, a Account, v
 	if err := m.cfg.Store.Commit(ctx, b); err != nil {
 		return s, fmt.Errorf("writing the Start: %w", err)
 	}
-	if s, err = m.admit(ctx, s, book); err != nil {
+	if s, err = m.admit(ctx, s, book, Batch{}); err != nil {
 		return s, err
 	}
 	m.cfg.Queued()

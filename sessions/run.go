@@ -239,14 +239,14 @@ func (m *Manager) takeReadings(asked time.Duration, readings []Reading) (idle, s
 		case !running:
 			strays = append(strays, st)
 		case r.cutAt != nil || m.nearlyOver(r) || asked < r.readAt: // or somebody else has read it since
-		case reading.Live && r.AcctSessionID == reading.AcctSessionID:
+		case reading.Live && r.held() == reading.AcctSessionID:
 			m.takeReading(r, reading)
 			r.readAt = asked
 			r.UsageAt, r.idleLeft = now, reading.IdleLeft
 			if reading.Capped && r.refusedAt == 0 && r.believes(asked) { // else it may be of an earlier grant
 				r.refusedAt = asked
 			}
-		case reading.Idled && r.AcctSessionID == reading.AcctSessionID:
+		case reading.Idled && r.held() == reading.AcctSessionID:
 			idle = append(idle, st)
 		default:
 			lost = lost || r.StartedAt.Mono < asked

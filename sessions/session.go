@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 )
@@ -24,6 +25,12 @@ type Usage struct {
 
 // IsZero tells whether nothing was counted.
 func (u Usage) IsZero() bool { return u == Usage{} }
+
+// minus is what was counted since v, which comes before u.
+func (u Usage) minus(v Usage) Usage {
+	return Usage{u.InputOctets - v.InputOctets, u.OutputOctets - v.OutputOctets,
+		u.InputPackets - v.InputPackets, u.OutputPackets - v.OutputPackets}
+}
 
 // Add is the sum of two usages.
 func (u Usage) Add(v Usage) Usage {
@@ -110,6 +117,10 @@ type Session struct {
 	UsageAt Stamp         `json:"usage_at"`
 	// Base is the part of Usage from before the kernel's counters last began anew (a table deleted by others).
 	Base Usage `json:"base,omitzero"`
+	// Held is the name of the enforcer's grant where the session took it over from another, with its connections and its counters,
+	// which stood at Since; empty: AcctSessionID.
+	Held  string `json:"held,omitempty"`
+	Since Usage  `json:"since,omitzero"`
 
 	// Marks say which part of Usage belongs to the running periods of the account; see Spent.
 	Marks Marks `json:"marks,omitzero"`
@@ -138,6 +149,9 @@ type Session struct {
 	Resumable bool `json:"resumable,omitempty"`
 	Paused    bool `json:"paused,omitempty"` // by its guest, who alone resumes it
 }
+
+// held names the enforcer's grant of the session.
+func (s *Session) held() string { return cmp.Or(s.Held, s.AcctSessionID) }
 
 // Running tells whether the session has no Stop yet.
 func (s *Session) Running() bool { return s.StoppedAt == nil }

@@ -133,7 +133,7 @@ func (m *Manager) resumesItself(st Station) bool {
 // adoptOne puts a session of this boot among the running ones, or says how and when it ended.
 func (m *Manager) adoptOne(s Session, byID map[string]Reading) (Session, bool) {
 	r := &live{Session: s, idleLeft: -1}
-	reading, inKernel := byID[s.AcctSessionID]
+	reading, inKernel := byID[s.held()]
 	now := m.cfg.Clock.Mono()
 	if inKernel {
 		m.takeReading(r, reading)

@@ -28,6 +28,7 @@ var stopTransactions = map[TerminateCause]struct {
 const (
 	noteCapped = "Data cap used up"
 	notePaused = "Paused by the guest"
+	noteOver   = "Went on with a voucher"
 	noteClosed = "Closing time"
 	noteTimeUp = "Time of the account used up"
 )

@@ -90,6 +90,15 @@ func (s Status) speed() string {
 	return strings.Join(both, " ")
 }
 
+// login has what a form of the login page needs.
+func (s Status) login() Login {
+	l := Login{Page: s.Page, Token: s.Token, URL: s.URL, TermsVersion: s.TermsVersion, Problem: s.Problem}
+	if s.Voucher != nil {
+		l.Ways = []Way{*s.Voucher}
+	}
+	return l
+}
+
 // cutShort tells that there is more in the balance than can be given, because the centre cannot be asked.
 func (s Status) cutShort() bool {
 	return s.Balance != nil && s.Balance.Away && s.Limited && s.Left < s.Balance.Left
@@ -116,7 +125,12 @@ func afterSamples(with func(func(*Login)) templ.Component, status Status) []Samp
 	password := NewPassword{Page: status.Page, Username: "anna", Token: "sample", URL: status.URL}
 	wrong, done := password, password
 	wrong.Problem, done.Changed = Problem{Reason: sessions.RefusedCredentials}, true
+	voucher := paying
+	voucher.Voucher, voucher.TermsVersion = &Voucher{Instead: true}, "2026-11"
+	usedUp := voucher
+	usedUp.Voucher, usedUp.Problem = &Voucher{Instead: true, Code: "2345-6789-CDF"}, Problem{Method: sessions.MethodVoucher, Reason: sessions.RefusedNothingLeft}
 	samples := []Sample{
+		{"status-voucher", voucher.View()}, {"status-voucher-used-up", usedUp.View()},
 		{"password", password.View()}, {"password-wrong", wrong.View()}, {"password-changed", done.View()},
 		{"status-warning", status.View()}, {"status-balance", paying.View()}, {"status-balance-away", away.View()},
 		{"login-paused", before(Before{Paused: true, Left: 40 * time.Minute, Kept: 70 * time.Hour})},

@@ -68,13 +68,16 @@ type Status struct {
 	Prolong
 	Warn     bool          // little is left
 	Pause    time.Duration // the session can be paused, and is kept for so long; zero: it cannot
+	Voucher  *Voucher      // can be typed for more; nil: not here
 	Password bool          // the account has one that may be changed here
 	Address  string        // where the page is found again; empty: it is not said
 	Live     bool          // the page is loaded again and again
 	ReadAt   time.Time
 	URL      string // http or https; empty: no link
 	Token    string
-	Problem  Problem
+
+	TermsVersion string // that whoever types a voucher accepts; empty: none
+	Problem      Problem
 }
 
 // LoggedOut is the page after a logout.

@@ -9,13 +9,26 @@ import (
 // Voucher is the way in with the code of a voucher.
 type Voucher struct {
 	oneStep
-	Code string // as typed before, or as a link says
+	Code    string // as typed before, or as a link says
+	Instead bool   // of the session that runs
 }
 
 // Method is sessions.MethodVoucher.
 func (Voucher) Method() sessions.Method { return sessions.MethodVoucher }
 
-func (Voucher) title(p Page) string { return words(p, voucherWords).Title }
+func (w Voucher) title(p Page) string {
+	if w.Instead {
+		return words(p, voucherWords).Instead
+	}
+	return words(p, voucherWords).Title
+}
+
+func (w Voucher) action() string {
+	if w.Instead {
+		return "/voucher"
+	}
+	return w.oneStep.action()
+}
 
 func (w Voucher) fields(l Login) templ.Component { return l.voucher(w) }
 

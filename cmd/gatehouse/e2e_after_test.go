@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"gatehouse/admin"
 	"gatehouse/lab"
 	"gatehouse/lab/browser"
 	"gatehouse/lab/venue"
@@ -262,5 +263,135 @@ func TestBrowserAfter(t *testing.T) {
 			b.See(".before")
 			b.Check("5-ended-by-the-house")
 		})
+	}
+}
+
+// TestVoucherWhileOnline has a guest type a voucher while he is online: connections and packets do not notice, the time is the
+// voucher's from then on, and a voucher that is no good changes nothing.
+func TestVoucherWhileOnline(t *testing.T) {
+	lab.RequireKernel(t)
+	v := newVenue(t, venue.Options{Zone: strings.Replace(fmt.Sprintf(afterZone, "10m"), `["click"]`, `["click", "voucher"]`, 1) + "idle_timeout = \"30m\"\n"})
+	var batch admin.VoucherBatch
+	out, err := v.CLI(t.Context(), "", "voucher", "create", "--count", "3", "--time", "2h", "--json")
+	if err != nil || json.Unmarshal([]byte(out), &batch) != nil || len(batch.Codes) != 3 {
+		t.Fatalf("voucher create: %v %s", err, out)
+	}
+	g := newGuest(t, v)
+	if p, err := g.Click(t.Context()); err != nil || p.Status != http.StatusOK {
+		t.Fatalf("login: %d %v", p.Status, err)
+	}
+	first := running(t, v)
+	page, err := g.Get(t.Context(), "http://"+lab.GuestGateway4+":2080/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong, err := g.Submit(t.Context(), page, "/voucher", url.Values{"code": {sessions.NewVoucherCode().Text()}})
+	if err != nil || !strings.Contains(wrong.Body, "There is no voucher with this code") || running(t, v).AcctSessionID != first.AcctSessionID {
+		t.Fatalf("a code that is none: %d %v\n%s", wrong.Status, err, wrong.Body)
+	}
+	passed, err := v.WAN.Count(t.Context(), lab.PeerInterface, func(p lab.Packet) bool { return !p.Sent && p.Dst.Port() == 7 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := g.Dial(t.Context(), "udp", lab.WebAddr4+":7")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stream.Close() }()
+	c, done, sent, loaded := keep(t, g), make(chan struct{}), make(chan uint64, 1), make(chan error, 1)
+	go func() {
+		for n, tick := uint64(0), time.NewTicker(2*time.Millisecond); ; n++ {
+			select {
+			case <-done:
+				sent <- n
+				return
+			case <-tick.C:
+				_, _ = stream.Write(make([]byte, 100))
+			}
+		}
+	}()
+	go func() { loaded <- downloading(t, g, done) }()
+	if err := c.ask(5 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	page, err = g.Submit(t.Context(), wrong, "/voucher", url.Values{"code": {strings.ToLower(batch.Codes[0].Code)}})
+	if err != nil || !strings.Contains(page.Body, "<bdi>1\u00a0h 59\u00a0min</bdi>") {
+		t.Errorf("the page after the voucher: %d %v\n%s", page.Status, err, page.Body)
+	}
+	if err := c.ask(time.Second); err != nil {
+		t.Errorf("the connection of before: %v", err)
+	}
+	answered(t, g, http.StatusNoContent)
+	close(done)
+	if err := <-loaded; err != nil {
+		t.Errorf("a download of before: %v", err)
+	}
+	want := <-sent * (100 + 28)
+	if err := lab.WaitFor(t.Context(), 5*time.Second, func() error {
+		if _, got := passed.Octets(); got != want {
+			return fmt.Errorf("%d octets arrived of %d", got, want)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	s := running(t, v)
+	if s.AcctSessionID == first.AcctSessionID || s.SessionTimeout != 7200 || s.Source != sessions.SourceVoucher || s.InputOctets >= want {
+		t.Errorf("the session: %+v", s)
+	}
+	t.Run("browser", func(t *testing.T) { voucherOnline(t, v, batch.Codes[1:]) })
+	if strings.Contains(v.Daemon.Log(), batch.Codes[0].Code) {
+		t.Error("the log has a code")
+	}
+}
+
+// downloading reads from the internet, packet upon packet, until done.
+func downloading(t *testing.T, g *venue.Guest, done <-chan struct{}) error {
+	c, err := g.Dial(t.Context(), "tcp", lab.WebAddr4+":80")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	if _, err := io.WriteString(c, "GET /bytes?n=4000000000 HTTP/1.1\r\nHost: "+lab.WebAddr4+"\r\n\r\n"); err != nil {
+		return err
+	}
+	buf := make([]byte, 1<<16)
+	for {
+		select {
+		case <-done:
+			return nil
+		default:
+		}
+		_ = c.SetReadDeadline(time.Now().Add(time.Second))
+		if _, err := c.Read(buf); err != nil {
+			return err
+		}
+	}
+}
+
+// voucherOnline goes by clicks, in English with scripts and in Arabic without.
+func voucherOnline(t *testing.T, v *venue.Venue, codes []admin.VoucherSlip) {
+	browser.Require(t)
+	for i, o := range []browser.Options{{}, {Language: "ar", NoScript: true, Dark: true}} {
+		o.Host = newGuest(t, v).Host
+		b := browser.Open(t, o)
+		b.Go(probe)
+		b.Click("#way-click summary, #accept")
+		b.Click("#accept ~ label ~ button, form p ~ button")
+		b.See(logOut)
+		b.Click("main details summary")
+		b.See("#voucher ~ button")
+		b.Check(fmt.Sprint(i, "-1-form"))
+		b.Fill("#voucher", codes[i].Code[:13])
+		b.Click("#voucher ~ button")
+		b.See("#problem")
+		b.See("#voucher ~ button") // open, with what was typed
+		b.Check(fmt.Sprint(i, "-2-mistyped"))
+		b.Fill("#voucher", codes[i].Code)
+		b.Click("#voucher ~ button")
+		b.Gone("#problem")
+		b.WantPath("/status")
+		b.See(logOut)
+		b.Check(fmt.Sprint(i, "-3-done"))
 	}
 }
