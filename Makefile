@@ -8,8 +8,8 @@ GO      ?= go
 BIN     ?= bin
 TOOL    := $(GO) tool -modfile=tools/go.mod
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.built=$(BUILT)
-# Go leaves 64 kB between the parts of a program for ARM, for kernels with such pages; routers' and single boards' have 4 or 16.
-LDFLAGS += $(if $(filter arm%,$(GOARCH)),-R 16384)
+# Go leaves 64 kB between the parts of a program for ARM and MIPS, for kernels with such pages; routers' and single boards' have 4 or 16.
+LDFLAGS += $(if $(filter arm% mips%,$(GOARCH)),-R 16384)
 # HTTP/2 would cost the gateway half a megabyte; a guest's page has three files.
 BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)"
 

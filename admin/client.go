@@ -145,26 +145,31 @@ func (c *Client) RevokeVouchers(ctx context.Context, in RevokeVouchersRequest) (
 
 func call[Out any](ctx context.Context, c *Client, method, path string, in any) (Out, error) {
 	var out Out
+	err := c.call(ctx, method, path, in, &out)
+	return out, err
+}
+
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
-		return out, fmt.Errorf("writing request: %w", err)
+		return fmt.Errorf("writing request: %w", err)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, "http://gatehouse"+path, bytes.NewReader(body))
 	if err != nil {
-		return out, fmt.Errorf("making request: %w", err)
+		return fmt.Errorf("making request: %w", err)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return out, fmt.Errorf("%w: %w", ErrUnreachable, cause(err))
+		return fmt.Errorf("%w: %w", ErrUnreachable, cause(err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return out, refusal(resp)
+		return refusal(resp)
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
-		return out, fmt.Errorf("reading answer: %w", err)
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return fmt.Errorf("reading answer: %w", err)
 	}
-	return out, nil
+	return nil
 }
 
 func refusal(resp *http.Response) error {

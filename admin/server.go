@@ -148,21 +148,25 @@ const maxRequest = 1 << 20
 func handle[In, Out any](mux *http.ServeMux, pattern string, do func(context.Context, In) (Out, error)) {
 	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		var in In
-		if r.Method != http.MethodGet {
-			dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
-			dec.DisallowUnknownFields()
-			if err := dec.Decode(&in); err != nil {
-				writeError(w, &Error{Code: CodeInvalid, Message: "reading request: " + err.Error()})
-				return
-			}
-		}
-		out, err := do(r.Context(), in)
-		if err != nil {
-			writeError(w, err)
+		answer(w, r, &in, func() (any, error) { return do(r.Context(), in) })
+	})
+}
+
+func answer(w http.ResponseWriter, r *http.Request, in any, do func() (any, error)) {
+	if r.Method != http.MethodGet {
+		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(in); err != nil {
+			writeError(w, &Error{Code: CodeInvalid, Message: "reading request: " + err.Error()})
 			return
 		}
-		writeJSON(w, http.StatusOK, out)
-	})
+	}
+	out, err := do()
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, out)
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

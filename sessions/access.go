@@ -150,7 +150,7 @@ func (m *Manager) Access() []AccessRule {
 		for _, r := range rules {
 			all = append(all, r)
 		}
-		slices.SortFunc(all[begin:], func(a, b AccessRule) int {
+		sortFunc(all[begin:], func(a, b AccessRule) int {
 			return cmp.Or(strings.Compare(a.Zone, b.Zone), slices.Compare(a.MAC[:], b.MAC[:]), strings.Compare(string(a.Kind), string(b.Kind)))
 		})
 	}

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -77,7 +76,7 @@ func (m *Manager) Devices(st Station) []Device {
 	for _, d := range all {
 		out = append(out, d)
 	}
-	slices.SortFunc(out, func(a, b Device) int {
+	sortFunc(out, func(a, b Device) int {
 		order := func(d Device) int {
 			return map[bool]int{d.Here: 0, !d.Here && d.Online: 1, !d.Here && !d.Online: 2}[true]
 		}
@@ -196,7 +195,7 @@ func (m *Manager) offerSlot(req LoginRequest, a Account, err error) error {
 			slot.Devices = append(slot.Devices, d)
 		}
 	}
-	slices.SortFunc(slot.Devices, func(a, b Device) int { return cmp.Or(cmp.Compare(b.Since, a.Since), strings.Compare(a.ID, b.ID)) })
+	sortFunc(slot.Devices, func(a, b Device) int { return cmp.Or(cmp.Compare(b.Since, a.Since), strings.Compare(a.ID, b.ID)) })
 	return &Refusal{Reason: RefusedTooMany, Slot: slot}
 }
 

@@ -122,7 +122,7 @@ func (m *Manager) extendLedger(ctx context.Context, s *Session, data Bytes) erro
 		online = append(online, st)
 	}
 	m.mu.Unlock()
-	slices.SortFunc(online, compareStations) // as all do who hold more than one
+	sortFunc(online, compareStations) // as all do who hold more than one
 	for _, st := range online {
 		release, err := m.hold(ctx, st)
 		if err != nil {

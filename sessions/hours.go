@@ -63,7 +63,7 @@ func (h *Hours) on(date time.Time) (all []Span) {
 			all = append(all, s)
 		}
 	}
-	slices.SortFunc(all, func(a, b Span) int { return cmp.Compare(a.From, b.From) })
+	sortFunc(all, func(a, b Span) int { return cmp.Compare(a.From, b.From) })
 	return all
 }
 

@@ -256,7 +256,7 @@ func (m *Manager) Stations() []StationView {
 			views = append(views, m.view(st))
 		}
 	}
-	slices.SortFunc(views, func(a, b StationView) int { return compareStations(a.Station, b.Station) })
+	sortFunc(views, func(a, b StationView) int { return compareStations(a.Station, b.Station) })
 	return views
 }
 
@@ -271,7 +271,7 @@ func (m *Manager) Sessions() []Session {
 		s.Data = m.standing(r, tallies).DataView
 		all = append(all, s)
 	}
-	slices.SortFunc(all, func(a, b Session) int { return strings.Compare(a.AcctSessionID, b.AcctSessionID) })
+	sortFunc(all, func(a, b Session) int { return strings.Compare(a.AcctSessionID, b.AcctSessionID) })
 	return all
 }
 

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -86,7 +85,7 @@ func (m *Manager) makeRoom(r AccessRule) (out []AccessRule) {
 			all = append(all, old)
 		}
 	}
-	slices.SortFunc(all, func(a, b AccessRule) int {
+	sortFunc(all, func(a, b AccessRule) int {
 		return cmp.Or(a.MadeAt.Wall.Compare(b.MadeAt.Wall), cmp.Compare(a.MadeAt.Mono, b.MadeAt.Mono))
 	})
 	own, given := 0, 0

@@ -325,7 +325,7 @@ func (m *Manager) saveChanged(ctx context.Context) error {
 		}
 	}
 	m.mu.Unlock()
-	slices.SortFunc(changed, compareStations) // as all do who hold more than one
+	sortFunc(changed, compareStations) // as all do who hold more than one
 	for chunk := range slices.Chunk(changed, rollChunk) {
 		if err := m.saveSessions(ctx, chunk); err != nil {
 			return err

@@ -82,7 +82,7 @@ func (m *Manager) blockedStations() []Station {
 			}
 		}
 	}
-	slices.SortFunc(all, compareStations)
+	sortFunc(all, compareStations)
 	return slices.Compact(all)
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -78,6 +79,11 @@ func (s Station) LogValue() slog.Value {
 
 func compareStations(a, b Station) int {
 	return cmp.Or(strings.Compare(a.Zone, b.Zone), slices.Compare(a.MAC[:], b.MAC[:]))
+}
+
+// sortFunc is slices.SortFunc, which a router's program would have a whole copy of for each type (decision 0042).
+func sortFunc[T any](all []T, compare func(a, b T) int) {
+	sort.Slice(all, func(i, j int) bool { return compare(all[i], all[j]) < 0 })
 }
 
 // StationState says where a station stands, in the words of RFC 8908 and RFC 8952.

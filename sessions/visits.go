@@ -196,7 +196,7 @@ func (v *Visits) makeRoom() {
 	if out == 0 {
 		plain, out = all, len(all)/8
 	}
-	slices.SortFunc(plain, func(a, b *visit) int { return cmp.Compare(a.latest().Mono, b.latest().Mono) })
+	sortFunc(plain, func(a, b *visit) int { return cmp.Compare(a.latest().Mono, b.latest().Mono) })
 	for _, of := range plain[:out] {
 		v.drop(of)
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -134,7 +135,7 @@ func (z *Zone) networks() (all []network) {
 		}
 		all = append(all, network{k.family + " daddr { " + strings.Join(slices.Compact(prefixes), ", ") + " }", ports})
 	}
-	slices.SortFunc(all, func(a, b network) int { return strings.Compare(a.daddr+a.ports, b.daddr+b.ports) })
+	sort.Slice(all, func(i, j int) bool { return all[i].daddr+all[i].ports < all[j].daddr+all[j].ports })
 	return all
 }
 
