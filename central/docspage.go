@@ -38,6 +38,7 @@ func (s *Server) serveDocs(mux *http.ServeMux) {
 		}
 		serveFile(w, r, name, text)
 	})
+	mux.Handle("GET /{$}", http.RedirectHandler("/api/docs/", http.StatusFound)) // who opens the centre's address wants to know what it is
 	mux.HandleFunc("GET /api/docs/{file...}", func(w http.ResponseWriter, r *http.Request) {
 		name := r.PathValue("file")
 		if name == "" {

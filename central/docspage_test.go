@@ -15,6 +15,9 @@ import (
 func TestDocsPage(t *testing.T) {
 	c := newCentre(t)
 	page := c.want(200, ask{method: "GET", path: "/api/docs/"}, nil)
+	if home := c.want(200, ask{method: "GET", path: "/"}, nil); home.text != page.text {
+		t.Errorf("the centre's own address has %.80q", home.text)
+	}
 	if policy := page.header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'; script-src 'self';") {
 		t.Errorf("policy %q", policy)
 	}
