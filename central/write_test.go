@@ -299,3 +299,42 @@ func (d *deeds) as(role store.Role, op contractOp, a ask) ask {
 	}
 	return a
 }
+
+// TestFrontDeskChangesNobodyAboveIt: whoever sets an administrator's password, or takes him away, would have his rights. Every write of an
+// account that the front desk may do is refused where the account has a role at the APIs.
+func TestFrontDeskChangesNobodyAboveIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(newCentre(t, withSecrets(t)), "acme", "xyzzy")
+	d, tried := newDeeds(w), 0
+	boss := d.member("boss", store.RoleReadonly)
+	names := map[string]string{"/api/v1/user": fmt.Sprint(boss.id), "/api/v1/user_token": fmt.Sprint(boss.id), "/admin/v1/accounts": fmt.Sprint(boss.id),
+		"/api/v1/user/username": boss.name}
+	for _, op := range d.ops {
+		path, rest, _ := strings.Cut(op.path, "{")
+		_, rest, _ = strings.Cut(rest, "}")
+		id := names[list(path)]
+		if op.method == "GET" || !hole.MatchString(op.path) || id == "" || !d.may(op, "staff") || strings.HasSuffix(rest, "/time/") { // time is no credential
+			continue
+		}
+		tried++
+		a := ask{who: d.org + " staff", method: op.method, path: path + id + rest}
+		if b := d.body(op.String()); b != nil {
+			if a.body = b; properties(op.body())["password"] != nil {
+				a.body = with(b, "password", "stolen-Password-1")
+			}
+		}
+		if got := d.do(a); got.status != http.StatusForbidden {
+			t.Errorf("%s: status %d: %s", op, got.status, got.text)
+		}
+	}
+	if tried < 11 {
+		t.Errorf("only %d operations were tried", tried)
+	}
+	for name, value := range map[string]any{"password": "stolen-Password-1", "user_class": "gold"} {
+		body := map[string]any{"username": boss.name, name: value}
+		if got := d.do(ask{who: d.org + " staff", method: "POST", path: "/api/v1/device_app_user_update/", body: body}); got.status != http.StatusForbidden {
+			t.Errorf("by an app's update of %s: status %d: %s", name, got.status, got.text)
+		}
+	}
+	d.want(http.StatusOK, ask{method: "GET", path: whoAmI, header: boss.codes}, nil)
+}
