@@ -311,14 +311,16 @@ func TestOffsetLinks(t *testing.T) {
 		next, previous *string
 		results        int
 	}{
-		"limit=2":                         {link("limit=2&offset=2"), nil, 2},
-		"offset=2&limit=2":                {link("limit=2&offset=4"), link("limit=2"), 2},
-		"limit=2&offset=1":                {link("limit=2&offset=3"), link("limit=2"), 2},
-		"username=u&limit=2&z=1&offset=4": {nil, link("limit=2&offset=2&username=u&z=1"), 1},
-		"limit=1000":                      {nil, nil, 5},
-		"limit=0&offset=-3":               {nil, nil, 5},
-		"limit=2&offset=50":               {nil, link("limit=2&offset=48"), 0},
-		"offset=9223372036854775807":      {nil, link("limit=20&offset=9223372036854775787"), 0},
+		"limit=2":                               {link("limit=2&offset=2"), nil, 2},
+		"offset=2&limit=2":                      {link("limit=2&offset=4"), link("limit=2"), 2},
+		"limit=2&offset=1":                      {link("limit=2&offset=3"), link("limit=2"), 2},
+		"username=u&limit=2&z=1&offset=4":       {nil, link("limit=2&offset=2&username=u&z=1"), 1},
+		"limit=1000":                            {nil, nil, 5},
+		"limit=0&offset=-3":                     {nil, nil, 5},
+		"limit=2&offset=50":                     {nil, link("limit=2&offset=48"), 0},
+		"offset=9223372036854775807":            {nil, link("limit=20&offset=9223372036854775787"), 0},
+		"offset=99999999999999999999":           {nil, link("limit=20&offset=9223372036854775787"), 0},
+		"limit=99999999999999999999&offset=500": {nil, link("limit=100&offset=400"), 0},
 	}
 	for query, want := range tests {
 		var p page

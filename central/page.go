@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"slices"
 	"strconv"
@@ -18,8 +19,8 @@ const maxOffset = 10000 // of a cursor list: beyond it the cursor is the way
 
 // limit is the page size: the default for anything that is not a positive number.
 func (c *call) limit() int {
-	n, err := strconv.Atoi(c.FormQuery("limit"))
-	if err != nil || n <= 0 {
+	n, err := strconv.Atoi(c.FormQuery("limit")) // of one that is beyond all bounds the greatest
+	if err != nil && !errors.Is(err, strconv.ErrRange) || n <= 0 {
 		return gate.DefaultLimit
 	}
 	return min(n, gate.MaxLimit)
@@ -27,7 +28,7 @@ func (c *call) limit() int {
 
 func (c *call) offset() int64 {
 	n, err := strconv.ParseInt(c.FormQuery("offset"), 10, 64)
-	if err != nil || n < 0 {
+	if err != nil && !errors.Is(err, strconv.ErrRange) || n < 0 {
 		return 0
 	}
 	return n
