@@ -320,21 +320,20 @@ func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, a Acc
 		old.Resumable = false
 		b.Sessions = append(b.Sessions, old)
 	}
-	both := stops.and(b)
 	m.cfg.Step("login.decided")
-	if err := m.cfg.Store.Commit(ctx, both); err != nil {
+	if req.Instead {
+		return m.handOver(ctx, s, book, stops, b)
+	}
+	if err := m.cfg.Store.Commit(ctx, b); err != nil {
 		return Session{}, fmt.Errorf("writing the Start: %w", err)
 	}
 	m.cfg.Step("login.journaled")
 	m.mu.Lock()
-	m.access.take(both)
+	m.access.take(b)
 	m.addSpent(b.Spent)
-	m.takeTrials(both.Trials)
+	m.takeTrials(b.Trials)
 	m.mu.Unlock()
-	for _, ended := range stops.Sessions {
-		m.hasEnded(ended)
-	}
-	if s, err = m.admit(ctx, s, book, stops); err != nil {
+	if s, err = m.admit(ctx, s, book); err != nil {
 		return Session{}, err
 	}
 	m.cfg.Step("login.admitted")
@@ -343,17 +342,13 @@ func (m *Manager) begin(ctx context.Context, zone *Zone, req LoginRequest, a Acc
 }
 
 // admit lets the station of a journaled session through and counts it as running. If the kernel refuses, the session is
-// stopped in the journal too. stops is what was written of the session whose place it takes.
-func (m *Manager) admit(ctx context.Context, s Session, b *book, stops Batch) (Session, error) {
+// stopped in the journal too.
+func (m *Manager) admit(ctx context.Context, s Session, b *book) (Session, error) {
 	r := &live{Session: s, idleLeft: -1, interimDue: firstInterim(s), book: b}
 	m.mu.Lock()
 	g, digest := m.grant(r, nil)
 	m.mu.Unlock()
-	err := m.cfg.Enforcer.Admit(ctx, g)
-	if s.Held != "" && err != nil { // the station is let through as it was, and the poll finds where that is not right
-		m.cfg.Logger.Error("telling the kernel of a session in the place of another", "station", s.Station, "err", err)
-		digest = 0
-	} else if err != nil {
+	if err := m.cfg.Enforcer.Admit(ctx, g); err != nil {
 		at := m.stamp()
 		s.StoppedAt, s.TerminateCause = &at, NASError
 		stop := Batch{Sessions: []Session{s}, Records: []AccountingRecord{{Kind: Stop, Session: s, At: at}},
@@ -367,18 +362,19 @@ func (m *Manager) admit(ctx context.Context, s Session, b *book, stops Batch) (S
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.begun(r, digest)
+	return s, nil
+}
+
+// begun counts a session as running that the kernel has. The caller holds mu.
+func (m *Manager) begun(r *live, digest uint32) {
+	s := &r.Session
 	r.admitted(digest, m.cfg.Clock.Mono())
 	m.cfg.Visits.Note(s.Station, EventAdmitted, string(s.Method), "")
-	m.shareAnew(&r.Session)
-	m.leave(s.Station)
-	m.addSpent(stops.Spent)
+	m.shareAnew(s)
 	m.enter(r)
-	m.leaseEnded(stops.Sessions)
-	for i := range stops.Sessions {
-		m.shareAnew(&stops.Sessions[i])
-	}
-	m.leaseShared(&s)
-	if m.objection(&r.Session) != "" { // a rule came meanwhile
+	m.leaseShared(s)
+	if m.objection(s) != "" { // a rule came meanwhile
 		m.access.unsettled = true
 		m.wakeRun()
 	}
@@ -387,7 +383,6 @@ func (m *Manager) admit(ctx context.Context, s Session, b *book, stops Batch) (S
 	if t := s.bound(); t > 0 && t < m.cfg.PollInterval { // Run looks again at every poll anyway
 		m.wakeRun()
 	}
-	return s, nil
 }
 
 // newSession is the session that a login of this account would be. A *Refusal says that its profiles or its time balance do

@@ -126,7 +126,7 @@ func (m *Manager) continueSession(ctx context.Context, old Session, a Account, v
 	if err := m.cfg.Store.Commit(ctx, b); err != nil {
 		return s, fmt.Errorf("writing the Start: %w", err)
 	}
-	if s, err = m.admit(ctx, s, book, Batch{}); err != nil {
+	if s, err = m.admit(ctx, s, book); err != nil {
 		return s, err
 	}
 	m.cfg.Queued()

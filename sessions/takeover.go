@@ -2,6 +2,8 @@ package sessions
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 )
 
@@ -20,6 +22,39 @@ func (m *Manager) takeOver(ctx context.Context, s *Session) (Batch, error) {
 	old.Used = s.StartedAt.Mono - old.StartedAt.Mono
 	old.UsageAt, old.StoppedAt, old.TerminateCause, old.TerminateNote = s.StartedAt, &s.StartedAt, UserRequest, noteOver
 	return m.stopBatch([]Session{old}), nil
+}
+
+// handOver brings that about. The kernel comes first: who is let through stays so whatever happens, and one that does not take the
+// new grant, or a journal that does not take the Start, leaves everything as it was. b is what the login writes.
+func (m *Manager) handOver(ctx context.Context, s Session, book *book, stops, b Batch) (Session, error) {
+	r := &live{Session: s, idleLeft: -1, interimDue: firstInterim(s), book: book}
+	m.mu.Lock()
+	g, digest := m.grant(r, nil)
+	m.mu.Unlock()
+	b = stops.and(b)
+	err := m.cfg.Enforcer.Admit(ctx, g)
+	if err == nil {
+		m.cfg.Step("login.handed")
+		err = m.cfg.Store.Commit(ctx, b)
+	}
+	if err != nil {
+		return Session{}, errors.Join(fmt.Errorf("putting a session in the place of another: %w", err), m.admitAgain(ctx, s.Station))
+	}
+	m.cfg.Step("login.journaled")
+	for _, ended := range stops.Sessions {
+		m.hasEnded(ended)
+	}
+	m.mu.Lock()
+	m.access.take(b)
+	m.takeTrials(b.Trials)
+	m.leave(s.Station)
+	m.addSpent(b.Spent)
+	m.begun(r, digest)
+	m.leaseEnded(stops.Sessions)
+	m.shareAnew(&stops.Sessions[0])
+	m.mu.Unlock()
+	m.cfg.Queued()
+	return s, nil
 }
 
 // and is what both write, b after a.

@@ -2,6 +2,7 @@ package sessions_test
 
 import (
 	"errors"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,28 +90,38 @@ func TestVoucherInstead(t *testing.T) {
 	})
 }
 
-// The daemon dies between journal and kernel: the station keeps its connections, and gets the voucher's time.
+// The daemon dies between kernel and journal: the station keeps its connections, its session and its time, and can type the voucher again.
 func TestVoucherInsteadAndACrash(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newVoucherRig(t, sessions.Plan{Time: 2 * time.Hour})
 		defer func() { r.stop() }()
-		r.click(t, stationA) // ten minutes
+		r.stop()
+		r.cfg.Step = func(point string) {
+			if point == "login.handed" {
+				runtime.Goexit()
+			}
+		}
+		r.start(t)
+		first := r.click(t, stationA) // ten minutes
 		r.kernel.traffic(stationA, 1, 2)
-		r.kernel.fail = errors.New("netlink") // as good as a crash
-		if _, reason := r.instead(t, r.code.Text()); reason != "" {
+		dead := make(chan struct{})
+		go func() { defer close(dead); r.instead(t, r.code.Text()) }()
+		<-dead
+		r.stop()
+		r.kernel.traffic(stationA, 10, 20)
+		r.cfg.Step = nil
+		r.start(t)
+		if s := r.View(stationA).Session; s == nil || s.AcctSessionID != first.AcctSessionID || !r.kernel.live(stationA) {
+			t.Fatalf("a paid guest is cut, or somebody else: %+v", s)
+		}
+		second, reason := r.instead(t, r.code.Text())
+		if reason != "" || !second.FirstUse {
 			t.Fatal(reason)
 		}
-		r.stop()
-		r.start(t)
-		if !r.kernel.live(stationA) {
-			t.Fatal("a paid guest is cut")
+		if stop := r.disk.recordsOf(sessions.Stop)[0].Session; stop.Usage.InputOctets != 11 || stop.Usage.OutputOctets != 22 {
+			t.Errorf("the stop: %+v", stop)
 		}
-		r.kernel.traffic(stationA, 10, 20)
-		time.Sleep(10*time.Minute + 6*time.Second)
-		if s := r.View(stationA).Session; s == nil || s.VoucherID != 7 || s.Usage.InputOctets != 10 || !r.kernel.live(stationA) {
-			t.Errorf("after the old end: %+v", s)
-		}
-		r.wantEnds(t, "of the voucher", stationA, 2*time.Hour-10*time.Minute-6*time.Second)
+		r.wantEnds(t, "of the voucher", stationA, 2*time.Hour)
 	})
 }
 
@@ -155,6 +166,18 @@ func TestVoucherInsteadRefused(t *testing.T) {
 			t.Error("a session that is not written begins")
 		}
 		r.disk.setFull(false)
-		refused("mistyped again", "nonsense", sessions.RefusedMistyped)
+		refused("after a full disk", "nonsense", sessions.RefusedMistyped)
+		r.wantEnds(t, "of the first", stationA, 5*time.Minute)
+		r.kernel.fail = errors.New("the kernel has no caps")
+		if _, err := r.Login(t.Context(), sessions.LoginRequest{Station: stationA, Method: sessions.MethodVoucher, Code: sessions.Password(r.code), Instead: true}); err == nil {
+			t.Error("a session begins that the kernel does not take")
+		}
+		refused("after the kernel's no", "nonsense", sessions.RefusedMistyped)
+		r.wantEnds(t, "of the first", stationA, 5*time.Minute)
+		for _, stop := range r.disk.recordsOf(sessions.Stop) {
+			if stop.Session.Station == stationA {
+				t.Errorf("stopped: %+v", stop.Session)
+			}
+		}
 	})
 }

@@ -73,7 +73,7 @@ func TestTimeBalance(t *testing.T) {
 	login()
 	told := func(parts ...string) {
 		t.Helper()
-		if err := lab.WaitFor(t.Context(), 30*time.Second, func() error {
+		if err := lab.WaitFor(t.Context(), 90*time.Second, func() error {
 			p, err := g.Get(t.Context(), "http://"+lab.GuestGateway4+":2080/status")
 			for _, part := range parts {
 				if err == nil && !strings.Contains(p.Body, part) {
