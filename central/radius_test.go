@@ -131,6 +131,20 @@ func TestRADIUSReachesTheList(t *testing.T) {
 	}
 }
 
+// TestRADIUSSessionsWithoutEnd are those of NASes that say -1 for what they do not know: nobody was online for 136 years.
+func TestRADIUSSessionsWithoutEnd(t *testing.T) {
+	c := newCentre(t, withSecrets(t))
+	addr := c.listens()
+	if !radclient(t, addr, lobbyPacket+"Acct-Status-Type = Start\nEvent-Timestamp = \"Mar 01 2026 11:00:00 UTC\"") ||
+		!radclient(t, addr, lobbyPacket+"Acct-Status-Type = Stop\nEvent-Timestamp = \"Mar 01 2026 11:01:00 UTC\"\nAcct-Session-Time = 4294967295") {
+		t.Fatal("not answered")
+	}
+	list := c.accounting()
+	if len(list) != 1 || list[0].AcctSessionTime != 60 {
+		t.Errorf("sessions %+v", list)
+	}
+}
+
 // TestRADIUSReplayAfterStop is what FreeRADIUS 3.2.1 gets wrong in 100 of 100 sessions: Start and Interim-Update that come again
 // after the Stop.
 func TestRADIUSReplayAfterStop(t *testing.T) {

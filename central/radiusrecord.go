@@ -22,8 +22,11 @@ func radiusRecord(r radius.Request) store.RADIUSRecord {
 	}
 	record := store.RADIUSRecord{Client: r.Client.ID, Organization: r.Client.Organization, Session: accounting(r)}
 	record.Boot = a.StatusType == radius.AccountingOn || a.StatusType == radius.AccountingOff
-	record.Timed = a.SessionTime != nil
 	record.At, record.Stamped = eventTime(r)
+	record.Timed = a.SessionTime != nil && record.At.Add(-*a.SessionTime).After(store.FirstTime()) // some say -1
+	if !record.Timed {
+		record.Session.AcctSessionTime = 0
+	}
 	return record
 }
 
