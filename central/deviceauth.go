@@ -59,7 +59,12 @@ func (s *Server) verdict(c *call, device store.DeviceRef, username string, p ses
 		return u, false, err
 	}
 	profiles, err := s.cfg.Store.ProfilesOf(c.Context(), u.ID)
-	return u, err == nil && !sessions.Evaluate(convert(profiles, sessionsProfile), sessions.AskedBy(u.Username)).Rejected, err
+	if err != nil {
+		return u, false, err
+	}
+	zone, err := s.cfg.Store.TimeZone(c.Context(), *u.Organization)
+	v := sessions.Evaluate(convert(profiles, sessionsProfile), sessions.AskedBy(u.Username))
+	return u, err == nil && !v.Rejected && v.Open(s.cfg.Clock.Now().In(zone)), err
 }
 
 func sessionsProfile(p gate.AaaProfile) sessions.Profile {

@@ -66,14 +66,18 @@ func TestTimeIsGrantedLentAndSpent(t *testing.T) {
 	}
 }
 
-// A profile that says Auth-Type := Reject refuses at the API as at a gateway.
+// A profile that says Auth-Type := Reject, or at another time, refuses at the API as at a gateway.
 func TestProfilesDecideAtTheAPI(t *testing.T) {
 	t.Parallel()
 	c := newCentre(t)
 	c.want(201, ask{who: "acme admin", method: "POST", path: profiles, body: map[string]any{"name": "No", "short_name": "no",
 		"check_attribute": []gate.Attr{{Attribute: "User-Name", Op: "=~", Value: "^a"}, {Attribute: "Auth-Type", Op: ":=", Value: "Reject"}}}}, nil)
-	for name, want := range map[string]int{"ann": 422, "bob": 201} {
-		c.user("acme", name, "right-password", "no")
+	for name, times := range map[string]string{"morning": "Al0000-1159", "noon": "Al1200-1259"} {
+		c.want(201, ask{who: "acme admin", method: "POST", path: profiles, body: map[string]any{"name": name, "short_name": name,
+			"check_attribute": []gate.Attr{{Attribute: "Login-Time", Op: ":=", Value: times}}}}, nil)
+	}
+	for name, want := range map[string]int{"ann": 422, "bob": 201, "cid": 422, "dan": 201} {
+		c.user("acme", name, "right-password", map[string]string{"ann": "no", "bob": "no", "cid": "morning", "dan": "noon"}[name])
 		c.want(want, ask{who: "acme portal", method: "POST", path: "/api/v1/device_app_user_authenticate/",
 			body: map[string]any{"username": name, "password": "right-password"}}, nil)
 	}

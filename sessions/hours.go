@@ -145,7 +145,7 @@ func (m *Manager) keepHours(ctx context.Context) {
 	due := map[Station]time.Duration{}
 	m.mu.Lock()
 	for st, r := range m.running {
-		if r.cutAt != nil || m.timedOut(r) {
+		if r.cutAt != nil || m.timedOut(r) || r.Closing == 0 && r.Limits.LoginTime == "" && len(m.zones[st.Zone].Hours.Spans) == 0 {
 			continue
 		}
 		s := m.now(r)

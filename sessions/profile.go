@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Attribute is one RADIUS attribute with FreeRADIUS's operator.
@@ -70,6 +71,13 @@ func Evaluate(profiles []Profile, asked Asked) Verdict {
 
 // Limits are the limits in a verdict, and what in it cannot be read.
 func (v Verdict) Limits() (Limits, []error) { return limitsOf(v.Reply, v.Control) }
+
+// Open tells whether the hours in a verdict let somebody in at a time, by its own time zone.
+func (v Verdict) Open(at time.Time) bool {
+	l, _ := v.Limits()
+	open, _ := loginHours(valueOf(l.LoginTime), at)
+	return open
+}
 
 // Faults are what in a profile can have no effect because of how it is written, whatever a login says.
 func (p *Profile) Faults() []error {

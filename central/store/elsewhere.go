@@ -16,17 +16,15 @@ const countsTime = `lower(p.check_attribute) LIKE '%"max-%-session"%'`
 // organisation; nothing where no profile of his counts that.
 func (s *Store) elsewhere(ctx context.Context, q querier, g Gateway, user int64) ([]edge.Elsewhere, error) {
 	var counts, ever bool
-	var zone string
-	const find = `SELECT o.timezone,
-			EXISTS (SELECT 1 FROM user_profiles u JOIN profiles p ON p.id = u.profile_id WHERE u.user_id = ? AND ` + countsTime + `),
-			EXISTS (SELECT 1 FROM user_profiles u JOIN profiles p ON p.id = u.profile_id WHERE u.user_id = ? AND lower(p.check_attribute) LIKE '%"max-all-session"%')
-		FROM organizations o WHERE o.id = ?`
-	if err := q.QueryRowContext(ctx, find, user, user, g.Scope.Own()).Scan(&zone, &counts, &ever); err != nil || !counts {
+	const find = `SELECT
+		EXISTS (SELECT 1 FROM user_profiles u JOIN profiles p ON p.id = u.profile_id WHERE u.user_id = ? AND ` + countsTime + `),
+		EXISTS (SELECT 1 FROM user_profiles u JOIN profiles p ON p.id = u.profile_id WHERE u.user_id = ? AND lower(p.check_attribute) LIKE '%"max-all-session"%')`
+	if err := q.QueryRowContext(ctx, find, user, user).Scan(&counts, &ever); err != nil || !counts {
 		return nil, err
 	}
-	place, err := time.LoadLocation(zone)
-	if err != nil { // one that this machine does not know
-		place = time.UTC
+	place, err := timeZone(ctx, q, g.Scope.Own())
+	if err != nil {
+		return nil, err
 	}
 	now := s.now().In(place)
 	starts := make([]time.Time, sessions.Life+1) // Life began with everything
@@ -67,6 +65,23 @@ func (s *Store) elsewhere(ctx context.Context, q querier, g Gateway, user int64)
 		}
 	}
 	return list, nil
+}
+
+// TimeZone is that of an organisation; UTC where this machine does not know it.
+func (s *Store) TimeZone(ctx context.Context, organization int64) (*time.Location, error) {
+	zone, err := timeZone(ctx, s.read(), organization)
+	return zone, s.err("reading a time zone", err)
+}
+
+func timeZone(ctx context.Context, q querier, organization int64) (*time.Location, error) {
+	var name string
+	if err := q.QueryRowContext(ctx, "SELECT timezone FROM organizations WHERE id = ?", organization).Scan(&name); err != nil {
+		return time.UTC, err
+	}
+	if zone, err := time.LoadLocation(name); err == nil {
+		return zone, nil
+	}
+	return time.UTC, nil
 }
 
 // tellElsewhere has gateways hear of users whose profiles count how long they are online and who were online at another one.
