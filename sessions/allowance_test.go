@@ -266,10 +266,12 @@ func TestCounterComes(t *testing.T) {
 		defer func() { r.stop() }()
 		r.login(t, stationA)
 		r.wantTimeout(t, stationA, 0)
+		sleep(3 * time.Minute) // nobody counted them
 		r.counted(t, "Max-Daily-Session", "600")
 		if err := r.AccountChanged(t.Context(), "ann"); err != nil {
 			t.Fatal(err)
 		}
+		poll()
 		r.wantTimeout(t, stationA, 10*time.Minute)
 		sleep(5 * time.Minute)
 		r.counted(t, "Max-Daily-Session", "120")
@@ -279,6 +281,81 @@ func TestCounterComes(t *testing.T) {
 		sleep(2 * time.Second)
 		if r.kernel.live(stationA) {
 			t.Error("more is spent than there is, and it goes on")
+		}
+	})
+}
+
+// Time that passes before the date is known counts into the day that it turns out to be, once; and shares are dealt meanwhile.
+func TestTimeLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const century = 100 * 365 * 24 * time.Hour
+		r := calendarRig(t)
+		defer func() { r.stop() }()
+		r.stop()
+		r.clock.jump(-century)
+		r.clock.reboot("22222222-2222-3333-4444-555555555555")
+		r.start(t)
+		r.counted(t, "Max-Daily-Session", "1200")
+		r.login(t, stationA)
+		r.wantTimeout(t, stationA, 20*time.Minute)
+		sleep(10 * time.Minute)
+		r.login(t, stationB)
+		poll()
+		r.wantTimeout(t, stationA, 5*time.Minute)
+		for _, st := range []sessions.Station{stationA, stationB} {
+			if _, err := r.Logout(t.Context(), st, sessions.UserRequest); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.clock.jump(century)
+		poll()
+		r.login(t, stationA)
+		r.wantTimeout(t, stationA, 9*time.Minute+48*time.Second)
+		if _, err := r.Logout(t.Context(), stationA, sessions.UserRequest); err != nil {
+			t.Fatal(err)
+		}
+		nextDay(r)
+		r.login(t, stationA)
+		r.wantTimeout(t, stationA, 20*time.Minute)
+	})
+}
+
+// What the centre tells of other gateways counts in its period, also for a session that runs.
+func TestTimeElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := calendarRig(t)
+		defer func() { r.stop() }()
+		r.counted(t, "Max-Daily-Session", "3600")
+		tell := func(start string, used time.Duration) {
+			a := r.local["ann"]
+			a.Elsewhere[sessions.Day] = sessions.Mark{Start: start, Used: used}
+			r.local["ann"] = a
+		}
+		tell("1999-12-31", time.Hour)
+		r.login(t, stationA)
+		r.wantTimeout(t, stationA, time.Hour)
+		if _, err := r.Logout(t.Context(), stationA, sessions.UserRequest); err != nil {
+			t.Fatal(err)
+		}
+		tell("2000-01-01", 10*time.Minute)
+		r.login(t, stationA)
+		r.wantTimeout(t, stationA, 50*time.Minute)
+		tell("2000-01-01", 30*time.Minute)
+		if err := r.AccountChanged(t.Context(), "ann"); err != nil {
+			t.Fatal(err)
+		}
+		poll()
+		r.wantTimeout(t, stationA, 30*time.Minute)
+		tell("2000-01-01", 2*time.Hour)
+		if err := r.AccountChanged(t.Context(), "ann"); err != nil {
+			t.Fatal(err)
+		}
+		poll()
+		if r.kernel.live(stationA) {
+			t.Error("all is spent elsewhere, and it goes on")
+		}
+		if got := r.refusal(t, stationA); got.Reason != sessions.RefusedTimeUp {
+			t.Errorf("all is spent elsewhere: %+v", got)
 		}
 	})
 }

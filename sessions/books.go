@@ -95,7 +95,11 @@ const rollChunk = 100 // sessions of one commit, so that a login never waits lon
 func (m *Manager) rollOver(ctx context.Context) {
 	m.mu.Lock()
 	now := m.periodsNow()
-	if now != m.period {
+	var late []Spent
+	for _, b := range m.books {
+		late = append(late, b.late(now)...)
+	}
+	if now != m.period { // after late, which dates what ended before the date was known
 		m.sweepBooks()
 	}
 	m.period = now
@@ -104,10 +108,6 @@ func (m *Manager) rollOver(ctx context.Context) {
 		if r.book != nil && r.cutAt == nil && r.Marks.starts() != now {
 			due = append(due, st)
 		}
-	}
-	var late []Spent
-	for _, b := range m.books {
-		late = append(late, b.late(now)...)
 	}
 	m.mu.Unlock()
 	if now[Day] == "" {

@@ -128,6 +128,34 @@ func TestTimesAsFreeRADIUS(t *testing.T) {
 	}
 }
 
+func TestNextPeriod(t *testing.T) {
+	for _, tt := range []struct {
+		zone, at string
+		p        Period
+		want     string
+	}{
+		{"Europe/Berlin", "2026-11-22 00:00", Day, "2026-11-23T00:00:00+01:00"},
+		{"Europe/Berlin", "2026-11-22 23:59", Week, "2026-11-23T00:00:00+01:00"}, // a Sunday
+		{"Europe/Berlin", "2026-11-23 00:00", Week, "2026-11-30T00:00:00+01:00"},
+		{"Europe/Berlin", "2026-12-31 12:00", Month, "2027-01-01T00:00:00+01:00"},
+		{"Europe/Berlin", "2026-03-29 01:00", Day, "2026-03-30T00:00:00+02:00"},
+		{"Europe/Berlin", "2026-10-25 01:00", Day, "2026-10-26T00:00:00+01:00"},
+		{"America/Havana", "2026-03-07 20:00", Day, "2026-03-08T01:00:00-04:00"}, // there is no midnight
+	} {
+		zone, err := time.LoadLocation(tt.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, err := time.ParseInLocation("2006-01-02 15:04", tt.at, zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tt.p.next(at).Format(time.RFC3339); got != tt.want {
+			t.Errorf("after %s in %s: %s, want %s", tt.at, tt.zone, got, tt.want)
+		}
+	}
+}
+
 // allowed is how long an account may be online with a counter in which so much is used.
 func allowed(t *testing.T, now time.Time, counter string, limit, used int64) (time.Duration, bool) {
 	t.Helper()
