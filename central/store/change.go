@@ -51,6 +51,23 @@ func changedSome(tx *dbTx, k kind, from string, arg int64) error {
 	return err
 }
 
+// changedUsers moves users to the end of the feed.
+func changedUsers(tx *dbTx, ids []int64) error {
+	if lock := tx.d.feedLock(); lock != "" {
+		if _, err := tx.Exec(lock); err != nil {
+			return err
+		}
+	}
+	condition, args := among(tx.d, "object_id", ids)
+	if _, err := tx.Exec("DELETE FROM changes WHERE kind = ? AND "+condition, append([]any{userKind}, args...)...); err != nil {
+		return err
+	}
+	condition, args = among(tx.d, "id", ids)
+	_, err := tx.Exec("INSERT INTO changes (kind, object_id, organization_id) SELECT CAST(? AS TEXT), id, organization_id FROM users WHERE "+
+		condition+" ORDER BY id", append([]any{userKind}, args...)...)
+	return err
+}
+
 // Changed returns a channel that is closed at the next change of a user or a profile. Take it before reading.
 func (s *Store) Changed() <-chan struct{} {
 	s.mu.Lock()

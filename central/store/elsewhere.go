@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -86,10 +87,6 @@ func timeZone(ctx context.Context, q querier, organization int64) (*time.Locatio
 
 // tellElsewhere has gateways hear of users whose profiles count how long they are online and who were online at another one.
 func tellElsewhere(tx *dbTx, b *batch) (told bool, err error) {
-	type seen struct {
-		user, organization int64
-		gateway            string
-	}
 	at := map[int64]string{} // where each was
 	for _, m := range b.sessions {
 		if m.acct.UserID != 0 && m.acct.AcctSessionTime > 0 {
@@ -99,31 +96,25 @@ func tellElsewhere(tx *dbTx, b *batch) (told bool, err error) {
 	if len(at) == 0 {
 		return false, nil
 	}
-	users := make([]int64, 0, len(at))
-	for u := range at {
-		users = append(users, u)
+	type sight struct {
+		user int64
+		nas  string
 	}
-	slices.Sort(users)
-	condition, args := among(tx.d, "u.user_id", users)
-	rows, err := tx.Query(`SELECT u.user_id, x.organization_id, g.nas_identifier FROM user_profiles u JOIN profiles p ON p.id = u.profile_id
-		JOIN users x ON x.id = u.user_id JOIN gateway_users s ON s.user_id = u.user_id JOIN gateways g ON g.id = s.gateway_id
-		WHERE `+condition+" AND "+countsTime+" ORDER BY u.user_id", args...)
-	list, err := collect(rows, err, func(row scanner) (v seen, err error) {
-		err = row.Scan(&v.user, &v.organization, &v.gateway)
-		return v, err
-	})
+	condition, args := among(tx.d, "u.user_id", slices.Sorted(maps.Keys(at)))
+	rows, err := tx.Query(`SELECT DISTINCT u.user_id, g.nas_identifier FROM user_profiles u JOIN profiles p ON p.id = u.profile_id
+		JOIN gateway_users s ON s.user_id = u.user_id JOIN gateways g ON g.id = s.gateway_id WHERE `+condition+" AND "+countsTime, args...)
+	seen, err := collect(rows, err, func(row scanner) (v sight, err error) { err = row.Scan(&v.user, &v.nas); return v, err })
 	if err != nil {
 		return false, err
 	}
-	for _, v := range list {
-		if v.gateway == at[v.user] || at[v.user] == "" {
-			continue
+	var users []int64
+	for _, v := range seen {
+		if v.nas != at[v.user] {
+			users = append(users, v.user)
 		}
-		at[v.user] = "" // once is enough
-		if err := changed(tx, userKind, v.user, v.organization); err != nil {
-			return false, err
-		}
-		told = true
 	}
-	return told, nil
+	if len(users) == 0 {
+		return false, nil
+	}
+	return true, changedUsers(tx, distinct(users))
 }
