@@ -93,6 +93,8 @@ const rollChunk = 100 // sessions of one commit, so that a login never waits lon
 
 // rollOver brings sessions and ledgers into the periods that run now.
 func (m *Manager) rollOver(ctx context.Context) {
+	m.rolling <- struct{}{}
+	defer func() { <-m.rolling }()
 	m.mu.Lock()
 	now := m.periodsNow()
 	var late []Spent

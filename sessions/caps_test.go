@@ -1,6 +1,7 @@
 package sessions_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"testing"
@@ -683,4 +684,37 @@ func BenchmarkCaps(b *testing.B) {
 	for b.Loop() {
 		m.Sessions() // each with what it has left
 	}
+}
+
+// slowDisk takes a moment to write.
+type slowDisk struct{ *disk }
+
+func (d slowDisk) Commit(ctx context.Context, b sessions.Batch) error {
+	time.Sleep(10 * time.Millisecond)
+	return d.disk.Commit(ctx, b)
+}
+
+// The kernel is read by Run and for guests at the same moment: what has no date yet goes to its day once.
+func TestTwoReadingsBringADateOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const years = 11 * 365 * 24 * time.Hour
+		r := capRig(t, sessions.Limits{Caps: sessions.CapsOf[sessions.VolumeLimit]{Day: total(1000)}},
+			func(c *sessions.Config) {
+				c.Believable, c.Store = time.Now().Add(years-time.Hour), slowDisk{c.Store.(*disk)}
+			})
+		defer func() { r.stop() }()
+		r.login(t, stationA)
+		r.login(t, stationB)
+		r.kernel.traffic(stationA, 600, 0)
+		if _, err := r.Logout(t.Context(), stationA, sessions.UserRequest); err != nil {
+			t.Fatal(err)
+		}
+		r.clock.jump(years)
+		r.CapReached()
+		r.Recheck(t.Context())
+		time.Sleep(time.Second)
+		if s := r.View(stationB).Session; s == nil || s.Data.Left != 400 {
+			t.Errorf("ann may not use what is left of her day: %+v", s)
+		}
+	})
 }

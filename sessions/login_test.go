@@ -78,7 +78,7 @@ func TestGuessing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, zone(sessions.Limits{}))
 		defer r.stop()
-		r.local["zoe"] = sessions.Account{Source: sessions.SourceLocal, Username: "zoe", Active: true, PasswordHash: cheapHash}
+		r.local["zoe"] = sessions.Account{Source: sessions.SourceLocal, Username: "zoe", Active: true, PasswordHash: annsHash}
 		r.password(t, station(7), "zoe", "secret") // from now on strangers cost as little
 		var reasons []sessions.Reason
 		for range 9 {

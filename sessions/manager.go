@@ -90,7 +90,8 @@ type Manager struct {
 	capped   atomic.Bool            // CapReached was called, and Run has not looked yet
 	born     time.Duration          // Mono at New
 
-	settling sync.Mutex // one settle at a time
+	settling sync.Mutex    // one settle at a time
+	rolling  chan struct{} // one rollOver: what it brings to another period must not be brought twice
 
 	mu        sync.Mutex
 	running   map[Station]*live
@@ -173,6 +174,7 @@ func New(cfg Config) *Manager {
 		zones:     make(map[string]*Zone, len(cfg.Zones)),
 		guess:     newGuessLimit(),
 		hasher:    make(chan struct{}, 1),
+		rolling:   make(chan struct{}, 1),
 		wake:      make(chan struct{}, 1),
 		running:   make(map[Station]*live),
 		resumable: make(map[Station]Session),
