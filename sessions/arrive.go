@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 )
 
 // letsIn tells whether a rule is about letting a station in.
@@ -108,18 +109,20 @@ func (m *Manager) refusedBefore(st Station) Reason {
 	return m.access.tries[st].refused
 }
 
-// loggedOut keeps a pre-authorized station from coming back at once: who logs out means it.
+// loggedOut keeps a station that its MAC address lets in from coming back at once: who logs out, or is logged out, is meant to be.
+// News of the account let it come.
 func (m *Manager) loggedOut(st Station) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.access.of(st).Kind == AccessPreauthorized {
-		m.access.tries[st] = try{next: m.cfg.Clock.Mono() + afterLogout}
+	wait := map[AccessKind]time.Duration{AccessPreauthorized: afterLogout, AccessRemembered: afterGuestLogout}[m.access.of(st).Kind]
+	if wait > 0 {
+		m.access.tries[st] = try{next: m.cfg.Clock.Mono() + wait}
 	}
 }
 
-// farewell is the rule that keeps a remembered device out which is logged out now, also after a restart.
-func (m *Manager) farewell(st Station) []AccessRule {
-	if m.rule(st).Kind != AccessRemembered {
+// farewell is the rule that keeps a remembered device out whose guest logs out now, also after a restart and whatever becomes of his account.
+func (m *Manager) farewell(st Station, cause TerminateCause) []AccessRule {
+	if cause != UserRequest || m.rule(st).Kind != AccessRemembered {
 		return nil
 	}
 	return []AccessRule{{Kind: AccessSuspended, Zone: st.Zone, MAC: st.MAC, By: ByGuest, MadeAt: m.stamp(), For: afterGuestLogout}}

@@ -28,7 +28,7 @@ func (m *Manager) logout(ctx context.Context, st Station, acctSessionID string, 
 		}
 	}
 	m.cfg.Step("logout.begun")
-	ended, err := m.endBy(context.WithoutCancel(ctx), cause, Batch{Outcomes: why, Access: m.farewell(st)}, st)
+	ended, err := m.endBy(context.WithoutCancel(ctx), cause, Batch{Outcomes: why, Access: m.farewell(st, cause)}, st)
 	if err != nil {
 		return Session{}, err
 	}

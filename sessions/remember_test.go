@@ -124,6 +124,20 @@ func TestRememberedAgain(t *testing.T) {
 		if !r.kernel.live(stationA) {
 			t.Error("the device does not come in by itself again")
 		}
+		ann := r.local["ann"]
+		for _, active := range []bool{false, true} { // by the operator; he takes it back
+			ann.Active = active
+			r.local["ann"] = ann
+			if err := r.AccountChanged(t.Context(), "ann"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Second)
+			r.Seen(stationA, addrA)
+			synctest.Wait()
+			if r.kernel.live(stationA) != active {
+				t.Errorf("the device is in: %v", !active)
+			}
+		}
 		if _, err := r.Logout(t.Context(), stationA, sessions.UserRequest); err != nil {
 			t.Fatal(err)
 		}
