@@ -14,7 +14,7 @@ LDFLAGS += $(if $(filter arm% mips%,$(GOARCH)),-R 16384)
 BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$(LDFLAGS)"
 
 # On MIPS, where flash is smallest, nothing but the database is inlined: that saves a fifth of the packed program.
-SMALL   := -gcflags=all=-l -gcflags=github.com/ncruces/...=
+SMALL   := -gcflags=all=-l -gcflags=github.com/ncruces/go-sqlite3-wasm/...=
 # Elsewhere nothing but Go's runtime and SQLite's C library, whose tables would become code, and on 32 bits SQLite: a fourteenth less.
 # A request costs some microseconds more.
 INLINE  := runtime runtime/... internal/runtime/... modernc.org/libc $(if $(filter arm,$(GOARCH)),modernc.org/sqlite/lib)
