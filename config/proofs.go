@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/sessions"
+	"gatehouse/web"
 )
 
 const (
@@ -138,6 +140,9 @@ func parseField(s *section, before []sessions.RegistrationField) sessions.Regist
 	if l := s.table("labels"); l != nil {
 		f.Labels = map[string]string{}
 		for _, language := range slices.Sorted(maps.Keys(l.values)) {
+			if !slices.Contains(web.Locales(), web.Locale(language)) {
+				l.wrong(language, "is no language of these pages", "use one of "+fmt.Sprint(web.Locales()))
+			}
 			f.Labels[language] = l.text(language, "")
 		}
 		l.finish()
