@@ -89,6 +89,7 @@ func TestAccountWithItsProfiles(t *testing.T) {
 	m, _ := open(t, path)
 	anna := user(1, "anna")
 	anna.Limits = limits(time.Minute, -1)
+	anna.Elsewhere[sessions.Week] = sessions.Mark{Start: "2026-11-16", Used: time.Hour}
 	anna.Lease = &sessions.Lease{ID: 7, Time: time.Hour, Spent: time.Minute, Grace: time.Second, Ends: anna.Expiration}
 	must(t, m.PutAccount(t.Context(), anna, []string{"idle", "unknown", "hour", "day"}))
 	must(t, m.PutProfile(t.Context(), 10, "day", timeouts("day", 24*time.Hour, time.Second)))

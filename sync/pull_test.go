@@ -39,6 +39,8 @@ func TestChangesTakeEffectAtOnce(t *testing.T) {
 		exp := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 		bob := edgeAccount(7, "bob", 5)
 		bob.Expiration, bob.Class = &exp, "gold"
+		bob.Elsewhere = []edge.Elsewhere{{Period: 1, Start: "2000-12-25", Seconds: 60}, {Period: 9, Start: "a later centre's", Seconds: 1}}
+		elsewhere := sessions.Marks{sessions.Week: {Start: "2000-12-25", Used: time.Minute}}
 		r.centre.publish("", edge.ChangesAnswer{Cursor: "c1", Changes: []edge.Change{
 			{Account: bob}, {Account: edgeAccount(8, "eve")}, {Profile: hourProfile("3600")}}})
 		synctest.Wait() // no time passes
@@ -49,7 +51,7 @@ func TestChangesTakeEffectAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		want(t, "account", got, sessions.Account{Source: sessions.SourceCentre, UserID: 7, Username: "bob", CredentialVersion: 1, Active: true,
-			Expiration: exp, Class: "gold", Profiles: []sessions.Profile{{ShortName: "hour", Check: []sessions.Attribute{}, Reply: []sessions.Attribute{
+			Expiration: exp, Class: "gold", Elsewhere: elsewhere, Profiles: []sessions.Profile{{ShortName: "hour", Check: []sessions.Attribute{}, Reply: []sessions.Attribute{
 				{Name: "Session-Timeout", Op: ":=", Value: "3600"}, {Name: "Idle-Timeout", Op: ":=", Value: "soon"}}}}})
 
 		r.pass(50 * time.Second)
