@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -229,13 +228,22 @@ func checkKey(field, v string) error {
 }
 
 func checkNumbers(a *edge.Accounting) error {
-	if max(a.AcctInputOctets, a.AcctOutputOctets, a.AcctInputPackets, a.AcctOutputPackets) > math.MaxInt64 {
-		return errors.New("a counter is beyond 63 bits")
-	}
 	if min(a.AcctSessionTime, a.AcctInterval, a.UserID, a.LocationID, a.AccessPointID) < 0 {
 		return errors.New("a number is below zero")
 	}
+	bound(a)
 	return nil
+}
+
+// bound takes counters that nobody can have counted, as gateways and NASes send them that are broken, for the most that there may be:
+// sums of them stay numbers, and JSON can hold them.
+func bound(a *edge.Accounting) {
+	const mostCounted, mostSeconds = 1<<53 - 1, 1 << 31
+	for _, counter := range []*uint64{&a.AcctInputOctets, &a.AcctOutputOctets, &a.AcctInputPackets, &a.AcctOutputPackets} {
+		*counter = min(*counter, mostCounted)
+	}
+	a.AcctSessionTime = min(a.AcctSessionTime, mostSeconds)
+	a.AcctInterval = min(a.AcctInterval, mostSeconds)
 }
 
 func checkTransaction(t *edge.Transaction) error {

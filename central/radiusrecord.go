@@ -2,7 +2,6 @@ package central
 
 import (
 	"encoding/hex"
-	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -52,7 +51,7 @@ func accounting(r radius.Request) edge.Accounting {
 		AcctStatusType: a.StatusType, AcctUniqueID: uniqueID(r), AcctSessionID: readable(a.SessionID), AcctMultiSessionID: readable(a.MultiSessionID),
 		Username: readable(a.Username), NASIPAddress: a.NASIPAddress.String(), NASIdentifier: readable(a.NASIdentifier), NASPortID: readable(a.PortText()),
 		NASPortType: a.NASPortType, AcctAuthentic: a.Authentic, ServiceType: a.ServiceType, FramedProtocol: a.FramedProtocol, AcctTerminateCause: a.TerminateCause,
-		AcctInputOctets: min(a.InputOctets, math.MaxInt64), AcctOutputOctets: min(a.OutputOctets, math.MaxInt64),
+		AcctInputOctets: a.InputOctets, AcctOutputOctets: a.OutputOctets,
 		AcctInputPackets: a.InputPackets, AcctOutputPackets: a.OutputPackets,
 		CalledStationID: readable(a.CalledStation), CallingStationID: station(a.CallingStation), AccessPointMAC: mac, SSID: readable(ssid),
 		LocationName: readable(a.LocationName), Class: className(a.Class),
@@ -69,6 +68,7 @@ func accounting(r radius.Request) edge.Accounting {
 	if a.SessionTime != nil {
 		e.AcctSessionTime = int64(*a.SessionTime / time.Second)
 	}
+	bound(&e)
 	if a.FramedIPAddress.IsValid() {
 		e.FramedIPAddress = a.FramedIPAddress.String()
 	}

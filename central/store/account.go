@@ -23,13 +23,13 @@ type AccountFilter struct {
 
 // accountColumns are those of an account at a time; sessions from since on are looked at.
 func accountColumns(d dialect, since int64) string {
-	recent := fmt.Sprintf("FROM aaa_accounting a WHERE a.user_id = t.id AND a.acctstarttime >= %d", since)
+	recent := fmt.Sprintf(" FROM aaa_accounting a WHERE a.user_id = t.id AND a.acctstarttime >= %d", since)
 	return `t.id, t.organization_id, t.username, t.email, t.first_name, t.last_name, t.is_active, t.expiration, t.plan_id,
 		(SELECT p.name FROM plans p WHERE p.id = t.plan_id), t.date_joined, t.last_login,
 		(SELECT count(*) ` + recent + ` AND a.acctstoptime IS NULL),
 		(SELECT max(a.acctupdatetime) ` + recent + `),
-		(SELECT CAST(coalesce(sum(a.acctsessiontime), 0) AS BIGINT) ` + recent + `),
-		(SELECT CAST(coalesce(sum(a.acctinputoctets + a.acctoutputoctets), 0) AS BIGINT) ` + recent + `)`
+		(SELECT ` + d.sum("a.acctsessiontime") + recent + `),
+		(SELECT ` + d.sum("a.acctinputoctets + a.acctoutputoctets") + recent + `)`
 }
 
 func (s *Store) scanAccount(row scanner) (a admin.Account, err error) {

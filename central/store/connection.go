@@ -166,12 +166,12 @@ func rollUpDay(tx *dbTx, device, day int64) error {
 	const within = " WHERE device_id = ?1 AND at >= ?2 AND at < ?3"
 	_, err := tx.Exec(fmt.Sprintf(`INSERT INTO connection_days (organization_id, device_id, day, app_id, total, failed, octets, seconds,
 			timed, last_at, last_failed)
-		SELECT d.organization_id, d.id, CAST(?4 AS BIGINT), r.app_id, count(*), sum(CASE WHEN r.failed THEN 1 ELSE 0 END), sum(r.octets),
-			sum(r.seconds), sum(r.timed), max(r.at), max(CASE WHEN r.failed THEN r.at ELSE 0 END) = max(r.at)
+		SELECT d.organization_id, d.id, CAST(?4 AS BIGINT), r.app_id, count(*), sum(CASE WHEN r.failed THEN 1 ELSE 0 END), %[2]s,
+			%[3]s, sum(r.timed), max(r.at), max(CASE WHEN r.failed THEN r.at ELSE 0 END) = max(r.at)
 		FROM devices d, (
 			SELECT app_id, at, failed, coalesce(inbytes, 0) + coalesce(outbytes, 0) AS octets, coalesce(duration, 0) AS seconds,
 				CASE WHEN duration IS NULL THEN 0 ELSE 1 END AS timed FROM connection_logs%[1]s
 			UNION ALL SELECT app_id, at, failed, 0, 0, 0 FROM test_reports%[1]s) r
-		WHERE d.id = ?1 GROUP BY d.organization_id, d.id, r.app_id`, within), device, day*microsPerDay, (day+1)*microsPerDay, day)
+		WHERE d.id = ?1 GROUP BY d.organization_id, d.id, r.app_id`, within, tx.d.sum("r.octets"), tx.d.sum("r.seconds")), device, day*microsPerDay, (day+1)*microsPerDay, day)
 	return err
 }

@@ -45,6 +45,7 @@ type dialect interface {
 	greatest(list ...string) string        // the greatest of expressions that are not NULL
 	least(list ...string) string           // the least
 	jsonArray(expr, orderBy string) string // aggregate: the text of a JSON array
+	sum(expr string) string                // aggregate: the sum, the greatest number where it is beyond that, 0 of nothing
 	feedLock() string                      // makes writers of the change feed wait for one another; may be empty
 }
 

@@ -242,6 +242,10 @@ func (postgresDialect) greatest(list ...string) string {
 	return "greatest(" + strings.Join(list, ", ") + ")"
 }
 func (postgresDialect) least(list ...string) string { return "least(" + strings.Join(list, ", ") + ")" }
+func (postgresDialect) sum(expr string) string {
+	return "CAST(least(coalesce(sum(" + expr + "), 0), 9223372036854775807) AS BIGINT)"
+}
+
 func (postgresDialect) jsonArray(expr, orderBy string) string {
 	return "coalesce(json_agg(" + expr + " ORDER BY " + orderBy + ")::text, '[]')"
 }

@@ -179,6 +179,8 @@ func (sqliteDialect) greatest(list ...string) string {
 	return "max(" + strings.Join(list, ", ") + ")"
 }
 func (sqliteDialect) least(list ...string) string { return "min(" + strings.Join(list, ", ") + ")" }
+func (sqliteDialect) sum(expr string) string      { return "CAST(total(" + expr + ") AS INTEGER)" }
+
 func (sqliteDialect) jsonArray(expr, orderBy string) string {
 	return "json_group_array(" + expr + " ORDER BY " + orderBy + ")"
 }

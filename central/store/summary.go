@@ -63,7 +63,7 @@ func (s *Store) Summary(ctx context.Context, scope Scope, f SummaryFilter) (list
 		q.and("a.network_type = ?", f.NetworkType)
 	}
 	rows, err := s.figures().QueryContext(ctx, `SELECT c.device_id, c.app_id, CAST(sum(c.total) AS BIGINT), CAST(sum(c.failed) AS BIGINT),
-			CAST(sum(c.octets) AS BIGINT), max(c.last_at), max(CASE WHEN c.last_failed THEN c.last_at ELSE 0 END)
+			`+s.d.sum("c.octets")+`, max(c.last_at), max(CASE WHEN c.last_failed THEN c.last_at ELSE 0 END)
 		FROM connection_days c`+join+" WHERE "+strings.Join(q.where, " AND ")+" GROUP BY c.device_id, c.app_id", q.args...)
 	list, err = collect(rows, err, func(row scanner) (u Usage, err error) {
 		err = row.Scan(&u.Device, &u.App, &u.Total, &u.Failed, &u.Octets, &u.lastAt, &u.lastFailed)

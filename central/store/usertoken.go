@@ -110,7 +110,7 @@ func addUsage(ctx context.Context, q querier, list []TokenUser) error {
 		ids[i], byID[list[i].ID] = list[i].ID, &list[i]
 	}
 	condition, args := among(q.speaks(), "user_id", ids)
-	rows, err := q.QueryContext(ctx, "SELECT user_id, sum(acctsessiontime), max(acctupdatetime) FROM aaa_accounting WHERE "+
+	rows, err := q.QueryContext(ctx, "SELECT user_id, "+q.speaks().sum("acctsessiontime")+", max(acctupdatetime) FROM aaa_accounting WHERE "+
 		condition+" GROUP BY user_id", args...)
 	_, err = collect(rows, err, func(row scanner) (none struct{}, err error) {
 		var id, used, last int64

@@ -29,9 +29,9 @@ func (s *Store) edgeVouchers(ctx context.Context, q querier, g Gateway, entries 
 	if len(ids) == 0 {
 		return nil
 	}
-	const columns = `t.id, t.plan_id, t.hash, t.revoked IS NOT NULL, t.valid_until, t.extra_seconds, t.extra_octets, t.first_used,
+	columns := `t.id, t.plan_id, t.hash, t.revoked IS NOT NULL, t.valid_until, t.extra_seconds, t.extra_octets, t.first_used,
 		t.used_seconds, t.used_octets, coalesce((SELECT sum(v.seconds) FROM voucher_sessions v WHERE v.voucher_id = t.id AND v.gateway_id = ?), 0),
-		coalesce((SELECT sum(v.octets) FROM voucher_sessions v WHERE v.voucher_id = t.id AND v.gateway_id = ?), 0),
+		(SELECT ` + q.speaks().sum("v.octets") + ` FROM voucher_sessions v WHERE v.voucher_id = t.id AND v.gateway_id = ?),
 		coalesce(t.revoked, t.last_used, t.created) < ? AND NOT (` + openSQL + ")"
 	now := micros(s.now())
 	find := "SELECT " + columns + " FROM vouchers t WHERE t.id IN (" + strings.Join(ids, ",") + ") AND " + g.Scope.in("t.organization_id")
@@ -121,8 +121,8 @@ func (s *Store) settleVoucher(tx *dbTx, scope Scope, list []*session) (told bool
 			return false, err
 		}
 	}
-	const sum = `UPDATE vouchers SET (used_seconds, used_octets, first_used, last_used) =
-			(SELECT sum(v.seconds), sum(v.octets), min(v.acctstarttime), max(coalesce(v.stopped, v.acctstarttime + v.seconds * 1000000))
+	sum := `UPDATE vouchers SET (used_seconds, used_octets, first_used, last_used) =
+			(SELECT sum(v.seconds), ` + tx.d.sum("v.octets") + `, min(v.acctstarttime), max(coalesce(v.stopped, v.acctstarttime + v.seconds * 1000000))
 			 FROM voucher_sessions v WHERE v.voucher_id = vouchers.id),
 			doubled = (SELECT count(DISTINCT v.gateway_id) > 1 FROM voucher_sessions v WHERE v.voucher_id = vouchers.id AND v.claimed)
 		WHERE id = ? RETURNING first_used, used_seconds, used_octets, doubled`
