@@ -223,7 +223,7 @@ func TestMethodsAndPaths(t *testing.T) {
 		{"OPTIONS", "/api/v1/user/", 200, "GET, POST, HEAD, OPTIONS", ""},
 		{"HEAD", "/api/v1/user", 200, "GET, POST, HEAD, OPTIONS", ""},
 		{"GET", "/api/v1/nothing/", 404, "", `{"detail":"Not found."}`},
-		{"GET", "/", 404, "", `{"detail":"Not found."}`},
+		{"GET", "/nothing", 404, "", `{"detail":"Not found."}`},
 		{"GET", "/api/v1/user/abc/", 404, "GET, PUT, PATCH, DELETE, HEAD, OPTIONS", `{"detail":"Not found."}`},
 		{"GET", "/api/v1/aaa_accounting/abc/", 404, "GET, HEAD, OPTIONS", `{"detail":"Not found."}`},
 		{"GET", "/edge/v1/ingest", 405, "POST, OPTIONS", ""},
