@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -210,9 +211,11 @@ func TestUsageOfAVerb(t *testing.T) {
 
 // TestRootMakesFilesForTheService has what root makes in the service's folder belong to the service, which could not open it otherwise.
 func TestRootMakesFilesForTheService(t *testing.T) {
+	var err error
 	if os.Geteuid() != 0 {
-		t.Skip("needs root")
+		err = errors.New("it needs root")
 	}
+	lab.Require(t, err)
 	folder := t.TempDir()
 	const service = 1000
 	if err := os.Chown(folder, service, service); err != nil {
