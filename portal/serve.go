@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 )
 
@@ -35,6 +36,7 @@ func (p *Portal) ServeTLS(ctx context.Context, ln net.Listener, c *tls.Config) e
 }
 
 func (p *Portal) serve(ctx context.Context, ln net.Listener, complaints slog.Level) error {
+	var background sync.WaitGroup // what requests of this listener have begun; others may be served on
 	srv := &http.Server{
 		Handler:                      p,
 		DisableGeneralOptionsHandler: true,
@@ -46,7 +48,7 @@ func (p *Portal) serve(ctx context.Context, ln net.Listener, complaints slog.Lev
 		ErrorLog:                     slog.NewLogLogger(p.cfg.Logger.Handler(), complaints),
 		BaseContext:                  func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, connKey{}, &conn{addrPort(c.RemoteAddr()), addrPort(c.LocalAddr()), p.cfg.Clock.Mono(), placeOf(c)})
+			return context.WithValue(ctx, connKey{}, &conn{addrPort(c.RemoteAddr()), addrPort(c.LocalAddr()), p.cfg.Clock.Mono(), placeOf(c), &background})
 		},
 		ConnState: func(c net.Conn, state http.ConnState) {
 			if state == http.StateIdle {
@@ -63,7 +65,7 @@ func (p *Portal) serve(ctx context.Context, ln net.Listener, complaints slog.Lev
 			_ = srv.Close()
 		}
 	})
-	defer p.wispr.running.Wait()
+	defer background.Wait()
 	err := srv.Serve(ln)
 	if !stop() {
 		<-drained
@@ -79,6 +81,7 @@ type conn struct {
 	remote, local netip.AddrPort
 	since         time.Duration // Mono
 	place         *limitConn
+	background    *sync.WaitGroup // for what goes on after an answer
 }
 
 type connKey struct{}

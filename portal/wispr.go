@@ -56,7 +56,6 @@ func (p *Portal) wisprRedirect(zone *sessions.Zone, base string, secure bool) wi
 // wisprLogins are the logins under way, one of a station, and those that ended of late, for who asks what became of them.
 type wisprLogins struct {
 	patience time.Duration // until the software is told to ask again
-	running  sync.WaitGroup
 
 	mu sync.Mutex
 	by map[sessions.Station]*wisprAttempt
@@ -77,8 +76,8 @@ const (
 	maxWISPrAttempts = 1024
 )
 
-// begin runs a login in the background and returns it, or the one that is under way. It is nil where there are too many.
-func (l *wisprLogins) begin(ctx context.Context, st sessions.Station, now time.Duration, login func(context.Context) error) *wisprAttempt {
+// begin runs a login in the background, which running waits for, and returns it, or the one that is under way. It is nil where there are too many.
+func (l *wisprLogins) begin(ctx context.Context, running *sync.WaitGroup, st sessions.Station, now time.Duration, login func(context.Context) error) *wisprAttempt {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if a := l.by[st]; a != nil && !a.over() {
@@ -98,7 +97,7 @@ func (l *wisprLogins) begin(ctx context.Context, st sessions.Station, now time.D
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decideTimeout)
 	a := &wisprAttempt{began: now, cancel: cancel, done: make(chan struct{})}
 	l.by[st] = a
-	l.running.Go(func() {
+	running.Go(func() {
 		defer cancel()
 		a.err = login(ctx)
 		close(a.done)
@@ -164,7 +163,7 @@ func (p *Portal) wisprLogin(v *visit) {
 		}
 		return err
 	}
-	a := p.wispr.begin(v.Context(), v.station, p.cfg.Clock.Mono(), login)
+	a := p.wispr.begin(v.Context(), v.conn.background, v.station, p.cfg.Clock.Mono(), login)
 	switch {
 	case a == nil:
 		p.wisprRefuse(v, reply, kind, login(v.Context()))

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -260,23 +262,24 @@ func TestWISPrAttacks(t *testing.T) {
 		}
 	}
 	var l wisprLogins
+	var running sync.WaitGroup
 	hold := make(chan struct{})
 	wait := func(context.Context) error { <-hold; return nil }
 	for i := range maxWISPrAttempts {
 		st := sessions.Station{Zone: "guest", MAC: sessions.MAC{2, byte(i >> 8), byte(i)}}
-		if l.begin(t.Context(), st, 0, wait) == nil {
+		if l.begin(t.Context(), &running, st, 0, wait) == nil {
 			t.Fatalf("attempt %d has no place", i)
 		}
 	}
-	if l.begin(t.Context(), phone, time.Hour, wait) != nil {
+	if l.begin(t.Context(), &running, phone, time.Hour, wait) != nil {
 		t.Error("there is a place for one more")
 	}
 	close(hold)
-	l.running.Wait()
-	if l.begin(t.Context(), phone, 0, wait) == nil || len(l.by) > maxWISPrAttempts {
+	running.Wait()
+	if l.begin(t.Context(), &running, phone, 0, wait) == nil || len(l.by) > maxWISPrAttempts {
 		t.Error("who is done leaves no place")
 	}
-	l.running.Wait()
+	running.Wait()
 }
 
 // Software has one field that is called user name. A code needs no second one.
@@ -309,4 +312,35 @@ func TestWISPrOldFailure(t *testing.T) {
 	if _, got := b.smart("GET", "http://"+b.addr+"/wispr/results", nil); got["ResponseCode"] != "50" {
 		t.Errorf("%v", got)
 	}
+}
+
+// An interface that is gone is given up although somebody is being let in on another.
+func TestWISPrOnAnotherInterface(t *testing.T) {
+	b := startWISPr(t)
+	b.portal.wispr.patience = time.Millisecond
+	decided := make(chan struct{})
+	b.manager.login = func(context.Context, sessions.LoginRequest) (sessions.Session, error) {
+		<-decided
+		return sessions.Session{}, errors.New("too late")
+	}
+	if _, got := b.smart("POST", "http://"+b.addr+"/wispr/login", url.Values{"UserName": {"ann"}, "Password": {"right"}}); got["ResponseCode"] != "201" {
+		t.Fatal(got)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	done := make(chan error, 1)
+	go func() { done <- b.portal.Serve(ctx, ln) }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the other listener waits for a login that is not its own")
+	}
+	close(decided)
 }
