@@ -81,13 +81,14 @@ func (s *Server) summaryFilter(c *call, period string) (store.Scope, store.Summa
 
 // aggregate sums up what is in the order of devices, and cuts it into one stretch per device.
 func aggregate(all []store.Usage) (stats gate.AggregateStats, perDevice [][]store.Usage) {
-	var total, failed, octets int64
+	var total, failed int64
+	var octets float64
 	apps := make(map[int64]bool)
 	for i := 0; i < len(all); {
 		end := i
 		var of, bad int64
 		for ; end < len(all) && all[end].Device == all[i].Device; end++ {
-			of, bad, octets = of+all[end].Total, bad+all[end].Failed, octets+all[end].Octets
+			of, bad, octets = of+all[end].Total, bad+all[end].Failed, octets+float64(all[end].Octets)
 			apps[all[end].App] = true
 		}
 		if percent(of-bad, of) < goodRate {
@@ -98,7 +99,7 @@ func aggregate(all []store.Usage) (stats gate.AggregateStats, perDevice [][]stor
 		i = end
 	}
 	stats.TotalDevices, stats.TotalApplications = int64(len(perDevice)), int64(len(apps))
-	stats.OverallSuccessRate, stats.TotalDataTransferredGB = percent(total-failed, total), tenth(float64(octets)/1e9)
+	stats.OverallSuccessRate, stats.TotalDataTransferredGB = percent(total-failed, total), tenth(octets/1e9)
 	return stats, perDevice
 }
 
@@ -132,16 +133,17 @@ func (s *Server) deviceSummary(d store.SummaryDevice) gate.DeviceSummary {
 	r := gate.DeviceSummary{DeviceID: gate.ID{Prefix: gate.DevicePrefix, N: d.ID}, DeviceName: d.Name, DeviceType: summaryType(d.Type),
 		Organization: d.Organization, AppConnections: make([]gate.AppConnection, len(d.Apps))}
 	s.shape(&r.DeviceID)
-	var total, failed, octets, most int64
+	var total, failed, most int64
+	var octets float64
 	for i, a := range d.Apps {
 		r.AppConnections[i] = s.appConnection(a)
-		total, failed, octets = total+a.Total, failed+a.Failed, octets+a.Octets
+		total, failed, octets = total+a.Total, failed+a.Failed, octets+float64(a.Octets)
 		if a.Total > most {
 			most, r.DeviceSummary.MostUsedApp = a.Total, a.Name
 		}
 	}
 	r.DeviceSummary.TotalConnections, r.DeviceSummary.OverallSuccessRate = total, percent(total-failed, total)
-	r.DeviceSummary.TotalDataTransferredMB, r.DeviceSummary.ConnectionTrend = tenth(float64(octets)/1e6), trend(d.Recent, d.Before)
+	r.DeviceSummary.TotalDataTransferredMB, r.DeviceSummary.ConnectionTrend = tenth(octets/1e6), trend(d.Recent, d.Before)
 	return r
 }
 
