@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -228,6 +229,9 @@ func checkKey(field, v string) error {
 }
 
 func checkNumbers(a *edge.Accounting) error {
+	if max(a.AcctInputOctets, a.AcctOutputOctets, a.AcctInputPackets, a.AcctOutputPackets) > math.MaxInt64 {
+		return errors.New("a counter is beyond 63 bits")
+	}
 	if min(a.AcctSessionTime, a.AcctInterval, a.UserID, a.LocationID, a.AccessPointID) < 0 {
 		return errors.New("a number is below zero")
 	}

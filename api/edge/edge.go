@@ -35,7 +35,7 @@ type Record struct {
 
 // Accounting is the cumulative state of one session, in the column names of FreeRADIUS's radacct. Times are UTC.
 // The centre merges by (AcctUniqueID, AcctStartTime): greatest counters and update time, first stop wins, start and
-// identity never change.
+// identity never change. A counter above 2^53-1 and seconds above 2^31 are taken for these bounds.
 type Accounting struct {
 	AcctStatusType     string     `json:"acctstatustype"` // Start, Interim-Update, Stop
 	AcctUniqueID       string     `json:"acctuniqueid"`   // md5 as FreeRADIUS makes it (standards.md §4.5)
