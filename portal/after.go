@@ -121,14 +121,19 @@ func (p *Portal) answerIn(v *visit) {
 	p.answerDone(v, "/status")
 }
 
-// landing is where a guest goes who has just logged in; empty: nowhere else. An address that came with the request is gone to
-// only where this gateway caught the guest on the way there: else a link to the portal could lead anywhere.
+// wants tells whether the guest was caught on the way to the address that the request names: only then the portal leads there. Else
+// a link to the portal could lead anywhere.
+func (p *Portal) wants(v *visit) bool {
+	return v.url != "" && !isProbe(v.url) && p.wanted.has(v.station, v.url)
+}
+
+// landing is where a guest goes who has just logged in; empty: nowhere else.
 func (p *Portal) landing(v *visit) string {
 	after := p.cfg.After[v.station.Zone].Login
 	if after != AfterOriginal {
 		return after
 	}
-	if v.url == "" || isProbe(v.url) || !p.wanted.has(v.station, v.url) {
+	if !p.wants(v) {
 		return ""
 	}
 	return v.url
@@ -207,7 +212,7 @@ func (p *Portal) showStatus(v *visit, code int, view sessions.StationView, probl
 	page.Password = mayChangePassword(v, s)
 	page.Devices = v.zone.Remember > 0 || s.Source != sessions.SourceGuest
 	page.Address = v.again()
-	if !isProbe(v.url) {
+	if p.wants(v) {
 		page.URL = v.url
 	}
 	switch q := v.URL.Query(); {

@@ -109,7 +109,7 @@ func (p *Portal) showDevices(v *visit, code int, problem web.Problem) {
 		return
 	}
 	v.render(code, web.Devices{Page: v.page, All: p.cfg.Devices.Devices(v.station), Add: v.zone.AddDevices && view.Session.Source != sessions.SourceGuest,
-		Typed: clip(v.PostForm.Get("which"), maxCode), Token: p.tokens.issue(v.station, p.cfg.Clock.Mono()), Problem: problem}.View())
+		Private: v.station.MAC[0]&2 != 0, Typed: clip(v.PostForm.Get("which"), maxCode), Token: p.tokens.issue(v.station, p.cfg.Clock.Mono()), Problem: problem}.View())
 }
 
 // deviceForm does what a form about devices says, and goes on to a page.

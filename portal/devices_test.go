@@ -3,6 +3,7 @@ package portal
 import (
 	"context"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
@@ -62,10 +63,19 @@ func TestDevices(t *testing.T) {
 		t.Error("the status page does not lead to the devices")
 	}
 	page := b.get("/devices").body
-	for _, want := range []string{"iPhone", "…4f:2a", "…00:17", `value="a1"`, `name="which"`} {
+	for _, want := range []string{"iPhone", "…4f:2a", "…00:17", `value="a1"`, `name="which"`, "private Wi-Fi address"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}
+	}
+	made := start(t, func(c *Config) {
+		c.Identify = func(context.Context, netip.AddrPort, netip.AddrPort) (sessions.Station, bool) {
+			return sessions.Station{Zone: "guest", MAC: sessions.MAC{0, 0, 0x5e, 0x10, 0, 1}}, true
+		}
+	})
+	made.manager.set(&sessions.Session{Username: "anna", Source: sessions.SourceLocal})
+	if a := made.get("/devices"); a.status != http.StatusOK || strings.Contains(a.body, "private Wi-Fi address") {
+		t.Errorf("an address of the maker's: %d %s", a.status, a.body)
 	}
 	for _, form := range []url.Values{
 		values("token", token, "id", "b2", "do", "logout"), values("token", token, "id", "a1", "do", "forget"), values("token", token, "id", "a1", "name", "Mine"),

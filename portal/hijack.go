@@ -30,7 +30,7 @@ func (p *Portal) hijack(w http.ResponseWriter, r *http.Request, c *conn) {
 			p.cfg.Manager.Recheck(ctx) // fell idle, and nobody has looked since
 		}
 		p.cfg.Visits.Note(st, sessions.EventRedirected, asker(to), "")
-		if to != "" && p.cfg.After[st.Zone].Login == AfterOriginal {
+		if to != "" {
 			p.wanted.add(st, to)
 		}
 		p.flows.add(st, Flow{Client: c.remote, Portal: c.local}, p.cfg.Clock.Mono())

@@ -288,13 +288,17 @@ func TestLogout(t *testing.T) {
 	var steps []string
 	b := start(t, func(c *Config) { c.Step = func(p string) { steps = append(steps, p) } })
 	session := &sessions.Session{Username: "<anna>", Source: sessions.SourceLocal}
+	b.raw("GET /%3Cb%3E HTTP/1.1\r\nHost: example.com\r\n\r\n")
+	b.raw("GET /hotspot-detect.html HTTP/1.1\r\nHost: captive.apple.com\r\n\r\n")
 	b.manager.set(session)
 	page := b.get("/status?u=" + url.QueryEscape("http://example.com/<b>"))
 	if page.status != http.StatusOK || !strings.Contains(page.body, "&lt;anna&gt;") || !strings.Contains(page.body, `href="http://example.com/%3Cb%3E"`) {
 		t.Errorf("status page: %d %s", page.status, page.body)
 	}
-	if p := b.get("/status?u=" + url.QueryEscape("http://captive.apple.com/hotspot-detect.html")); strings.Contains(p.body, "Continue to") {
-		t.Error("the status page offers a link to a probe")
+	for _, to := range []string{"http://captive.apple.com/hotspot-detect.html", "http://evil.example/"} {
+		if p := b.get("/status?u=" + url.QueryEscape(to)); p.status != http.StatusOK || strings.Contains(p.body, "Continue to") {
+			t.Errorf("the status page offers a link to %s", to)
+		}
 	}
 	form := values("token", tokenField.FindStringSubmatch(page.body)[1])
 	if a := b.post("/logout", "", values()); a.status != http.StatusSeeOther || a.header.Get("Location") != "/status" {

@@ -38,6 +38,7 @@ type Devices struct {
 	Page
 	All     []sessions.Device
 	Add     bool   // others can be added
+	Private bool   // this one's MAC address is one that it has made up, and may change
 	Typed   string // into the field for a new one, before
 	Token   string
 	Problem Problem
@@ -80,7 +81,7 @@ func deviceSamples(page Page, with func(func(*Login)) templ.Component) []Sample 
 	phone := sessions.Device{ID: "1", Name: "iPhone", Tail: "4f:2a", Here: true, Online: true, Known: true, Since: 46 * time.Minute}
 	tv := sessions.Device{ID: "2", Tail: "00:17", Online: true, Since: 26 * time.Hour}
 	known := sessions.Device{ID: "3", Name: "Anna’s tablet", Tail: "9c:01", Known: true}
-	devices := Devices{Page: page, All: []sessions.Device{phone, tv, known}, Add: true, Token: "sample"}
+	devices := Devices{Page: page, All: []sessions.Device{phone, tv, known}, Add: true, Private: true, Token: "sample"}
 	wrong := devices
 	wrong.Typed, wrong.Problem = "K7M-P3X", Problem{Reason: sessions.RefusedPairing}
 	return []Sample{

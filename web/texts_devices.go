@@ -10,7 +10,7 @@ type deviceTexts struct {
 	Devices, ThisDevice, Device, OnlineFor, Offline, LogOut, Forget, NameLabel, Save string
 	AddTitle, AddText, AddField, Add                                                 string
 	OnTV, CodeTitle, CodeText, CodeWait                                              string
-	SlotsTitle                                                                       string
+	SlotsTitle, PrivateMAC                                                           string
 
 	Problems map[sessions.Reason]string
 }
@@ -38,6 +38,7 @@ var deviceWords = area[deviceTexts]{
 		CodeText:    "On a phone or computer that is online here, open the Wi-Fi page, choose “Your devices” and type:",
 		CodeWait:    "This page goes on by itself. The code is good for {wait}.",
 		SlotsTitle:  "Log out one of your devices to go online with this one",
+		PrivateMAC:  "This device uses a private Wi-Fi address. Should the address change, log in again with the same account: the time you have left is not lost.",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedTicket:   "This took too long. Please log in again.",
 			sessions.RefusedPairing:  "No device shows this code. Please compare it with the one on the screen.",
@@ -67,6 +68,7 @@ var deviceWords = area[deviceTexts]{
 		CodeText:    "Öffnen Sie auf einem Telefon oder Computer, der hier online ist, die WLAN-Seite, wählen Sie „Ihre Geräte“ und geben Sie ein:",
 		CodeWait:    "Diese Seite geht von selbst weiter. Der Code gilt noch {wait}.",
 		SlotsTitle:  "Melden Sie eines Ihrer Geräte ab, um mit diesem online zu gehen",
+		PrivateMAC:  "Dieses Gerät verwendet eine private WLAN-Adresse. Ändert sie sich, melden Sie sich mit demselben Konto wieder an: Ihre restliche Zeit geht nicht verloren.",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedTicket:   "Das hat zu lange gedauert. Bitte melden Sie sich noch einmal an.",
 			sessions.RefusedPairing:  "Kein Gerät zeigt diesen Code. Bitte vergleichen Sie ihn mit dem auf dem Bildschirm.",
@@ -96,6 +98,7 @@ var deviceWords = area[deviceTexts]{
 		CodeText:    "En un teléfono u ordenador ya conectado aquí, abra la página del wifi, elija «Sus dispositivos» y escriba:",
 		CodeWait:    "Esta página continúa sola. El código es válido durante {wait}.",
 		SlotsTitle:  "Cierre la sesión de uno de sus dispositivos para conectar este",
+		PrivateMAC:  "Este dispositivo usa una dirección Wi-Fi privada. Si la dirección cambia, inicie sesión de nuevo con la misma cuenta: no perderá el tiempo que le queda.",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedTicket:   "Ha pasado demasiado tiempo. Inicie sesión de nuevo.",
 			sessions.RefusedPairing:  "Ningún dispositivo muestra este código. Compárelo con el de la pantalla.",
@@ -125,6 +128,7 @@ var deviceWords = area[deviceTexts]{
 		CodeText:    "Sur un téléphone ou un ordinateur déjà en ligne ici, ouvrez la page du Wi-Fi, choisissez « Vos appareils » et saisissez :",
 		CodeWait:    "Cette page continue toute seule. Le code est valable {wait}.",
 		SlotsTitle:  "Déconnectez l’un de vos appareils pour connecter celui-ci",
+		PrivateMAC:  "Cet appareil utilise une adresse Wi-Fi privée. Si elle change, reconnectez-vous avec le même compte : le temps qui vous reste n’est pas perdu.",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedTicket:   "Cela a pris trop de temps. Veuillez vous reconnecter.",
 			sessions.RefusedPairing:  "Aucun appareil n’affiche ce code. Comparez-le avec celui de l’écran.",
@@ -154,6 +158,7 @@ var deviceWords = area[deviceTexts]{
 		CodeText:    "Num telemóvel ou computador já ligado aqui, abra a página do Wi-Fi, escolha «Os seus dispositivos» e escreva:",
 		CodeWait:    "Esta página avança sozinha. O código é válido durante {wait}.",
 		SlotsTitle:  "Termine a sessão num dos seus dispositivos para usar este",
+		PrivateMAC:  "Este dispositivo usa um endereço Wi-Fi privado. Se o endereço mudar, inicie sessão de novo com a mesma conta: o tempo que lhe resta não se perde.",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedTicket:   "Demorou demasiado tempo. Inicie sessão novamente.",
 			sessions.RefusedPairing:  "Nenhum dispositivo mostra este código. Compare-o com o do ecrã.",
@@ -183,6 +188,7 @@ var deviceWords = area[deviceTexts]{
 		CodeText:    "Su un telefono o computer già online qui, apri la pagina del Wi-Fi, scegli «I tuoi dispositivi» e scrivi:",
 		CodeWait:    "Questa pagina prosegue da sola. Il codice vale {wait}.",
 		SlotsTitle:  "Disconnetti uno dei tuoi dispositivi per usare questo",
+		PrivateMAC:  "Questo dispositivo usa un indirizzo Wi-Fi privato. Se l’indirizzo cambia, accedi di nuovo con lo stesso account: il tempo che ti resta non va perso.",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedTicket:   "È passato troppo tempo. Accedi di nuovo.",
 			sessions.RefusedPairing:  "Nessun dispositivo mostra questo codice. Confrontalo con quello sullo schermo.",
@@ -212,6 +218,7 @@ var deviceWords = area[deviceTexts]{
 		CodeText:    "على هاتف أو حاسوب متصل هنا، افتح صفحة الواي فاي واختر «أجهزتك» واكتب:",
 		CodeWait:    "تنتقل هذه الصفحة من تلقاء نفسها. الرمز صالح لمدة {wait}.",
 		SlotsTitle:  "سجّل خروج أحد أجهزتك للاتصال بهذا الجهاز",
+		PrivateMAC:  "يستخدم هذا الجهاز عنوان Wi-Fi خاصًا. إذا تغيّر العنوان فسجّل الدخول مرة أخرى بالحساب نفسه، ولن تفقد ما تبقى من وقتك.",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedTicket:   "استغرق ذلك وقتاً طويلاً. يُرجى تسجيل الدخول مجدداً.",
 			sessions.RefusedPairing:  "لا يوجد جهاز يعرض هذا الرمز. قارنه بالرمز على الشاشة.",
@@ -241,6 +248,7 @@ var deviceWords = area[deviceTexts]{
 		CodeText:    "在已在此上网的手机或电脑上打开 Wi-Fi 页面，选择“您的设备”，然后输入：",
 		CodeWait:    "此页面会自动继续。代码有效期 {wait}。",
 		SlotsTitle:  "请退出您的一台设备，以便此设备上网",
+		PrivateMAC:  "此设备使用私有 Wi-Fi 地址。如果该地址发生变化，请使用同一账户重新登录，剩余时间不会丢失。",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedTicket:   "时间过长，请重新登录。",
 			sessions.RefusedPairing:  "没有设备显示此代码，请与屏幕上的代码核对。",
@@ -270,6 +278,7 @@ var deviceWords = area[deviceTexts]{
 		CodeText:    "ここで接続中のスマートフォンやパソコンで Wi-Fi のページを開き、「ご利用の端末」を選んで入力してください：",
 		CodeWait:    "このページは自動で進みます。コードの有効時間は {wait} です。",
 		SlotsTitle:  "この端末を使うには、いずれかの端末をログアウトしてください",
+		PrivateMAC:  "この端末はプライベート Wi-Fi アドレスを使用しています。アドレスが変わった場合は、同じアカウントでもう一度ログインしてください。残り時間は失われません。",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedTicket:   "時間がかかりすぎました。もう一度ログインしてください。",
 			sessions.RefusedPairing:  "このコードを表示している機器はありません。画面のコードとご確認ください。",
@@ -299,6 +308,7 @@ var deviceWords = area[deviceTexts]{
 		CodeText:    "यहाँ ऑनलाइन किसी फ़ोन या कंप्यूटर पर वाई-फ़ाई पेज खोलें, “आपके उपकरण” चुनें और लिखें:",
 		CodeWait:    "यह पेज अपने आप आगे बढ़ता है। कोड {wait} तक मान्य है।",
 		SlotsTitle:  "इस उपकरण से ऑनलाइन जाने के लिए अपना कोई एक उपकरण लॉग आउट करें",
+		PrivateMAC:  "यह उपकरण निजी Wi-Fi पते का उपयोग करता है। पता बदल जाए तो उसी खाते से फिर लॉग इन करें: आपका बचा हुआ समय नहीं खोएगा।",
 		Problems: map[sessions.Reason]string{
 			sessions.RefusedTicket:   "बहुत समय लग गया। कृपया फिर से लॉग इन करें।",
 			sessions.RefusedPairing:  "कोई उपकरण यह कोड नहीं दिखा रहा। कृपया स्क्रीन वाले कोड से मिलाएँ।",
