@@ -37,10 +37,11 @@ func HashPassword(p Password) (string, error) {
 	if _, err := rand.Read(salt); err != nil {
 		return "", fmt.Errorf("making a salt: %w", err)
 	}
-	once := max(time.Millisecond, clock.Measure(func() {
-		argon2.IDKey([]byte(p), salt, 1, argonMemory, 1, argonKeyLen)
-	}))
-	cost := uint32(min(max(hashTarget/once, 1), argonMaxTime))
+	once := hashTarget
+	for range 3 { // the least of them: a busy device must not make a weak hash
+		once = min(once, clock.Measure(func() { argon2.IDKey([]byte(p), salt, 1, argonMemory, 1, argonKeyLen) }))
+	}
+	cost := uint32(min(hashTarget/max(once, time.Millisecond), argonMaxTime))
 	key := argon2.IDKey([]byte(p), salt, cost, argonMemory, 1, argonKeyLen)
 	b64 := base64.RawStdEncoding
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=1$%s$%s", argon2.Version, argonMemory, cost,
