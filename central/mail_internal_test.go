@@ -52,7 +52,7 @@ func TestMailLogsInOverTLS(t *testing.T) {
 	dialer := s.out.encrypted(tryTime)
 	dialer.Config = &tls.Config{RootCAs: x509.NewCertPool()}
 	dialer.Config.RootCAs.AddCert(web.Certificate())
-	options := append(s.mailOptions(admin.MailSettings{Port: port, Security: admin.SecurityTLS, Username: new("u")}, "secret"),
+	options := append(s.mailOptions(admin.MailSettings{Port: port, Security: admin.SecurityTLS, Username: new("u")}, "secret", new(net.Conn)),
 		mail.WithDialContextFunc(dialer.DialContext))
 	client, err := mail.NewClient("127.0.0.1", options...)
 	if err != nil {

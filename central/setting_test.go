@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -42,7 +43,16 @@ func newSMTPServer(t *testing.T, cert *tls.Certificate) *smtpServer {
 			wg.Go(func() { s.serve(conn, cert) })
 		}
 	})
-	t.Cleanup(func() { ln.Close(); wg.Wait() })
+	t.Cleanup(func() {
+		ln.Close()
+		gone := make(chan struct{})
+		go func() { wg.Wait(); close(gone) }()
+		select {
+		case <-gone:
+		case <-time.After(10 * time.Second):
+			t.Error("the centre has left a connection to the mail server open")
+		}
+	})
 	return s
 }
 

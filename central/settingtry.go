@@ -44,10 +44,16 @@ func (s *Server) sendMail(ctx context.Context, v store.Setting, password, to, su
 	msg.SetDate()
 	msg.SetMessageID()
 	msg.SetBodyString(mail.TypeTextPlain, text)
-	client, err := mail.NewClient(m.Host, s.mailOptions(m, password)...)
+	var conn net.Conn
+	client, err := mail.NewClient(m.Host, s.mailOptions(m, password, &conn)...)
 	if err != nil {
 		return err
 	}
+	defer func() { // go-mail leaves it open where it fails before it has logged in
+		if conn != nil {
+			_ = conn.Close()
+		}
+	}()
 	if err := client.DialWithContext(ctx); err != nil {
 		return err
 	}
@@ -56,14 +62,16 @@ func (s *Server) sendMail(ctx context.Context, v store.Setting, password, to, su
 	return err
 }
 
-func (s *Server) mailOptions(m admin.MailSettings, password string) []mail.Option {
+// mailOptions keeps the connection that go-mail makes in conn.
+func (s *Server) mailOptions(m admin.MailSettings, password string, conn *net.Conn) []mail.Option {
 	dial := s.out.dialer(tryTime).DialContext
 	if m.Security == admin.SecurityTLS {
 		dial = s.out.encrypted(tryTime).DialContext
 	}
 	at := net.JoinHostPort(m.Host, strconv.Itoa(m.Port)) // go-mail puts no brackets around IPv6 addresses
-	options := []mail.Option{mail.WithPort(m.Port), mail.WithTimeout(tryTime), mail.WithDialContextFunc(func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return dial(ctx, network, at)
+	options := []mail.Option{mail.WithPort(m.Port), mail.WithTimeout(tryTime), mail.WithDialContextFunc(func(ctx context.Context, network, _ string) (_ net.Conn, err error) {
+		*conn, err = dial(ctx, network, at)
+		return *conn, err
 	})}
 	switch m.Security {
 	case admin.SecurityTLS:
