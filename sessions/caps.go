@@ -243,7 +243,7 @@ func (m *Manager) admitAgain(ctx context.Context, stations ...Station) error {
 	var changed []*live
 	var digests []uint32
 	for _, st := range stations {
-		if r, ok := m.running[st]; ok && r.cutAt == nil && !m.timedOut(r) {
+		if r, ok := m.running[st]; ok && !m.over(r) {
 			g, digest := m.grant(r, tallies)
 			grants, changed, digests = append(grants, g), append(changed, r), append(digests, digest)
 		}

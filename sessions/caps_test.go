@@ -174,7 +174,7 @@ func TestExtendExactly(t *testing.T) {
 		if r.disk.sessions[s.AcctSessionID].Limits.SessionTimeout != 2*time.Hour {
 			t.Error("the extension is not in the journal")
 		}
-		if g := r.kernel.grant(stationA); g.Timeout != 2*time.Hour {
+		if g := r.kernel.grant(stationA); g.Timeout != 2*time.Hour+kernelTick {
 			t.Errorf("the kernel has %v", g.Timeout)
 		}
 		poll()

@@ -60,7 +60,7 @@ func (m *Manager) extend(ctx context.Context, st Station, acctSessionID string, 
 	}
 	m.mu.Lock()
 	r, ok := m.running[st]
-	if !ok || r.cutAt != nil || m.timedOut(r) || acctSessionID != "" && r.AcctSessionID != acctSessionID {
+	if !ok || m.over(r) || acctSessionID != "" && r.AcctSessionID != acctSessionID {
 		m.mu.Unlock()
 		return Session{}, &Refusal{Reason: RefusedNotLoggedIn}
 	}

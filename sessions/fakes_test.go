@@ -610,3 +610,6 @@ func (r *rig) password(t *testing.T, st sessions.Station, user string, p session
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// kernelTick is how much later than the daemon the kernel ends a session.
+const kernelTick = 20 * time.Millisecond

@@ -145,7 +145,7 @@ func (m *Manager) keepHours(ctx context.Context) {
 	due := map[Station]time.Duration{}
 	m.mu.Lock()
 	for st, r := range m.running {
-		if r.cutAt != nil || m.timedOut(r) || r.Closing == 0 && r.Limits.LoginTime == "" && len(m.zones[st.Zone].Hours.Spans) == 0 {
+		if m.over(r) || r.Closing == 0 && r.Limits.LoginTime == "" && len(m.zones[st.Zone].Hours.Spans) == 0 {
 			continue
 		}
 		s := m.now(r)
@@ -169,7 +169,7 @@ func (m *Manager) closeAt(ctx context.Context, st Station, closing time.Duration
 	defer release()
 	m.mu.Lock()
 	r, ok := m.running[st]
-	if !ok || r.cutAt != nil || m.timedOut(r) {
+	if !ok || m.over(r) {
 		m.mu.Unlock()
 		return nil
 	}

@@ -107,7 +107,7 @@ func TestClosed(t *testing.T) {
 		if got := enter(); got.Reason != "" {
 			t.Fatalf("open: %+v", got)
 		}
-		if got := r.kernel.grant(stationA).Timeout; got != 14*time.Hour { // the kernel ends it, with the daemon dead
+		if got := r.kernel.grant(stationA).Timeout; got != 14*time.Hour+kernelTick { // the kernel ends it, with the daemon dead
 			t.Errorf("the kernel has %v", got)
 		}
 		s := r.View(stationA).Session
@@ -136,7 +136,7 @@ func TestClosingMoves(t *testing.T) {
 		const century = 100 * 365 * 24 * time.Hour
 		r.clock.jump(-century)
 		s := r.click(t, stationA)
-		if got := r.kernel.grant(stationA).Timeout; got != 15*time.Minute || s.Closing != 15*time.Minute {
+		if got := r.kernel.grant(stationA).Timeout; got != 15*time.Minute+kernelTick || s.Closing != 15*time.Minute {
 			t.Errorf("without a clock: %v", got)
 		}
 		time.Sleep(10 * time.Minute)

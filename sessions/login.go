@@ -127,7 +127,7 @@ func (m *Manager) tryLogin(ctx context.Context, zone *Zone, req LoginRequest) (S
 func (m *Manager) present(ctx context.Context, st Station) (Session, bool, error) {
 	m.mu.Lock()
 	r, ok := m.running[st]
-	over := ok && (r.cutAt != nil || m.timedOut(r))
+	over := ok && m.over(r)
 	var s Session
 	if ok {
 		s = m.now(r)
@@ -231,7 +231,7 @@ func (m *Manager) reserve(zone *Zone, a Account, s *Session) (func(), error) {
 func (m *Manager) runningOf(source Source, username string) int {
 	n := 0
 	for _, r := range m.running {
-		if r.Source == source && r.Username == username && r.cutAt == nil && !m.timedOut(r) {
+		if r.Source == source && r.Username == username && !m.over(r) {
 			n++
 		}
 	}
@@ -462,10 +462,14 @@ func (m *Manager) grant(r *live, tallies map[*book]tally) (g Grant, digest uint3
 		g.Account = r.Username
 	}
 	if left, ok := r.Left(m.cfg.Clock.Mono() - r.StartedAt.Mono); ok {
-		g.Timeout = max(left, time.Millisecond) // zero would mean no end
+		g.Timeout = max(left, 0) + kernelTick
 	}
 	return g, s.digest
 }
+
+// kernelTick is how much coarser than ours the kernel's clock may be: two ticks of the slowest, of 100 Hz. The kernel is given that
+// much more, so that no station meets the portal before its session is over here. While the daemon runs it is the daemon that cuts.
+const kernelTick = 20 * time.Millisecond
 
 func firstInterim(s Session) time.Duration {
 	if s.Limits.InterimInterval == 0 {

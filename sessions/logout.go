@@ -132,13 +132,23 @@ func (m *Manager) markCut(cause TerminateCause, stations []Station, readings []R
 				r.TerminateNote = noteCapped
 			}
 		}
-		s := m.now(r)
-		s.UsageAt, s.StoppedAt, s.TerminateCause = *r.cutAt, r.cutAt, r.cutCause
-		s.Paused = r.pausing && r.cutCause == UserRequest
-		s.Resumable = s.Paused
-		ended[i] = s
+		ended[i] = m.atEnd(r)
 	}
 	return ended
+}
+
+// atEnd is a session that is over as its Stop tells of it. The caller holds mu.
+func (m *Manager) atEnd(r *live) Session {
+	at, why := r.cutAt, r.cutCause
+	if at == nil {
+		due, cause := m.endOf(r, SessionTimeout)
+		at, why = &due, cause
+	}
+	s := m.now(r)
+	s.UsageAt, s.StoppedAt, s.TerminateCause = *at, at, why
+	s.Paused = r.pausing && why == UserRequest
+	s.Resumable = s.Paused
+	return s
 }
 
 // endOf is when and why a session ends that is being cut now for cause.

@@ -222,7 +222,7 @@ func (m *Manager) view(st Station) StationView {
 	if s, ok := m.seen[st]; ok {
 		v.Addrs, v.SeenAt = slices.Clone(s.addrs), s.at
 	}
-	if r, ok := m.running[st]; ok && r.cutAt == nil && !m.timedOut(r) {
+	if r, ok := m.running[st]; ok && !m.over(r) {
 		s := m.now(r)
 		s.Data = m.standing(r, nil).DataView
 		v.State, v.Session, v.More, v.CanPause = Authorized, &s, m.more(&s), m.canPause(&s)
@@ -396,6 +396,9 @@ func (m *Manager) timedOut(r *live) bool {
 	t := r.bound()
 	return t > 0 && m.cfg.Clock.Mono()-r.StartedAt.Mono >= t
 }
+
+// over says that a running session has come to its end and only its Stop is not written yet. The caller holds mu.
+func (m *Manager) over(r *live) bool { return r.cutAt != nil || m.timedOut(r) }
 
 // stamp is this moment.
 func (m *Manager) stamp() Stamp { return stampBy(m.cfg.Clock, m.cfg.Believable) }

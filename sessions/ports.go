@@ -10,7 +10,7 @@ import (
 type Grant struct {
 	Station       Station
 	AcctSessionID string        // kept beside the kernel state, so that the kernel alone can tell whose it is
-	Timeout       time.Duration // what is left of the session from now; zero: no end
+	Timeout       time.Duration // when the kernel alone ends the session, from now; zero: never
 	IdleTimeout   time.Duration // zero: none
 	Account       string        // whose station it is, where zones let the stations of an account meet; empty: nobody's
 	RateUp        BitRate       // from the station; zero: unlimited

@@ -109,8 +109,13 @@ func (m *Manager) prolongEnded(ctx context.Context, st Station, addr netip.Addr)
 	return m.carryOn(ctx, longer, addr)
 }
 
-// endedOf is the session that a station had last, for a while after its end. The caller holds mu.
+// endedOf is the session that a station had last, for a while after its end. It does not wait for the Stop: the page that comes
+// back at the end is asked for while that is being written. The caller holds mu.
 func (m *Manager) endedOf(st Station) *Session {
+	if r, ok := m.running[st]; ok && m.over(r) {
+		s := m.atEnd(r)
+		return &s
+	}
 	seen := m.seen[st]
 	if seen == nil || seen.ended == nil || m.cfg.Clock.Mono()-seen.ended.StoppedAt.Mono > endShown {
 		return nil

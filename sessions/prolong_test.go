@@ -102,6 +102,33 @@ func TestProlongAfterTheEnd(t *testing.T) {
 	})
 }
 
+// The page that comes back at the end is asked for before the Stop is written.
+func TestProlongBeforeTheStopIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, kind())
+		defer r.stop()
+		first := r.click(t, stationA)
+		r.disk.setFull(true)
+		time.Sleep(time.Hour)
+		for range 2 { // due, and cut without a durable Stop
+			v := r.View(stationA)
+			if v.State != sessions.Captive || v.Ended == nil || v.Ended.AcctSessionID != first.AcctSessionID || v.Ended.Used != time.Hour ||
+				v.Ended.TerminateCause != sessions.SessionTimeout || v.More != 30*time.Minute {
+				t.Fatalf("at the end: %s, %+v, %v more", v.State, v.Ended, v.More)
+			}
+			synctest.Wait()
+		}
+		if _, err := r.prolong(t, 1); err == nil {
+			t.Error("extended without a Stop")
+		}
+		r.disk.setFull(false)
+		if s, err := r.prolong(t, 1); err != nil || s.AcctMultiSessionID != first.AcctSessionID {
+			t.Errorf("extended: %v, of %s", err, s.AcctMultiSessionID)
+		}
+		wantLog(t, r.disk, []string{"Start", "Stop Session-Timeout", "Start"}, []string{"ui h200", "st h200", "ui h200"})
+	})
+}
+
 // What an account has bounds what its guest may take: its balance, its end date.
 func TestProlongWithinTheAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

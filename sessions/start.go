@@ -184,7 +184,7 @@ func (m *Manager) grants() []Grant {
 	all := make([]Grant, 0, len(m.running))
 	tallies := map[*book]tally{}
 	for _, r := range m.running {
-		if r.cutAt == nil && !m.timedOut(r) {
+		if !m.over(r) {
 			g, _ := m.grant(r, tallies)
 			all = append(all, g)
 		}

@@ -92,7 +92,7 @@ func (m *Manager) reserveTrial(zone *Zone, st Station) (func(), error) {
 	defer m.mu.Unlock()
 	online, today := m.pending[key], m.pending[key]
 	for _, r := range m.running {
-		if r.OnTrial && r.Station.Zone == zone.Name && r.cutAt == nil && !m.timedOut(r) {
+		if r.OnTrial && r.Station.Zone == zone.Name && !m.over(r) {
 			online++
 		}
 	}

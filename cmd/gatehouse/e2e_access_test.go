@@ -31,11 +31,14 @@ func (s *site) guestWith(t *testing.T, mac string) *venue.Guest {
 	return (&venue.Venue{Lab: s.Lab}).GuestAt(st)
 }
 
-// answered waits until the probe is answered like that.
+// answered waits until the probe is answered like that. One that was under way as the packets stopped gets no answer, and is
+// asked again as phones do.
 func answered(t *testing.T, g *venue.Guest, status int) {
 	t.Helper()
 	err := lab.WaitFor(t.Context(), 10*time.Second, func() error {
-		p, err := g.Probe(t.Context())
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		p, err := g.Probe(ctx)
 		if err == nil && p.Status != status {
 			err = fmt.Errorf("the probe is answered %d, want %d", p.Status, status)
 		}

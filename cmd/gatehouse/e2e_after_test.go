@@ -169,7 +169,7 @@ func TestEndIsTold(t *testing.T) {
 	answered(t, g, http.StatusFound)
 	sheet, err := g.Sheet(t.Context())
 	if err != nil || !strings.Contains(sheet.Body, "Your time is used up.") {
-		t.Fatalf("the page after the end: %v\n%s", err, sheet.Body)
+		t.Fatalf("the page after the end: %d to %q from %s, %v\n%s", sheet.Status, sheet.Location, sheet.URL, err, sheet.Body)
 	}
 	if p, err := g.Submit(t.Context(), sheet, "/extend", nil); err != nil || p.Status != http.StatusOK || !strings.Contains(p.Body, "You are online") {
 		t.Fatalf("extended after the end: %d %v\n%s", p.Status, err, p.Body)
