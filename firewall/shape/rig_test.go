@@ -3,6 +3,7 @@ package shape_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"os"
@@ -10,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"gatehouse/firewall/shape"
 	"gatehouse/lab"
@@ -230,10 +233,25 @@ func (r *rig) transfer(s *lab.Station, way string) *transfer {
 	at := to.LocalAddr().(*net.TCPAddr).AddrPort()
 	peer := to.RemoteAddr().(*net.TCPAddr).AddrPort()
 	x.match = func(p lab.Packet) bool { return !p.Sent && p.Dst == at && p.Src == peer }
+	r.likePhones(from)
 	go x.send(from)
 	go x.receive(to)
 	r.t.Cleanup(x.end)
 	return x
+}
+
+// likePhones gives a connection the congestion control that phones and most servers have, whatever this machine's is: BBR, where it
+// takes losses for a policer's, goes on for long at a tenth of what it may send.
+func (r *rig) likePhones(c net.Conn) {
+	r.t.Helper()
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ctl := raw.Control(func(fd uintptr) { err = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, "cubic") })
+	if err := errors.Join(ctl, err); err != nil {
+		r.t.Fatalf("congestion control: %v", err)
+	}
 }
 
 func (x *transfer) end() { _ = x.ends[0].Close(); _ = x.ends[1].Close() }
