@@ -140,7 +140,7 @@ func (r *rig) judge(crowd []*member, free []span) (t tally) {
 	margin := lab.Patience(200 * time.Millisecond) // for a packet that waits on its way when its span ends
 	for n, m := range crowd {
 		m.mu.Lock()
-		for _, p := range m.log {
+		for i, p := range m.log {
 			t.sent++
 			at := time.Unix(0, p.at).Add(-time.Duration(p.tick) * time.Millisecond) // the kernel believes that it is so early
 			may := func(to time.Time) bool {
@@ -165,7 +165,7 @@ func (r *rig) judge(crowd []*member, free []span) (t tally) {
 			}
 			if sure {
 				if t.lost++; t.lost <= 5 {
-					r.t.Errorf("station %d: a packet (%s) sent at %s did not get out; %s", n, p, stampOf(at), m.history(at))
+					r.t.Errorf("station %d: a packet (%s) sent at %s did not get out, but was seen %+v; %s", n, p, stampOf(at), r.witness.sightings(uint32(n)<<24|uint32(i)), m.history(at))
 				}
 			}
 		}

@@ -141,17 +141,15 @@ func (z *Zone) networks() (all []network) {
 
 // gardens prints what captive stations of all zones reach and returns the rules that lead there.
 func (r *rules) gardens(line printer) []string {
-	var targets []string
+	var rules []string
 	for i := range r.zones {
 		z := &r.zones[i]
 		if z.hasGarden() {
 			z.garden(line, interfaces(r.zones))
-			for _, name := range z.Interfaces {
-				targets = append(targets, fmt.Sprintf("%q : goto garden_%s", name, z.Name))
-			}
+			rules = append(rules, z.dispatch("iifname", "goto garden_"+z.Name)...)
 		}
 	}
-	if len(targets) > 0 {
+	if len(rules) > 0 {
 		mine := fmt.Sprintf("ct mark set ct mark and 0x%08x or 0x%08x", ^uint32(Mask), gardenFlow)
 		line.chain("garden", mine, "accept")
 	}
@@ -159,7 +157,7 @@ func (r *rules) gardens(line printer) []string {
 		back := fmt.Sprintf("ct mark and 0x%08x == 0x%08x ct state established,related accept", uint32(Mask), gardenFlow)
 		line.chain(r.withoutStation(), append(append([]string{back}, r.reachDownlink()...), "goto closed")...)
 	}
-	return dispatch("iifname", targets)
+	return rules
 }
 
 // withoutStation is where a flow's way back leads when its mark names no station that may have an answer.

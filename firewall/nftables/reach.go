@@ -269,7 +269,7 @@ func (r *rules) reaching(line printer) []string {
 		"ip daddr { 0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16, 224.0.0.0/3 } return",
 		"meta nfproto ipv4 goto reached",
 		"ip6 daddr 2000::/3 goto reached")
-	var targets []string
+	var rules []string
 	for i := range r.zones {
 		z := &r.zones[i]
 		if !z.Reach {
@@ -280,11 +280,9 @@ func (r *rules) reaching(line printer) []string {
 			find = "goto reach"
 		}
 		line.chain("reaching_of_"+z.Name, find)
-		for _, name := range z.Interfaces {
-			targets = append(targets, fmt.Sprintf("%q : jump reaching_of_%s", name, z.Name))
-		}
+		rules = append(rules, z.dispatch("iifname", "jump reaching_of_"+z.Name)...)
 	}
-	return dispatch("iifname", targets)
+	return rules
 }
 
 // reachDownlink are the rules for what comes back.

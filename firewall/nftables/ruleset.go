@@ -237,17 +237,14 @@ func (r *rules) base(line printer) {
 	var enter, redirect, input, uplink, downlink, masquerade []string
 	for i := range r.zones {
 		z := &r.zones[i]
-		for _, name := range z.Interfaces {
-			input = append(input, fmt.Sprintf("%q : goto input_%s", name, z.Name))
-			uplink = append(uplink, fmt.Sprintf("%q : goto uplink_%s", name, z.Name))
-			if r.isOpen(z) {
-				continue
-			}
+		input = append(input, z.dispatch("iifname", "goto input_"+z.Name)...)
+		uplink = append(uplink, z.dispatch("iifname", "goto uplink_"+z.Name)...)
+		if !r.isOpen(z) {
 			if r.early {
-				enter = append(enter, fmt.Sprintf("%q : goto enter_%s", name, z.Name))
+				enter = append(enter, z.dispatch("iifname", "goto enter_"+z.Name)...)
 			}
-			redirect = append(redirect, fmt.Sprintf("%q : goto redirect_%s", name, z.Name))
-			downlink = append(downlink, fmt.Sprintf("%q : goto downlink", name))
+			redirect = append(redirect, z.dispatch("iifname", "goto redirect_"+z.Name)...)
+			downlink = append(downlink, z.dispatch("oifname", "goto downlink")...)
 		}
 		if z.Masquerade {
 			in := oneOf(z.Interfaces)
@@ -258,25 +255,23 @@ func (r *rules) base(line printer) {
 		line.chain(name, append([]string{fmt.Sprintf("type %s hook %s priority %s; policy accept;", kind, hook, priority)}, rules...)...)
 	}
 	if r.early {
-		hook("prerouting", "filter", "prerouting", "mangle - 10", dispatch("iifname", enter)...)
+		hook("prerouting", "filter", "prerouting", "mangle - 10", enter...)
 	}
-	hook("nat_prerouting", "nat", "prerouting", "dstnat - 10", dispatch("iifname", redirect)...)
-	hook("input", "filter", "input", "filter - 10", dispatch("iifname", input)...)
-	hook("forward", "filter", "forward", "filter - 10",
-		append(dispatch("iifname", uplink), dispatch("oifname", downlink)...)...)
+	hook("nat_prerouting", "nat", "prerouting", "dstnat - 10", redirect...)
+	hook("input", "filter", "input", "filter - 10", input...)
+	hook("forward", "filter", "forward", "filter - 10", append(uplink, downlink...)...)
 	// After everybody else's, so that a router that has an address to translate to keeps its way.
 	hook("nat_postrouting", "nat", "postrouting", "srcnat + 10", masquerade...)
 }
 
-// dispatch is the rule that sends the packets of each interface where they belong.
-func dispatch(key string, targets []string) []string {
-	switch len(targets) {
-	case 0:
+// dispatch is the rule that sends the packets of a zone's interfaces where they belong. There is one for each zone and no verdict map
+// for all: as rules are replaced, a kernel since 6.4 empties the old rules' own maps at once, and a packet that is on its way
+// through these would find nothing and pass. It leaves sets as they are.
+func (z *Zone) dispatch(key, where string) []string {
+	if len(z.Interfaces) == 0 {
 		return nil
-	case 1:
-		return []string{key + " " + strings.Replace(targets[0], " : ", " ", 1)}
 	}
-	return []string{key + " vmap { " + strings.Join(targets, ", ") + " }"}
+	return []string{key + " " + oneOf(z.Interfaces) + " " + where}
 }
 
 // oneOf matches any of the interfaces.

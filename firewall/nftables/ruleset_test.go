@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +30,9 @@ func TestRulesetText(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			golden(t, name+".nft", r.text())
+			if strings.Contains(r.text(), "map {") {
+				t.Error("a rule has a map of its own, which is empty for packets that are on their way while rules are replaced")
+			}
 		})
 	}
 }
