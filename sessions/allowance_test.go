@@ -189,7 +189,7 @@ func TestWeekMonthAndAll(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := calendarRig(t)
+				r := calendarRig(t, seldom)
 				defer func() { r.stop() }()
 				r.counted(t, tt.counter, "7200", "Max-Daily-Session", "86400")
 				r.login(t, stationA)
@@ -216,7 +216,7 @@ func TestWeekMonthAndAll(t *testing.T) {
 // On the day on which the clock is put on a day has 23 hours, and begins at midnight all the same.
 func TestDayOfOtherLength(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := calendarRig(t)
+		r := calendarRig(t, seldom)
 		defer func() { r.stop() }()
 		r.counted(t, "Max-Daily-Session", "3600")
 		sleep(time.Until(time.Date(2000, 3, 25, 23, 30, 0, 0, time.UTC))) // Sunday, 26 March, 00:30 in Berlin

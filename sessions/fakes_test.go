@@ -568,6 +568,9 @@ func newRig(t *testing.T, z sessions.Zone, change ...func(*sessions.Config)) *ri
 	return r
 }
 
+// seldom asks the kernel once a minute, for tests of weeks.
+func seldom(c *sessions.Config) { c.PollInterval = time.Minute }
+
 // start begins a daemon's life over the kernel and disk that are there.
 func (r *rig) start(t *testing.T) {
 	t.Helper()

@@ -125,7 +125,7 @@ func (c *centre) Authenticate(_ context.Context, cr sessions.Credentials, _ sess
 func TestCentreAccount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &centre{password: "s3cret", account: sessions.Account{Source: sessions.SourceCentre, UserID: 7, Username: "carl", CredentialVersion: 1, Active: true}}
-		r := newRig(t, zone(sessions.Limits{}), func(cfg *sessions.Config) { cfg.Authority = c })
+		r := newRig(t, zone(sessions.Limits{}), seldom, func(cfg *sessions.Config) { cfg.Authority = c })
 		defer r.stop()
 		c.mirror = r.mirror
 		login := func(pass sessions.Password, wantAsked int, want sessions.Reason, what string) {

@@ -184,6 +184,7 @@ func TestRememberedNoMore(t *testing.T) {
 				r := rememberRig(t)
 				defer func() { r.stop() }()
 				r.cfg.Zones[0].TermsForAll = true // the manager's own copy of the slice
+				seldom(&r.cfg)
 				r.stop()
 				r.start(t)
 				r.enter(t, stationA, "browser")
