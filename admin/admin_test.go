@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,6 +32,7 @@ var (
 
 // gateway is a sessions manager and an account book in memory.
 type gateway struct {
+	ending   sync.Mutex // the only call that comes several times at once
 	running  map[sessions.Station]sessions.Session
 	accounts []sessions.Account
 	changed  []string
@@ -85,6 +87,8 @@ func (g *gateway) Login(_ context.Context, req sessions.LoginRequest) (sessions.
 }
 
 func (g *gateway) Logout(_ context.Context, st sessions.Station, cause sessions.TerminateCause) (sessions.Session, error) {
+	g.ending.Lock()
+	defer g.ending.Unlock()
 	s, ok := g.running[st]
 	if !ok {
 		return s, &sessions.Refusal{Reason: sessions.RefusedNotLoggedIn}

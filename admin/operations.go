@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"gatehouse/sessions"
 )
 
@@ -132,6 +134,9 @@ func noSession(which string) error {
 	return &Error{Code: CodeNotFound, Message: "no running session is " + which + ", or more than one is"}
 }
 
+// logoutsAtOnce is how many sessions are ended at the same time: they share their waits for the disk.
+const logoutsAtOnce = 64
+
 func (s *Server) logout(ctx context.Context, in LogoutRequest) ([]Session, error) {
 	var targets []sessions.Session
 	if in.All {
@@ -143,17 +148,31 @@ func (s *Server) logout(ctx context.Context, in LogoutRequest) ([]Session, error
 		}
 		targets = []sessions.Session{found}
 	}
+	ended := make([]*Session, len(targets))
+	var group errgroup.Group
+	group.SetLimit(logoutsAtOnce)
+	for i, target := range targets {
+		group.Go(func() error {
+			got, err := s.cfg.Sessions.Logout(ctx, target.Station, sessions.AdminReset)
+			var refusal *sessions.Refusal
+			if in.All && errors.As(err, &refusal) {
+				return nil // it ended by itself meanwhile
+			}
+			if err == nil {
+				told := sessionOf(got)
+				ended[i] = &told
+			}
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
 	stopped := make([]Session, 0, len(targets))
-	for _, target := range targets {
-		got, err := s.cfg.Sessions.Logout(ctx, target.Station, sessions.AdminReset)
-		var refusal *sessions.Refusal
-		if in.All && errors.As(err, &refusal) {
-			continue // it ended by itself meanwhile
+	for _, e := range ended {
+		if e != nil {
+			stopped = append(stopped, *e)
 		}
-		if err != nil {
-			return nil, err
-		}
-		stopped = append(stopped, sessionOf(got))
 	}
 	s.cfg.Logger.Info("logged out by the operator", "sessions", len(stopped))
 	return stopped, nil

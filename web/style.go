@@ -9,6 +9,9 @@ import (
 //go:embed style.css
 var style string
 
+// styleHash is reckoned once: every answer has it in a header.
+var styleHash = hashOf(style)
+
 func hashOf(sheet string) string {
 	sum := sha256.Sum256([]byte(sheet))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"

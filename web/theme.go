@@ -157,7 +157,7 @@ func checkStyle(css string, faults *[]Fault) {
 // StyleHash is the source expression for the style sheet, for a Content-Security-Policy: 'sha256-...'.
 func (t *Theme) StyleHash() string {
 	if t == nil {
-		return hashOf(style)
+		return styleHash
 	}
 	return t.hash
 }

@@ -58,7 +58,7 @@ func (s SignInElsewhere) steps() [3]string {
 
 // StaticPolicy is the Content-Security-Policy of a page without forms.
 func StaticPolicy() string {
-	return "default-src 'none'; style-src " + hashOf(style) + "; img-src data:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
+	return "default-src 'none'; style-src " + styleHash + "; img-src data:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 }
 
 func sampleProviders() []sessions.Provider {

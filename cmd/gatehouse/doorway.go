@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"gatehouse/dns"
@@ -122,7 +123,8 @@ func (d *doorway) serve(ctx context.Context) error {
 		case err := <-served:
 			return err
 		case <-tick.C:
-			if f, err := net.InterfaceByName(d.iface); err != nil || f.Index != d.index {
+			// Not net's, which reads all interfaces to find one: a bridge may have hundreds of ports.
+			if l, err := netlink.LinkByName(d.iface); err != nil || l.Attrs().Index != d.index {
 				cancel()
 			}
 		}

@@ -9,15 +9,20 @@ import (
 	"time"
 )
 
-// batchTime is how long a transaction takes up further calls before it commits (DESIGN D7).
-const batchTime = 5 * time.Millisecond
+// How long a transaction takes up calls that wait before it commits: as long as the last commit waited for the device, so that at most half
+// of the time goes into waiting, within these (DESIGN D7, decision 0048).
+const (
+	batchTime    = 5 * time.Millisecond
+	maxBatchTime = 25 * time.Millisecond
+)
 
 var errAbandoned = errors.New("write was not committed: the one that shared its transaction crashed")
 
 // group makes concurrent writes share one transaction and so one wait for the device. There is no goroutine: whoever
 // gets the turn runs what is queued, his own call among it, and answers all.
 type group struct {
-	turn chan struct{} // full while somebody leads
+	turn   chan struct{} // full while somebody leads
+	waited time.Duration // for the device, by the last commit; whoever leads has it
 
 	mu    sync.Mutex
 	queue []*call
@@ -109,7 +114,8 @@ func (db *DB) lead() {
 		return
 	}
 	defer tx.Rollback() // does nothing after the commit
-	for begun := time.Now(); time.Since(begun) < batchTime && err == nil; {
+	limit := min(max(batchTime, db.group.waited), maxBatchTime)
+	for begun := time.Now(); time.Since(begun) < limit && err == nil; {
 		c := db.group.next()
 		if c == nil {
 			break
@@ -118,7 +124,9 @@ func (db *DB) lead() {
 		err = run(tx, c)
 	}
 	if err == nil {
+		begun := time.Now()
 		err = db.commit(tx)
+		db.group.waited = time.Since(begun)
 	}
 	for _, c := range calls {
 		if err != nil {

@@ -78,6 +78,30 @@ func TestWritesShareTransactions(t *testing.T) {
 	t.Logf("%d transactions for 200 writes", len(seen))
 }
 
+// The longer the device takes the more calls share a wait for it.
+func TestSlowDevice(t *testing.T) {
+	transactions := func(waited time.Duration) int {
+		db := mustOpen(t, filepath.Join(t.TempDir(), "x.db"), optionsT())
+		db.group.waited = waited
+		seen := make(map[*sql.Tx]bool)
+		var fns []func(*sql.Tx) error
+		for i := range 20 {
+			fns = append(fns, func(tx *sql.Tx) error {
+				seen[tx] = true
+				time.Sleep(time.Millisecond)
+				return put(fmt.Sprint(i))(tx)
+			})
+		}
+		if err := errors.Join(queued(t, db, fns...)...); err != nil {
+			t.Fatal(err)
+		}
+		return len(seen)
+	}
+	if fast, slow := transactions(0), transactions(time.Second); slow >= fast {
+		t.Errorf("20 writes of a millisecond take %d transactions on a fast device and %d on a slow one", fast, slow)
+	}
+}
+
 func TestFailureStaysWithItsCall(t *testing.T) {
 	db := mustOpen(t, filepath.Join(t.TempDir(), "x.db"), optionsT())
 	errOwn := errors.New("no")
