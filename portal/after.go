@@ -121,9 +121,9 @@ func (p *Portal) answerIn(v *visit) {
 	p.answerDone(v, "/status")
 }
 
-// wants tells whether the guest was caught on the way to the address that the request names: only then the portal leads there. Else
+// caught tells whether the guest was caught on the way to the address that the request names: only then the portal leads there. Else
 // a link to the portal could lead anywhere.
-func (p *Portal) wants(v *visit) bool {
+func (p *Portal) caught(v *visit) bool {
 	return v.url != "" && !isProbe(v.url) && p.wanted.has(v.station, v.url)
 }
 
@@ -133,7 +133,7 @@ func (p *Portal) landing(v *visit) string {
 	if after != AfterOriginal {
 		return after
 	}
-	if !p.wants(v) {
+	if !p.caught(v) {
 		return ""
 	}
 	return v.url
@@ -212,7 +212,7 @@ func (p *Portal) showStatus(v *visit, code int, view sessions.StationView, probl
 	page.Password = mayChangePassword(v, s)
 	page.Devices = v.zone.Remember > 0 || s.Source != sessions.SourceGuest
 	page.Address = v.again()
-	if p.wants(v) {
+	if p.caught(v) {
 		page.URL = v.url
 	}
 	switch q := v.URL.Query(); {
