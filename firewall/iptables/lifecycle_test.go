@@ -51,6 +51,23 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// What one session has got since and cannot be held does not keep the others out, at a start and after somebody took the rules away.
+func TestReconcileWithoutLimits(t *testing.T) {
+	inBothForms(t, func(t *testing.T, newGate enforcertest.Maker) {
+		g := newGate(t, lab.Options{}, enforcertest.GuestZone())
+		s, other := g.Station(lab.StationOptions{}), g.Station(lab.StationOptions{})
+		capped := enforcertest.Grant(s, "s1")
+		capped.Caps = []sessions.Cap{{Name: "session", Total: 1 << 30}}
+		capped.RateUp = 1_000_000
+		g.Reconcile(capped, enforcertest.Grant(other, "s2"))
+		g.WantOnline(s)
+		g.WantOnline(other)
+		if len(capped.Caps) != 1 || capped.RateUp == 0 {
+			t.Error("the caller's grant was changed")
+		}
+	})
+}
+
 // others is what another program has in the tables; the rules of a router's own firewall.
 const others = `for f in iptables ip6tables; do
 	$f-legacy -N zone_lan; $f-legacy -A zone_lan -p tcp --dport 9999 -j DROP; $f-legacy -A FORWARD -j zone_lan

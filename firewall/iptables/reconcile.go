@@ -3,21 +3,33 @@ package iptables
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"gatehouse/sessions"
 )
 
-// Reconcile implements sessions.Enforcer.
+// Reconcile implements sessions.Enforcer. A session that has got a cap or a rate while it runs is held without: what cannot be
+// held of one must not keep the others from being let through.
 func (f *Firewall) Reconcile(ctx context.Context, want []sessions.Grant) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	want = slices.Clone(want)
 	for i := range want {
-		if err := f.check(&want[i]); err != nil {
+		g := &want[i]
+		err := f.check(g)
+		if errors.Is(err, ErrNoCaps) || errors.Is(err, ErrNoRates) {
+			f.logger.Warn("a session is held without its limit", "station", g.Station, "why", err)
+			if g.Caps = nil; !f.cfg.Shaped {
+				g.RateUp, g.RateDown = 0, 0
+			}
+			err = f.check(g)
+		}
+		if err != nil {
 			return fmt.Errorf("reconciling: %w", err)
 		}
 	}
