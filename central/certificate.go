@@ -57,7 +57,7 @@ func (s *Server) certificate(c *call) (int, any, error) {
 	answer := edge.CertificateAnswer{State: edge.CertificateIssued, Name: name, Certificate: got.Chain}
 	if got.Chain == "" {
 		answer.State, answer.Problem, answer.RetryAfter = edge.CertificatePending, got.Problem, seconds(askForCertificate)
-		if got.Next != nil {
+		if got.Problem != "" && got.Next != nil { // of the first attempt, which takes seconds, Next is when it is given up
 			answer.RetryAfter = max(answer.RetryAfter, seconds(got.Next.Sub(s.cfg.Clock.Now())))
 		}
 	}
