@@ -55,8 +55,8 @@ type ear struct {
 	malformed atomic.Uint64
 }
 
-// NewSniffer opens a Sniffer in the network namespace of the calling thread. Close it, but not while Run runs. The error
-// is ErrRaw when the permission is missing.
+// NewSniffer opens a Sniffer in the network namespace of the calling thread. It hears from then on; what it has heard is told when Run
+// runs. Close it, but not while Run runs. The error is ErrRaw when the permission is missing.
 func NewSniffer(config SnifferConfig) (*Sniffer, error) {
 	if config.Max == 0 {
 		config.Max = maxStation
@@ -72,8 +72,12 @@ func NewSniffer(config SnifferConfig) (*Sniffer, error) {
 			s.Close()
 			return nil, fmt.Errorf("listening on %s: %w", name, err)
 		}
-		s.ears[name] = &ear{name: name, socket: socket, decoder: newDecoder(),
-			heard: newHeard(name, config.Max, config.Kept, config.Log)}
+		e := &ear{name: name, socket: socket, decoder: newDecoder(), heard: newHeard(name, config.Max, config.Kept, config.Log)}
+		s.ears[name] = e
+		if err := e.look(); err != nil {
+			s.Close()
+			return nil, fmt.Errorf("listening on %s: %w", name, err)
+		}
 	}
 	return s, nil
 }

@@ -412,3 +412,52 @@ func arpFrame(mac []byte, addr netip.Addr) []byte {
 		mac, addr.AsSlice(), make([]byte, 6), addr.AsSlice())
 	return append(frame, make([]byte, 18)...)
 }
+
+// TestHeardBeforeRun: the first packet of a station may come while the daemon still starts.
+func TestHeardBeforeRun(t *testing.T) {
+	lab.RequireKernel(t)
+	t.Parallel()
+	l, err := lab.New(t.Context(), lab.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	s, err := l.AddStation(t.Context(), lab.StationOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	heard := make(chan [6]byte, 100)
+	var sniffer *neigh.Sniffer
+	begun := time.Now()
+	if err := l.Gateway.Do(func() (err error) {
+		sniffer, err = neigh.NewSniffer(neigh.SnifferConfig{Interfaces: []string{lab.GuestBridge}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+			Mono: func() time.Duration { return time.Since(begun) }, Kept: func(string, [6]byte) bool { return false },
+			Heard: func(_ string, mac [6]byte, _ netip.Addr) { heard <- mac }})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer sniffer.Close()
+	command(t, s.Host, "busybox", "udhcpc", "-n", "-q", "-f", "-i", lab.PeerInterface, "-s", "/bin/true", "-t", "1", "-T", "1", "-A", "1")
+	command(t, s.Host, "ip", "link", "set", lab.PeerInterface, "down")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- sniffer.Run(ctx) }()
+	select {
+	case mac := <-heard:
+		if mac != [6]byte(s.MAC) {
+			t.Errorf("heard %x", mac)
+		}
+	case <-ctx.Done():
+		t.Error("what the station sent before is not told")
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

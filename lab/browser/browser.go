@@ -224,7 +224,7 @@ func (b *Browser) do(what string, actions ...chromedp.Action[chromedp.Void]) {
 
 // passing are what Chromium answers about an element or a page that goes away because the next page comes.
 var passing = []string{"No node with given id", "Could not find node with given id", "Cannot find context with specified id", "Execution context was destroyed",
-	"does not belong to the document"}
+	"does not belong to the document", "Inspected target navigated or closed"}
 
 // get is what an action yields. What was there goes away when the next page comes: then it is looked for again.
 func get[T any](b *Browser, what string, action chromedp.Action[T]) T {
