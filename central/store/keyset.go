@@ -126,6 +126,7 @@ func (q *keyset) sql(p Page) (text string, args []any) {
 	if q.index != "" {
 		hint = q.d.index(q.index)
 	}
+	inOrder := fmt.Sprintf(" ORDER BY t.%s %[3]s, t.%[2]s %[3]s", q.time, q.id, order)
 	parts := make([]string, max(1, len(q.branches)))
 	for i := range parts {
 		where := q.where
@@ -135,7 +136,12 @@ func (q *keyset) sql(p Page) (text string, args []any) {
 		parts[i] = fmt.Sprintf("SELECT %s FROM %s t%s%s WHERE %s", q.columns, q.table, hint, q.join, strings.Join(where, " AND "))
 	}
 	if text = parts[0]; len(parts) > 1 {
+		if q.d.postgres() { // SQLite merges parts as they come; PostgreSQL reads and sorts the whole of one that has no end
+			for i, part := range parts {
+				parts[i] = fmt.Sprintf("SELECT * FROM (%s%s LIMIT %d) part%d", part, inOrder, p.Limit+1+p.Offset, i)
+			}
+		}
 		text = "SELECT * FROM (" + strings.Join(parts, " UNION ALL ") + ") t"
 	}
-	return fmt.Sprintf("%s ORDER BY t.%s %[4]s, t.%[3]s %[4]s LIMIT ? OFFSET ?", text, q.time, q.id, order), append(args, p.Limit+1, p.Offset)
+	return text + inOrder + " LIMIT ? OFFSET ?", append(args, p.Limit+1, p.Offset)
 }
