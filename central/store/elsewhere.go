@@ -96,13 +96,19 @@ func tellElsewhere(tx *dbTx, b *batch) (told bool, err error) {
 	if len(at) == 0 {
 		return false, nil
 	}
+	// Who counts time is asked by itself: most batches end here. Asking four tables at once took PostgreSQL a third of a batch's time.
+	condition, args := among(tx.d, "u.user_id", slices.Sorted(maps.Keys(at)))
+	rows, err := tx.Query("SELECT DISTINCT u.user_id FROM user_profiles u JOIN profiles p ON p.id = u.profile_id WHERE "+condition+" AND "+countsTime, args...)
+	counted, err := collect(rows, err, scanID)
+	if err != nil || len(counted) == 0 {
+		return false, err
+	}
 	type sight struct {
 		user int64
 		nas  string
 	}
-	condition, args := among(tx.d, "u.user_id", slices.Sorted(maps.Keys(at)))
-	rows, err := tx.Query(`SELECT DISTINCT u.user_id, g.nas_identifier FROM user_profiles u JOIN profiles p ON p.id = u.profile_id
-		JOIN gateway_users s ON s.user_id = u.user_id JOIN gateways g ON g.id = s.gateway_id WHERE `+condition+" AND "+countsTime, args...)
+	condition, args = among(tx.d, "s.user_id", counted)
+	rows, err = tx.Query("SELECT s.user_id, g.nas_identifier FROM gateway_users s JOIN gateways g ON g.id = s.gateway_id WHERE "+condition, args...)
 	seen, err := collect(rows, err, func(row scanner) (v sight, err error) { err = row.Scan(&v.user, &v.nas); return v, err })
 	if err != nil {
 		return false, err
