@@ -453,24 +453,6 @@ func (m *Manager) place(zone *Zone, st Station) Place {
 	return zone.At(m.cfg.PortOf(st))
 }
 
-// grant is what the kernel must know of a session from now on, and the digest of its caps. The caller holds mu.
-func (m *Manager) grant(r *live, tallies map[*book]tally) (g Grant, digest uint32) {
-	s := m.standing(r, tallies)
-	g = Grant{Station: r.Station, AcctSessionID: r.held(), IdleTimeout: r.Limits.IdleTimeout, Caps: s.caps}
-	g.RateUp, g.RateDown = r.Limits.Bandwidth(s.Slow)
-	if r.Source != SourceGuest {
-		g.Account = r.Username
-	}
-	if left, ok := r.Left(m.cfg.Clock.Mono() - r.StartedAt.Mono); ok {
-		g.Timeout = max(left, 0) + kernelTick
-	}
-	return g, s.digest
-}
-
-// kernelTick is how much coarser than ours the kernel's clock may be: two ticks of the slowest, of 100 Hz. The kernel is given that
-// much more, so that no station meets the portal before its session is over here. While the daemon runs it is the daemon that cuts.
-const kernelTick = 20 * time.Millisecond
-
 func firstInterim(s Session) time.Duration {
 	if s.Limits.InterimInterval == 0 {
 		return 0

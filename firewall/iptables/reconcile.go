@@ -24,7 +24,8 @@ func (f *Firewall) Reconcile(ctx context.Context, want []sessions.Grant) error {
 		err := f.check(g)
 		if errors.Is(err, ErrNoCaps) || errors.Is(err, ErrNoRates) {
 			f.logger.Warn("a session is held without its limit", "station", g.Station, "why", err)
-			if g.Caps = nil; !f.cfg.Shaped {
+			g.Caps = nil
+			if !f.cfg.Shaped {
 				g.RateUp, g.RateDown = 0, 0
 			}
 			err = f.check(g)
